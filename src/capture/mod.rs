@@ -1,0 +1,51 @@
+//! Captures: what each node saw, as files and in memory.
+//!
+//! One file per vantage point (the same packet twice in one file makes Wireshark cry "retransmission"), packets only, so
+//! that a packet's number here is Wireshark's frame number.
+
+use bytes::Bytes;
+
+use crate::journal::{Entry, NodeId};
+use crate::packet::{Medium, PacketId};
+use crate::time::Instant;
+
+/// Seen from the vantage point, which way a packet went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// It arrived there.
+    In,
+    /// It was sent from there.
+    Out,
+}
+
+/// One captured packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// When it passed the vantage point.
+    pub at: Instant,
+    /// Its name in the run; joins the files of the two ends.
+    pub packet: PacketId,
+    /// Which way it went.
+    pub direction: Direction,
+    /// What its first byte belongs to.
+    pub medium: Medium,
+    /// Its bytes, as captured.
+    pub bytes: Bytes,
+    /// Octets it had on the wire; more than `bytes` when a capture cut it short.
+    pub wire_len: usize,
+    /// Remarks shown by Wireshark: why it was sent, what the link did to it.
+    pub comments: Vec<String>,
+}
+
+/// Who is told everything, in order: the recorder of a run, or a test.
+pub trait Witness: Send {
+    /// A packet passed the vantage point of `node`.
+    fn packet(&mut self, node: NodeId, record: Record);
+
+    /// Something happened.
+    fn event(&mut self, entry: Entry);
+
+    /// Nothing more is happening at this moment: what has been told may be written out.
+    fn settle(&mut self);
+}

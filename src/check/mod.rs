@@ -1,0 +1,1 @@
+//! Verdicts over packets and events.

@@ -1,0 +1,1 @@
+//! Wireshark display filters, a subset.

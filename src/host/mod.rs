@@ -1,0 +1,1 @@
+//! Namespaces, devices and real programs.

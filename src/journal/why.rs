@@ -1,0 +1,196 @@
+//! Why a packet exists.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+/// The reason of one transmitted packet, with the section that asks for it.
+///
+/// It becomes the journal's `why`, the packet's comment in the capture, and the note in the ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Why {
+    /// The reason.
+    pub reason: Reason,
+    /// Where it is written: `RFC 9293 §3.5`; empty when no standard asks for it.
+    pub section: &'static str,
+}
+
+/// The reasons for which a stack sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// An application opened a connection.
+    ActiveOpen,
+    /// A connection request came in and is answered.
+    AnswerOpen,
+    /// The last step of the handshake.
+    CompleteOpen,
+    /// New data.
+    NewData,
+    /// New data, and with it the sender's side is closed.
+    LastData,
+    /// Data that came in is acknowledged.
+    Acknowledge,
+    /// A segment that was not expected is answered with what is expected (RFC 9293 §3.10.7.4).
+    AnswerUnacceptable,
+    /// A segment arrived out of order or twice; the same acknowledgment again.
+    DuplicateAck,
+    /// There is room in the receive buffer again.
+    WindowUpdate,
+    /// The application has closed its side.
+    Close,
+    /// The peer's FIN is acknowledged.
+    AcknowledgeClose,
+    /// The retransmission timer fired.
+    RetransmitByTimer {
+        /// How many times this data has been sent again, from 1.
+        nth: u32,
+        /// The time-out that has run.
+        rto: Duration,
+    },
+    /// Three duplicate acknowledgments came.
+    RetransmitByDuplicateAcks,
+    /// The peer's window is zero; is it still?
+    ZeroWindowProbe,
+    /// The connection is idle; is the peer still there?
+    KeepAlive,
+    /// Nobody listens there, or the connection is given up.
+    Reset,
+    /// An application sent a datagram.
+    Datagram,
+    /// An echo request.
+    EchoRequest,
+    /// The answer to an echo request.
+    EchoReply,
+    /// A packet could not be delivered, and its sender is told.
+    IcmpError,
+    /// Who has this address?
+    AddressRequest,
+    /// This address is ours.
+    AddressReply,
+    /// Multicast membership, router discovery and the like.
+    Housekeeping,
+}
+
+impl Why {
+    /// The reason with its section.
+    pub const fn of(reason: Reason) -> Why {
+        Why { reason, section: reason.section() }
+    }
+}
+
+impl Reason {
+    /// The reason's name in JSON and filters.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Reason::ActiveOpen => "active-open",
+            Reason::AnswerOpen => "answer-open",
+            Reason::CompleteOpen => "complete-open",
+            Reason::NewData => "new-data",
+            Reason::LastData => "last-data",
+            Reason::Acknowledge => "acknowledge",
+            Reason::AnswerUnacceptable => "answer-unacceptable",
+            Reason::DuplicateAck => "duplicate-ack",
+            Reason::WindowUpdate => "window-update",
+            Reason::Close => "close",
+            Reason::AcknowledgeClose => "acknowledge-close",
+            Reason::RetransmitByTimer { .. } => "retransmit-by-timer",
+            Reason::RetransmitByDuplicateAcks => "retransmit-by-duplicate-acks",
+            Reason::ZeroWindowProbe => "zero-window-probe",
+            Reason::KeepAlive => "keep-alive",
+            Reason::Reset => "reset",
+            Reason::Datagram => "datagram",
+            Reason::EchoRequest => "echo-request",
+            Reason::EchoReply => "echo-reply",
+            Reason::IcmpError => "icmp-error",
+            Reason::AddressRequest => "address-request",
+            Reason::AddressReply => "address-reply",
+            Reason::Housekeeping => "housekeeping",
+        }
+    }
+
+    /// Where the reason is written; empty when no standard asks for it.
+    pub const fn section(self) -> &'static str {
+        match self {
+            Reason::ActiveOpen | Reason::AnswerOpen | Reason::CompleteOpen => "RFC 9293 §3.5",
+            Reason::NewData | Reason::LastData => "RFC 9293 §3.7",
+            Reason::Acknowledge => "RFC 9293 §3.4",
+            Reason::AnswerUnacceptable => "RFC 9293 §3.10.7.4",
+            Reason::DuplicateAck => "RFC 5681 §4.2",
+            Reason::WindowUpdate => "RFC 9293 §3.8.6",
+            Reason::Close | Reason::AcknowledgeClose => "RFC 9293 §3.6",
+            Reason::RetransmitByTimer { .. } => "RFC 6298 §5.4",
+            Reason::RetransmitByDuplicateAcks => "RFC 5681 §3.2",
+            Reason::ZeroWindowProbe => "RFC 9293 §3.8.6.1",
+            Reason::KeepAlive => "RFC 9293 §3.8.4",
+            Reason::Reset => "RFC 9293 §3.5.2",
+            Reason::Datagram => "RFC 768",
+            Reason::EchoRequest | Reason::EchoReply | Reason::IcmpError => "RFC 792",
+            Reason::AddressRequest | Reason::AddressReply => "RFC 826",
+            Reason::Housekeeping => "",
+        }
+    }
+
+    /// Whether the packet carries octets that were sent before.
+    pub const fn is_retransmission(self) -> bool {
+        matches!(self, Reason::RetransmitByTimer { .. } | Reason::RetransmitByDuplicateAcks)
+    }
+}
+
+/// The reason as a sentence, without its section.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::ActiveOpen => "SYN: opens the connection",
+            Reason::AnswerOpen => "SYN,ACK: answers the request to connect",
+            Reason::CompleteOpen => "ACK: completes the handshake",
+            Reason::NewData => "new data",
+            Reason::LastData => "the last data, and FIN: nothing more will be sent",
+            Reason::Acknowledge => "ACK: this much has arrived",
+            Reason::AnswerUnacceptable => "ACK: answers a segment outside the window",
+            Reason::DuplicateAck => "duplicate ACK: something is missing, or came twice",
+            Reason::WindowUpdate => "window update: there is room again",
+            Reason::Close => "FIN: nothing more will be sent",
+            Reason::AcknowledgeClose => "ACK: the peer's FIN has arrived",
+            Reason::RetransmitByTimer { nth, rto } => {
+                return write!(f, "sent again ({nth}): no ACK came within the RTO of {rto:?}");
+            }
+            Reason::RetransmitByDuplicateAcks => "sent again: three duplicate ACKs say it is lost",
+            Reason::ZeroWindowProbe => "probe: is the peer's window still zero?",
+            Reason::KeepAlive => "keep-alive: is the peer still there?",
+            Reason::Reset => "RST: no such connection here",
+            Reason::Datagram => "a datagram of the application",
+            Reason::EchoRequest => "echo request: is anybody there?",
+            Reason::EchoReply => "echo reply: yes",
+            Reason::IcmpError => "a packet could not be delivered; its sender is told",
+            Reason::AddressRequest => "who has this address?",
+            Reason::AddressReply => "this address is mine",
+            Reason::Housekeeping => "housekeeping of the address family",
+        })
+    }
+}
+
+/// `SYN: opens the connection [RFC 9293 §3.5]`
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.section {
+            "" => write!(f, "{}", self.reason),
+            section => write!(f, "{} [{section}]", self.reason),
+        }
+    }
+}
+
+impl Serialize for Why {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("reason", self.reason.name())?;
+        if let Reason::RetransmitByTimer { nth, rto } = self.reason {
+            map.serialize_entry("nth", &nth)?;
+            map.serialize_entry("rto", &(rto.as_nanos() as u64))?;
+        }
+        map.serialize_entry("section", self.section)?;
+        map.serialize_entry("text", &self.reason.to_string())?;
+        map.end()
+    }
+}

@@ -1,0 +1,1 @@
+//! Lab definitions and their runs.

@@ -1,0 +1,1 @@
+//! Nodes, links and one clock.

@@ -1,0 +1,1 @@
+//! Sockets for tokio over a userspace stack.

@@ -1,0 +1,239 @@
+//! A TCP/IP stack, seen from outside: one trait, several implementations.
+//!
+//! ```text
+//!   applications ── verbs ──►┐                       ┌──► events: readable, accepted, closed…
+//!                            │        Stack          │
+//!   packets in ── receive ──►┘  (no clock, no I/O)   └──► transmit: packets out, each with its reason
+//!                                      ▲
+//!                     expire(now) ─────┘ when deadline() has come
+//! ```
+//!
+//! The contract is sans-I/O: every call that needs the time is handed `now`, nothing is sent but through
+//! [`Stack::transmit`], nothing waits. **The law: receive a batch, then drain.** A driver gives the stack every packet
+//! that is there, then calls `transmit` until it is empty, and only then sleeps, so that acknowledgments aggregate
+//! (RFC 9293 MUST-58, MUST-59) and nothing is pending while nobody runs.
+//!
+//! What does not live here: waiting and waking (`network`, `socket`), the wire (`link`).
+
+mod options;
+pub mod smoltcp;
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::journal::{Event, Snapshot, SocketId, Timer, Why};
+use crate::packet::Packet;
+use crate::time::Instant;
+
+pub use options::{Congestion, Interface, StackConfig, StackKind, TcpConfig};
+
+/// A TCP/IP stack. See the [module](self) for the contract.
+pub trait Stack: Send {
+    /// Takes in a batch of packets and leaves the vector empty. Anything may be in them: what cannot be used is dropped
+    /// with a reason in [`Stack::drain_journal`].
+    fn receive(&mut self, now: Instant, batch: &mut Vec<Packet>);
+
+    /// The next packet to put on the link, and why; `None` when nothing is pending.
+    fn transmit(&mut self, now: Instant) -> Option<(Packet, Why)>;
+
+    /// When [`Stack::expire`] wants to be called, and which timer that is; `None` when no timer runs.
+    fn deadline(&mut self) -> Option<(Instant, Wake)>;
+
+    /// Lets every timer fire whose time has come.
+    fn expire(&mut self, now: Instant);
+
+    /// Starts to listen for connections. `backlog` bounds those that wait to be accepted.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the address or port cannot be had.
+    fn listen(&mut self, local: SocketAddr, backlog: usize) -> Result<SocketId, OpenError>;
+
+    /// The next established connection of a listener, and its remote address; `None` when none waits.
+    fn accept(&mut self, now: Instant, listener: SocketId) -> Option<(SocketId, SocketAddr)>;
+
+    /// Begins to open a connection. `local` of `None` takes a free port.
+    ///
+    /// # Errors
+    /// [`OpenError`] when it cannot even begin.
+    fn connect(
+        &mut self,
+        now: Instant,
+        local: Option<SocketAddr>,
+        remote: SocketAddr,
+        config: &TcpConfig,
+    ) -> Result<SocketId, OpenError>;
+
+    /// Queues data to be sent; returns how many octets found room, 0 when none did (an event `Writable` follows).
+    ///
+    /// # Errors
+    /// [`SocketError`] when nothing can be sent any more.
+    fn send(&mut self, now: Instant, socket: SocketId, data: &[u8]) -> Result<usize, SocketError>;
+
+    /// Takes received data into `buffer`; returns how many octets, `Some(0)` at the end of the stream, `None` when none is
+    /// there yet (an event `Readable` follows).
+    ///
+    /// # Errors
+    /// [`SocketError`] when the connection has failed.
+    fn receive_into(&mut self, now: Instant, socket: SocketId, buffer: &mut [u8])
+    -> Result<Option<usize>, SocketError>;
+
+    /// Says that nothing more will be sent: FIN follows the queued data (RFC 9293 §3.6).
+    fn shutdown(&mut self, now: Instant, socket: SocketId);
+
+    /// Gives the socket up: closes in an orderly way in the background, the id is no longer valid.
+    fn close(&mut self, now: Instant, socket: SocketId);
+
+    /// Gives the socket up at once: RST (RFC 9293 §3.10.5), the id is no longer valid.
+    fn abort(&mut self, now: Instant, socket: SocketId);
+
+    /// Changes an option of a connection.
+    ///
+    /// # Errors
+    /// [`SocketError`] when there is no such connection.
+    fn set_option(&mut self, socket: SocketId, option: SocketOption) -> Result<(), SocketError>;
+
+    /// Opens a UDP socket. Port 0 takes a free one.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the address or port cannot be had.
+    fn udp_bind(&mut self, local: SocketAddr) -> Result<SocketId, OpenError>;
+
+    /// Queues one datagram; `false` when there is no room just now (an event `Writable` follows).
+    ///
+    /// # Errors
+    /// [`SocketError`] when it can never be sent.
+    fn udp_send_to(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        data: &[u8],
+        remote: SocketAddr,
+    ) -> Result<bool, SocketError>;
+
+    /// Takes one datagram, cut to `buffer`; returns its octets there and its sender; `None` when none waits.
+    ///
+    /// # Errors
+    /// [`SocketError`] when the socket has failed.
+    fn udp_receive_from(
+        &mut self,
+        socket: SocketId,
+        buffer: &mut [u8],
+    ) -> Result<Option<(usize, SocketAddr)>, SocketError>;
+
+    /// The socket's own address.
+    fn local_address(&self, socket: SocketId) -> Option<SocketAddr>;
+
+    /// Moves what has happened to sockets since the last call into `events`.
+    fn drain_events(&mut self, events: &mut Vec<SocketEvent>);
+
+    /// Moves what there is to tell since the last call into `journal`.
+    fn drain_journal(&mut self, journal: &mut Vec<Event>);
+
+    /// What a connection knows; `None` when there is no such connection.
+    fn snapshot(&self, socket: SocketId) -> Option<Snapshot>;
+
+    /// Octets of the longest network packet it sends or takes.
+    fn mtu(&self) -> usize;
+
+    /// Its own addresses.
+    fn addresses(&self) -> Vec<IpAddr>;
+}
+
+/// Why a stack wants to be called at a given time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wake {
+    /// Whose timer it is; `None` for the stack's own (address resolution, reassembly).
+    pub socket: Option<SocketId>,
+    /// Which timer.
+    pub timer: Timer,
+}
+
+/// Something that a waiting application wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketEvent {
+    /// Data, a datagram, or the end of the stream can be read.
+    Readable(SocketId),
+    /// There is room to send, or sending has become impossible.
+    Writable(SocketId),
+    /// A listener has a connection to accept.
+    Acceptable(SocketId),
+    /// An active open has succeeded.
+    Connected(SocketId),
+    /// The connection is over.
+    Closed(SocketId, CloseReason),
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    /// Both sides closed in order.
+    Finished,
+    /// The peer refused the connection (RST in SYN-SENT).
+    Refused,
+    /// The peer reset it.
+    Reset,
+    /// It was aborted here.
+    Aborted,
+    /// No answer came for too long.
+    TimedOut,
+}
+
+/// Options that can be changed while a connection lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketOption {
+    /// Nagle's algorithm off (RFC 9293 MUST-17).
+    NoDelay(bool),
+    /// Time to live of packets sent, 1 to 255 hops (MUST-49).
+    TimeToLive(u8),
+}
+
+/// Why a socket cannot be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Somebody has this port already.
+    #[error("{0} is in use on this stack; choose another port or close its user")]
+    AddressInUse(SocketAddr),
+    /// The stack does not have this address.
+    #[error("{0} is not an address of this stack")]
+    AddressNotAvailable(IpAddr),
+    /// The destination cannot be one host's.
+    #[error("{0} cannot be connected to: not the address of one host")]
+    BadDestination(SocketAddr),
+    /// Every ephemeral port is taken.
+    #[error("all ephemeral ports of this stack are taken")]
+    NoPorts,
+}
+
+/// Why a socket can no longer do what is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SocketError {
+    /// There is no such socket any more.
+    #[error("the socket is closed")]
+    Closed,
+    /// The handshake is not over.
+    #[error("the connection is not open yet")]
+    NotConnected,
+    /// The sending side was shut down.
+    #[error("the sending side is shut down")]
+    ShutDown,
+    /// The connection has ended, not in order.
+    #[error("the connection ended: {0}")]
+    Ended(CloseReason),
+    /// Longer than any datagram may be.
+    #[error("{0} octets do not fit into a datagram")]
+    TooLong(usize),
+    /// No route or no address of this family.
+    #[error("{0} cannot be reached from this stack")]
+    Unreachable(IpAddr),
+}
+
+impl std::fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            CloseReason::Finished => "both sides closed",
+            CloseReason::Refused => "refused by the peer",
+            CloseReason::Reset => "reset by the peer",
+            CloseReason::Aborted => "aborted here",
+            CloseReason::TimedOut => "no answer from the peer for too long",
+        })
+    }
+}

@@ -1,0 +1,1 @@
+//! smoltcp behind the trait.
