@@ -104,6 +104,16 @@ mod tests {
     }
 
     #[test]
+    fn an_idle_wire_owes_nothing_to_the_packets_before() {
+        // 2 octets at 3 bit/s: 5 1/3 s. The thirds of a second must not add up over idle time.
+        let mut wire = Serializer::new(Some(3), 9);
+        let second = 1_000_000_000;
+        let expected = [Some(5_333_333_333), Some(15_333_333_333), Some(25_333_333_333), Some(35_333_333_333)];
+        let offers = [(0, 2), (10 * second, 2), (20 * second, 2), (30 * second, 2)];
+        assert_eq!(times(&mut wire, &offers), expected);
+    }
+
+    #[test]
     fn a_rate_of_zero_counts_as_one_bit_per_second() {
         assert_eq!(times(&mut Serializer::new(Some(0), 1), &[(0, 1)]), [Some(8_000_000_000)]);
     }

@@ -151,6 +151,25 @@ fn a_held_packet_that_too_few_pass_goes_on_at_the_limit() {
 }
 
 #[test]
+fn passing_beyond_the_limit_releases_nothing_later() {
+    // 100 octets with headers at 1000 bit/s take 800 ms: the second to pass arrives at 2400, the limit is at 1800.
+    let mut pipe = pipe(|config| {
+        config.rate = Some(1000);
+        config.rules = vec![rule("hold", &[1], Action::Hold(2))];
+    });
+    assert_eq!(run(&mut pipe, &[(0, 60), (0, 60), (0, 60)]).0, [(2, 1600), (1, 1800), (3, 2400)]);
+}
+
+#[test]
+fn a_packet_that_a_rule_delays_passes_nobody() {
+    let late = Action::Delay(Duration::from_millis(30));
+    let mut pipe = pipe(|config| {
+        config.rules = vec![rule("hold", &[1], Action::Hold(1)), rule("late", &[2], late)];
+    });
+    assert_eq!(run(&mut pipe, &[(0, 5), (1, 5), (50, 5)]).0, [(2, 31), (3, 50), (1, 50)]);
+}
+
+#[test]
 fn holding_for_no_others_holds_nothing() {
     let mut pipe = pipe(|config| config.rules = vec![rule("hold", &[], Action::Hold(0))]);
     let (arrived, told) = run(&mut pipe, &[(0, 5), (1, 5)]);
