@@ -1,1 +1,3 @@
 //! Namespaces, devices and real programs.
+
+pub mod wait;
