@@ -1,1 +1,4 @@
 //! Namespaces, devices and real programs.
+
+pub mod doctor;
+pub mod terminal;
