@@ -98,6 +98,17 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Fills in the packet's name where a stack had to leave it open (id 0).
+    pub fn name_packet(&mut self, name: PacketId) {
+        if let Event::Retransmit { packet, .. } = self
+            && *packet == PacketId::default()
+        {
+            *packet = name;
+        }
+    }
+}
+
 /// Why a stack refused a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
