@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use wireglass::cli::{self, Failure, complain};
 
 fn main() -> ExitCode {
+    // Before anything else, while there is one thread only: is this the namespace holder of another wireglass?
+    if let Some(code) = wireglass::host::holder_entry() {
+        return code;
+    }
     match cli::run(std::env::args_os()) {
         Ok(outcome) => outcome.into(),
         // Whoever read our output (`| head`) has seen enough.

@@ -17,6 +17,12 @@ const SIMPLE_PACKET: u32 = 3;
 const IF_TSOFFSET: u16 = 14;
 const SHB_APPLICATION: u16 = 4;
 
+/// Bounds on what is remembered of a whole file, so that a file of nothing but names or sections costs little memory.
+/// Interfaces beyond are damage, names and remarks are left out.
+const MOST_INTERFACES: usize = 1 << 16;
+const MOST_NAMES: usize = 1 << 16;
+const MOST_COMMENTS: usize = 1 << 10;
+
 const SECTION: &str = "a section header";
 const BLOCK: &str = "a block";
 
@@ -156,7 +162,7 @@ impl Blocks {
         fields.take(8)?;
         while let Some((code, value)) = fields.option()? {
             match code {
-                pcapng::OPT_COMMENT => self.comments.push(value.text()),
+                pcapng::OPT_COMMENT if self.comments.len() < MOST_COMMENTS => self.comments.push(value.text()),
                 SHB_APPLICATION => self.application = value.text(),
                 _ => {}
             }
@@ -212,6 +218,7 @@ impl Blocks {
     }
 
     fn interface(&mut self, mut fields: Fields<'_>) -> Result<(), ReadError> {
+        let offset = fields.offset();
         let link_code = fields.u16()?;
         fields.take(2)?;
         let mut interface = InterfaceInfo { link_code, snaplen: fields.u32()?, ..InterfaceInfo::default() };
@@ -224,6 +231,9 @@ impl Blocks {
                 IF_TSOFFSET => clock.offset = value.i64()?,
                 _ => {}
             }
+        }
+        if self.interfaces.len() == MOST_INTERFACES {
+            return Err(ReadError::damaged(offset, format!("more than {MOST_INTERFACES} interfaces")));
         }
         self.interfaces.push(interface);
         self.clocks.push(clock);
@@ -244,7 +254,8 @@ impl Blocks {
                 _ => continue,
             };
             let text = value.text();
-            let names = text.split('\0').filter(|name| !name.is_empty());
+            let room = MOST_NAMES - self.names.len();
+            let names = text.split('\0').filter(|name| !name.is_empty()).take(room);
             self.names.extend(names.map(|name| (address, name.to_owned())));
         }
         Ok(())

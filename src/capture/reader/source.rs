@@ -156,7 +156,7 @@ impl<'a> Fields<'a> {
     /// A field and the padding to the next multiple of four octets; a writer that forgot the last padding is forgiven.
     pub(super) fn padded(&mut self, length: usize) -> Result<&'a [u8], ReadError> {
         let taken = self.take(length)?;
-        self.take(length.wrapping_neg().wrapping_rem(4).min(self.remaining()))?;
+        self.take((length.next_multiple_of(4) - length).min(self.remaining()))?;
         Ok(taken)
     }
 
