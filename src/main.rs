@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use wireglass::cli::{self, Failure, complain};
+use wireglass::host;
 
 fn main() -> ExitCode {
     // Before anything else, while there is one thread only: is this the namespace holder of another wireglass?
-    if let Some(code) = wireglass::host::holder_entry() {
+    if let Some(code) = host::holder_entry() {
         return code;
     }
     match cli::run(std::env::args_os()) {

@@ -21,8 +21,8 @@
 //! A program that is run in a node leads a session of its own, away from the terminal: Ctrl-C reaches the main process
 //! alone, which decides what to do, and its end takes the programs along.
 //!
-//! What lives here: processes, namespaces, devices, kernel sockets. readiness ([`wait`]). What does not: packets' contents,
-//! the run's clock.
+//! What lives here: processes, namespaces, devices, kernel sockets, waiting for descriptors ([`wait`]), what this machine
+//! can do ([`doctor`]). What does not: packets' contents, the run's clock.
 
 pub(crate) mod child;
 pub mod doctor;
