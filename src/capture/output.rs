@@ -107,7 +107,11 @@ impl Output {
         if let Some((user, group)) = owner {
             fchown(&file, Some(user), Some(group)).map_err(create_error)?;
         }
-        Ok(Output(io::BufWriter::with_capacity(BUFFER, file)))
+        Ok(Output::of(file))
+    }
+
+    pub(super) fn of(file: File) -> Output {
+        Output(io::BufWriter::with_capacity(BUFFER, file))
     }
 }
 
@@ -128,7 +132,7 @@ impl Write for Output {
 /// Makes a folder and those above it that are missing; those made here belong to `owner`.
 pub(super) fn make_dir(dir: &Path, owner: Option<(u32, u32)>) -> Result<(), RecorderError> {
     let missing: Vec<&Path> =
-        dir.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.is_dir()).collect();
+        dir.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
     for path in missing.into_iter().rev() {
         let made = DirBuilder::new().mode(0o755).create(path);
         let owned = made.and_then(|()| owner.map_or(Ok(()), |(user, group)| lchown(path, Some(user), Some(group))));

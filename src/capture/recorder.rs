@@ -362,3 +362,6 @@ fn begin_capture(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,7 +81,7 @@ pub(super) struct LooksArguments {
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(super) color: ColorChoice,
     /// Columns to use [default: the terminal's, 80 to 140; 100 for files and pipes].
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(80..=400))]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(80..=140))]
     pub(super) width: Option<u16>,
     /// Draw with ASCII characters only.
     #[arg(long, global = true)]

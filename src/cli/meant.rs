@@ -8,6 +8,7 @@ use clap::error::ErrorKind;
 use super::arguments::{
     Arguments, ColorChoice, Command, DoorChoice, FormatChoice, LooksArguments, ModeChoice, RunArguments, StackChoice,
 };
+use crate::capture::FileFormat;
 use crate::door::DoorKind;
 use crate::stack::StackKind;
 
@@ -60,7 +61,7 @@ pub(super) struct RunTask {
     /// Where captures and logs go; `None` is `out/LAB`.
     pub(super) out: Option<PathBuf>,
     /// The capture files' format.
-    pub(super) format: Format,
+    pub(super) format: FileFormat,
     /// Every header of every packet.
     pub(super) layers: bool,
     /// One JSON document.
@@ -80,15 +81,6 @@ pub(super) enum WantedMode {
     Live(Option<DoorKind>),
     /// Sim.
     Sim,
-}
-
-/// The format of capture files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    /// With names, comments and packet ids.
-    Pcapng,
-    /// Bare packets.
-    Pcap,
 }
 
 /// How to list the labs.
@@ -155,8 +147,8 @@ impl RunTask {
             },
             out: typed.out,
             format: match typed.format {
-                FormatChoice::Pcapng => Format::Pcapng,
-                FormatChoice::Pcap => Format::Pcap,
+                FormatChoice::Pcapng => FileFormat::Pcapng,
+                FormatChoice::Pcap => FileFormat::Pcap,
             },
             layers: typed.layers,
             json: typed.json,
@@ -214,7 +206,7 @@ mod tests {
                 seed: None,
                 stack: StackKind::Smoltcp,
                 out: None,
-                format: Format::Pcapng,
+                format: FileFormat::Pcapng,
                 layers: false,
                 json: false,
                 variant: None,

@@ -162,7 +162,7 @@ mod tests {
         for (columns, width) in [(None, 100), (Some(60), 80), (Some(96), 96), (Some(300), 140)] {
             assert_eq!(fitting_width(columns), width, "{columns:?}");
         }
-        assert_eq!(decide(Appearance { width: Some(200), ..PLAIN }, true, &[]).width, 200);
+        assert_eq!(decide(Appearance { width: Some(133), ..PLAIN }, true, &[]).width, 133);
     }
 
     #[test]
