@@ -1,1 +1,5 @@
 //! Programs that labs name.
+
+pub mod program;
+
+pub use program::{Program, Size, Transport};
