@@ -1,109 +1,163 @@
-//! The programs that a lab can name.
-
-use std::time::Duration;
+//! The built-in programs, as a lab file names them.
+//!
+//! What lives here: their parameters. What does not: what they do ([`run`](super::run)).
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer};
 
-/// A program of a lab with its parameters.
+use super::values::{self, Destination, MessageSize, Size, Span, Url};
+use crate::journal::TransportKind;
+
+/// A built-in program with its parameters: `run = { send = { to = "server:9000", bytes = "17520B" } }`.
+///
+/// Servers and clients come in pairs; each client names the server that it is made for.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Program {
-    /// Server: accepts one connection, reads to its end, closes.
+    /// A TCP server that reads each connection to its end, hashes what came, then closes.
     Sink {
-        /// Where it listens.
+        /// Where it listens, from 1.
+        #[serde(deserialize_with = "values::port")]
         port: u16,
     },
-    /// Client: connects, writes seeded bytes, shuts down, waits for the end of the stream.
+    /// A TCP client for `sink`: sends data, hashes it, closes, and waits until the peer has closed too.
     Send {
-        /// `server:9000`.
-        to: String,
+        /// To whom.
+        to: Destination,
         /// How much.
         bytes: Size,
     },
-    /// Server: reads to the end, sends `bytes` back, closes.
+    /// A TCP server that reads a connection to its end and only then answers: the client's half-close makes it speak.
     ExchangeServer {
-        /// Where it listens.
+        /// Where it listens, from 1.
+        #[serde(deserialize_with = "values::port")]
         port: u16,
         /// How much it answers.
         bytes: Size,
     },
-    /// Client: sends bytes, half-closes, reads the answer to its end, closes.
+    /// A TCP client for `exchange-server`: sends data, closes its half, reads the answer to its end.
     Exchange {
-        /// `server:9000`.
-        to: String,
-        /// How much.
+        /// With whom.
+        to: Destination,
+        /// How much it sends.
         bytes: Size,
     },
-    /// Server: receives numbered messages.
+    /// A server that reports the number of each message that arrives.
     MessageSink {
-        /// Where it listens.
+        /// Where it listens, from 1.
+        #[serde(deserialize_with = "values::port")]
         port: u16,
-        /// Over what.
-        over: Transport,
+        /// TCP or UDP.
+        over: TransportKind,
     },
-    /// Client: sends numbered messages.
+    /// A client for `message-sink`: sends numbered messages at a steady pace.
     MessageSend {
-        /// `server:9000`.
-        to: String,
-        /// Over what.
-        over: Transport,
-        /// How many.
+        /// To whom.
+        to: Destination,
+        /// TCP or UDP.
+        over: TransportKind,
+        /// How many messages, numbered from 1.
         count: u32,
-        /// How long each is.
-        size: Size,
-        /// How far apart.
-        #[serde(deserialize_with = "duration")]
-        every: Duration,
+        /// How long each is. Over TCP two octets more, for its length.
+        size: MessageSize,
+        /// The time from one message to the next; the first goes at once.
+        every: Span,
     },
-    /// Server: answers `GET path` with `body`.
+    /// An HTTP/1.1 server with one page.
     HttpServer {
-        /// Where it listens.
+        /// Where it listens, from 1.
+        #[serde(deserialize_with = "values::port")]
         port: u16,
-        /// The one path it knows.
+        /// The page's path: `/api/posts`. Elsewhere the answer is 404.
+        #[serde(deserialize_with = "values::path")]
         path: String,
-        /// What it answers.
+        /// The page. A JSON object or array is sent as `application/json`, all else as plain text.
         body: String,
     },
-    /// Client: fetches a URL.
+    /// An HTTP/1.1 client that fetches one page, as `curl URL` does.
     HttpGet {
-        /// `http://server:8080/api/posts`.
-        url: String,
+        /// The page.
+        url: Url,
     },
 }
 
-/// TCP or UDP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Transport {
-    /// A connection.
-    Tcp,
-    /// Datagrams.
-    Udp,
-}
+impl Program {
+    /// Its name in lab files and in the journal: `exchange-server`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Program::Sink { .. } => "sink",
+            Program::Send { .. } => "send",
+            Program::ExchangeServer { .. } => "exchange-server",
+            Program::Exchange { .. } => "exchange",
+            Program::MessageSink { .. } => "message-sink",
+            Program::MessageSend { .. } => "message-send",
+            Program::HttpServer { .. } => "http-server",
+            Program::HttpGet { .. } => "http-get",
+        }
+    }
 
-/// A number of octets, written `17520B`, `10KB` or `64KiB`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Size(pub u64);
-
-impl<'de> Deserialize<'de> for Size {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let factor = match &text[digits.len()..] {
-            "B" => 1,
-            "KB" => 1_000,
-            "KiB" => 1_024,
-            "MB" => 1_000_000,
-            "MiB" => 1_048_576,
-            _ => return Err(de::Error::custom(format!("expected a size such as \"16KB\"; found \"{text}\""))),
-        };
-        digits.parse::<u64>().map(|number| Size(number * factor)).map_err(de::Error::custom)
+    /// Whether it serves until it is stopped; a client ends by itself.
+    pub const fn is_server(&self) -> bool {
+        match self {
+            Program::Sink { .. }
+            | Program::ExchangeServer { .. }
+            | Program::MessageSink { .. }
+            | Program::HttpServer { .. } => true,
+            Program::Send { .. } | Program::Exchange { .. } | Program::MessageSend { .. } | Program::HttpGet { .. } => {
+                false
+            }
+        }
     }
 }
 
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let digits = text.strip_suffix("ms").ok_or_else(|| de::Error::custom("expected a duration such as \"20ms\""))?;
-    digits.parse().map(Duration::from_millis).map_err(de::Error::custom)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Step {
+        run: Program,
+    }
+
+    fn read(toml: &str) -> Result<Program, String> {
+        toml::from_str::<Step>(toml).map(|step| step.run).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_program_is_read_under_its_own_name() {
+        let table = [
+            r#"{ sink = { port = 9000 } }"#,
+            r#"{ send = { to = "server:9000", bytes = "17520B" } }"#,
+            r#"{ exchange-server = { port = 9000, bytes = "1KB" } }"#,
+            r#"{ exchange = { to = "server:9000", bytes = "1KB" } }"#,
+            r#"{ message-sink = { port = 9000, over = "udp" } }"#,
+            r#"{ message-send = { to = "server:9000", over = "tcp", count = 50, size = "100B", every = "20ms" } }"#,
+            r#"{ http-server = { port = 80, path = "/api/posts", body = "{}" } }"#,
+            r#"{ http-get = { url = "http://server/api/posts" } }"#,
+        ];
+        for written in table {
+            let program = read(&format!("run = {written}")).expect(written);
+            assert!(written.starts_with(&format!("{{ {} =", program.name())), "{written}");
+            assert_eq!(program.is_server(), written.contains("port ="), "{written}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_parameter_is_answered_with_the_field_and_what_was_expected() {
+        let table = [
+            (r#"{ sink = { prot = 9000 } }"#, "unknown field `prot`, expected `port`"),
+            (r#"{ sink = { port = 0 } }"#, "expected a nonzero u16"),
+            (r#"{ snik = { port = 1 } }"#, "unknown variant `snik`, expected one of `sink`, `send`"),
+            (r#"{ send = { to = "server", bytes = "1KB" } }"#, "`server` is not a destination"),
+            (r#"{ send = { to = "server:1", bytes = 1000 } }"#, "expected a size in quotes"),
+            (r#"{ send = { to = "server:1", bytes = "1000" } }"#, "`1000` is not a size"),
+            (r#"{ message-sink = { port = 1, over = "sctp" } }"#, "expected `tcp` or `udp`"),
+            (r#"{ http-server = { port = 1, path = "x", body = "" } }"#, "`x` is not a path"),
+            (r#"{ http-get = { url = "https://server/" } }"#, "is not a URL that is spoken here"),
+        ];
+        for (written, expected) in table {
+            let error = read(&format!("run = {written}")).expect_err(written);
+            assert!(error.contains(expected), "{written}: {error}");
+            assert!(error.contains("line 1, column"), "{written}: {error}");
+        }
+    }
 }
