@@ -1,7 +1,32 @@
 //! Wireshark display filters, a subset, over packets and over journal events.
+//!
+//! **The law: this filter and Wireshark 4 agree on every packet.** What a learner writes in a lab can be pasted into
+//! Wireshark ([`Filter::wireshark`] puts addresses for names) and selects the same rows. What cannot be kept is refused
+//! at parsing, not read differently: a bare flag such as `!tcp.flags.ack` asks in Wireshark whether the field is *there*,
+//! so the error asks for `tcp.flags.ack == 0`.
+//!
+//! A filter looks at one packet at a time, Wireshark also at those before it. They can therefore differ where Wireshark
+//! has put pieces together: on IP fragments and on HTTP messages that span segments (they agree with its reassembly
+//! switched off), and on the payload of retransmissions, which Wireshark does not open. HTTP is told by its first line,
+//! on any port; `data` is payload that is not HTTP.
+//!
+//! What lives here: reading, printing and asking filters, and numbering conversations ([`Streams`]). The journal's
+//! entries are asked through fields `event.…`, named as in `journal.jsonl`.
 
+mod evaluate;
+mod event;
+mod field;
+mod http;
+mod lexer;
+mod literal;
 mod names;
+mod parser;
+mod print;
 mod streams;
+mod syntax;
+#[cfg(test)]
+mod tests;
+mod view;
 
 use std::sync::Arc;
 
@@ -14,7 +39,9 @@ pub use streams::{RelativeSeq, Streams};
 
 /// A filter that was understood.
 #[derive(Clone, Debug)]
-pub struct Filter {}
+pub struct Filter {
+    expression: syntax::Expression,
+}
 
 /// Why a filter was not understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +51,12 @@ pub struct FilterError {
     pub column: usize,
     /// What was expected there, and the closest names when one is not known.
     pub message: String,
+}
+
+impl FilterError {
+    fn new(column: usize, message: impl Into<String>) -> FilterError {
+        FilterError { column, message: message.into() }
+    }
 }
 
 /// What a filter is asked about.
@@ -40,7 +73,8 @@ pub enum Subject<'a> {
 pub struct PacketSubject<'a> {
     /// Its number in the capture, from 1 (`frame.number`); `None` outside a capture.
     pub number: Option<u64>,
-    /// When it passed (`frame.time_relative`).
+    /// When it passed, counted from the first packet of its capture (`frame.time_relative`); not looked at without a
+    /// number.
     pub at: Instant,
     /// What its headers say.
     pub dissection: &'a Dissection,
@@ -67,24 +101,22 @@ impl Filter {
     /// # Errors
     /// [`FilterError`] says where the text stops making sense and what was expected.
     pub fn parse(text: &str, names: &Names) -> Result<Filter, FilterError> {
-        let _ = (text, names);
-        Ok(Filter {})
+        parser::parse(text, names).map(|expression| Filter { expression })
     }
 
     /// Whether the subject passes.
     pub fn matches(&self, subject: &Subject<'_>) -> bool {
-        let _ = subject;
-        true
+        self.expression.matches(subject)
     }
 
     /// The same filter with names replaced by addresses: can be pasted into Wireshark.
     pub fn wireshark(&self) -> String {
-        String::new()
+        self.expression.to_string()
     }
 
     /// Whether it asks about events: whether it uses a field `event.…`.
     pub fn is_about_events(&self) -> bool {
-        false
+        self.expression.any_operand(&|operand| matches!(operand, syntax::Operand::Event(_)))
     }
 }
 
