@@ -1,0 +1,96 @@
+//! What one direction of a link is asked to do, as plain values.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::packet::Packet;
+use crate::rng::Probability;
+
+/// What a rule looks for. Injected, so that this room knows nothing of filters.
+pub type Predicate = Arc<dyn Fn(&Packet) -> bool + Send + Sync>;
+
+/// How one direction of a link behaves.
+#[derive(Clone, Debug)]
+pub struct PipeConfig {
+    /// The link's name in the journal: `client-server`.
+    pub name: String,
+    /// Propagation delay.
+    pub delay: Duration,
+    /// Upper bound of an extra delay drawn for each packet; order is kept.
+    pub jitter: Duration,
+    /// Serialization rate in bits per second, 0 counting as 1; `None` is infinitely fast.
+    pub rate: Option<u64>,
+    /// Packets that may wait to be serialized, beside the one that is; only a link with a rate has a queue.
+    pub queue: usize,
+    /// Odds of losing a packet.
+    pub loss: Probability,
+    /// Odds of holding a packet back until `reorder_by` others have passed.
+    pub reorder: Probability,
+    /// How many packets pass one that is held back; 0 holds none.
+    pub reorder_by: u32,
+    /// Odds of delivering a packet twice.
+    pub duplicate: Probability,
+    /// Odds of flipping one bit.
+    pub corrupt: Probability,
+    /// Octets of the longest network packet.
+    pub mtu: usize,
+    /// Exact rules; the first that matches and whose count has come acts.
+    pub rules: Vec<Rule>,
+}
+
+impl PipeConfig {
+    /// A pipe that carries every packet of up to 1500 octets at once and unharmed; change the fields from there.
+    pub fn clean(name: impl Into<String>) -> PipeConfig {
+        PipeConfig {
+            name: name.into(),
+            delay: Duration::ZERO,
+            jitter: Duration::ZERO,
+            rate: None,
+            queue: 1000,
+            loss: Probability::NEVER,
+            reorder: Probability::NEVER,
+            reorder_by: 1,
+            duplicate: Probability::NEVER,
+            corrupt: Probability::NEVER,
+            mtu: 1500,
+            rules: Vec::new(),
+        }
+    }
+}
+
+/// One exact impairment.
+#[derive(Clone)]
+pub struct Rule {
+    /// Its name in the journal.
+    pub id: String,
+    /// Which packets it counts.
+    pub when: Predicate,
+    /// Which of the counted packets it acts on, from 1; empty means all of them.
+    pub nth: Vec<u32>,
+    /// What it does.
+    pub action: Action,
+}
+
+/// Without the predicate, which has nothing to show.
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Rule { id, when: _, nth, action } = self;
+        f.debug_struct("Rule").field("id", id).field("nth", nth).field("action", action).finish_non_exhaustive()
+    }
+}
+
+/// What a rule does to a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It never arrives.
+    Drop,
+    /// It arrives so much later than it would have; others overtake it.
+    Delay(Duration),
+    /// It arrives after so many others have passed; 0 holds nothing.
+    Hold(u32),
+    /// It arrives twice.
+    Duplicate,
+    /// One bit is flipped.
+    Corrupt,
+}
