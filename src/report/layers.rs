@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!   3  0.000412  server → client  60 octets
-//!     IPv4  10.0.0.2 → 10.0.0.1 TCP                                   octets 0–19
-//!       Version                  4             45                     ip.version
+//!     IPv4  10.0.0.2 → 10.0.0.1 TCP                          octets 0–19
+//!       45           Version                 4                ip.version
+//!       0a 00 00 02  Source Address          10.0.0.2             ip.src
 //! ```
 
 use std::ops::Range;
@@ -35,12 +36,11 @@ pub struct PacketView<'a> {
 /// Where layers and fields begin.
 const LAYER_INDENT: usize = 2;
 const FIELD_INDENT: usize = 4;
-/// Columns of a field's name; longer names push the rest to the right.
-const NAME: usize = 26;
-/// Octets of a field that are written out.
-const OCTETS_SHOWN: usize = 8;
-/// A column of values narrower than this is not worth having.
-const NARROWEST_VALUE: usize = 16;
+/// Octets of a field that are written out: a MAC address fits.
+const OCTETS_SHOWN: usize = 6;
+/// Where names and values begin; a longer name pushes its value to the right.
+const NAME_AT: usize = FIELD_INDENT + OCTETS_SHOWN * 3 + 1;
+const VALUE_AT: usize = NAME_AT + 24;
 /// Octets of payload in one line, and lines of it.
 const DUMP_OCTETS: usize = 16;
 const DUMP_LINES: usize = 8;
@@ -99,55 +99,43 @@ fn write_layer(out: &mut String, layer: &Layer, frame: &[u8], style: Style) {
     }
 }
 
-/// Name, value, bytes in hex, filter name.
+/// Bytes in hex, name, value, and the filter name at the right edge. Nothing is left out: a long value flows on below
+/// itself, and a filter name that finds no room beside the value stands below it.
 fn write_field(out: &mut String, field: &Field, frame: &[u8], style: Style) {
     let columns = style.columns();
-    let aside = aside(field, frame, style);
-    let value = clean(&field.value, style);
+    let filter = field.filter.unwrap_or_default();
     let mut line = Line::default();
     line.pad_to(FIELD_INDENT);
-    line.push(Paint::Plain, shorten(&clean(field.name, style), columns / 2, style));
+    line.push(Paint::Dim, hex(frame.get(field.range.clone()).unwrap_or_default(), style));
+    line.pad_to(NAME_AT);
+    line.push(Paint::Plain, shorten(&clean(field.name, style), columns / 3, style));
     line.push(Paint::Plain, "  ");
-    line.pad_to(FIELD_INDENT + NAME);
-    let at = line.width();
-    // A value that does not fit flows on below itself; one that has next to no room there, on lines of its own.
-    let beside = columns.saturating_sub(at + aside.width() + 2);
-    let (first, rest) = if width(&value) <= beside || beside >= NARROWEST_VALUE {
-        let mut parts = wrap(&value, beside);
-        let rest = parts.split_off(parts.len().min(1));
-        (parts.pop().unwrap_or_default(), rest)
-    } else {
-        (String::new(), wrap(&value, columns - at))
-    };
-    line.push(Paint::Data, first);
-    line.pad_to(columns.saturating_sub(aside.width()));
-    line.append(aside);
-    line.write_to(out, style.color);
-    for part in rest {
-        let mut line = Line::default();
-        line.pad_to(at);
+    line.pad_to(VALUE_AT);
+    let value_at = line.width();
+    let mut filter_is_due = !filter.is_empty();
+    for part in wrap(&clean(&field.value, style), columns - value_at) {
+        line.pad_to(value_at);
         line.push(Paint::Data, part);
+        if filter_is_due && line.width() + 2 + width(filter) <= columns {
+            line.pad_to(columns - width(filter));
+            line.push(Paint::Dim, filter);
+            filter_is_due = false;
+        }
+        line.write_to(out, style.color);
+        line = Line::default();
+    }
+    if filter_is_due {
+        line.pad_to(columns.saturating_sub(width(filter)));
+        line.push(Paint::Dim, shorten(filter, columns, style));
+    }
+    if line.width() > 0 {
         line.write_to(out, style.color);
     }
 }
 
-/// The right-hand part of a field's line: its bytes, and its filter name in a column of its own.
-fn aside(field: &Field, frame: &[u8], style: Style) -> Line {
-    const FILTER: usize = 24;
-    let mut aside = Line::default();
-    let bytes = frame.get(field.range.clone()).unwrap_or_default();
-    aside.push(Paint::Dim, hex(bytes, style));
-    aside.push(Paint::Plain, "  ");
-    let filter = shorten(field.filter.unwrap_or_default(), FILTER, style);
-    let mut cell = Line::default();
-    cell.push(Paint::Dim, filter);
-    cell.pad_to(FILTER);
-    aside.append(cell);
-    aside
-}
-
 fn hex(bytes: &[u8], style: Style) -> String {
-    let mut text: Vec<String> = bytes.iter().take(OCTETS_SHOWN).map(|byte| format!("{byte:02x}")).collect();
+    let shown = if bytes.len() > OCTETS_SHOWN { OCTETS_SHOWN - 1 } else { OCTETS_SHOWN };
+    let mut text: Vec<String> = bytes.iter().take(shown).map(|byte| format!("{byte:02x}")).collect();
     if bytes.len() > OCTETS_SHOWN {
         text.push(if style.ascii { ".." } else { "…" }.to_owned());
     }
@@ -212,6 +200,8 @@ mod tests {
             range: 0..20,
             fields: vec![
                 field("Version", "4", 0..1, Some("ip.version")),
+                field("Destination MAC", "02:00:00:00:00:01", 0..6, Some("eth.dst")),
+                field("TSval", "4294967295, a value beside its filter", 0..4, Some("tcp.options.timestamp.tsval")),
                 field("Source Address", "10.0.0.1", 12..16, Some("ip.src")),
                 field("Options", &"no-operation, then a very long list of them ".repeat(4), 4..18, None),
                 field("A name that is much longer than most of them", "1", 3..4, Some("ip.a.name.that.is.long.too")),
