@@ -15,6 +15,7 @@ use super::note::Note;
 use super::rows::{End, Row, Wire};
 use super::streams::Opened;
 use super::{Ends, Ladder, Lane, Side};
+use crate::journal::TcpState;
 use crate::packet::Dissection;
 use crate::time::Instant;
 
@@ -101,7 +102,7 @@ impl<'a> Drawing<'a> {
         let time = items.iter().map(|item| seconds(item.span().0, start).len()).max().unwrap_or_default();
         // Half of what number and time leave goes to the lane, a little more when it is narrow: labels have little to give.
         let rest = style.columns().saturating_sub(number + time + 5);
-        let lane = (rest / 2 + 6).min(56).max(30);
+        let lane = (rest / 2 + 8).clamp(30, 56);
         Drawing { style, glyphs, start, number, time, lane, out: String::new() }
     }
 
@@ -135,7 +136,7 @@ impl<'a> Drawing<'a> {
         line.pad_to(self.lane_at() + self.lane - width(&right));
         line.push(Paint::Bold, right);
         if let Some(ends) = ladder.ends {
-            let text = clean(&format!("numbers and times at {}", ends.lane(ends.vantage).name), self.style);
+            let text = clean(&format!("as seen at {}", ends.lane(ends.vantage).name), self.style);
             line.pad_to(self.notes_at());
             line.push(Paint::Dim, shorten(&text, self.style.columns() - self.notes_at(), self.style));
         }
@@ -150,17 +151,48 @@ impl<'a> Drawing<'a> {
         let mut line = self.margin(&number, &seconds(row.at, self.start));
         line.append(self.arrow(row));
         let mut notes = self.notes(&row.notes).into_iter();
+        let mut states = self.states(&row.states).into_iter();
         if let Some(first) = notes.next() {
             line.pad_to(self.notes_at());
             line.append(first);
         }
         self.emit(&line);
-        for note in notes {
+        loop {
+            let (state, note) = (states.next(), notes.next());
+            if state.is_none() && note.is_none() {
+                return;
+            }
             let mut line = self.margin("", "");
-            line.append(self.rails(""));
-            line.pad_to(self.notes_at());
-            line.append(note);
+            line.append(state.unwrap_or_else(|| self.rails("")));
+            if let Some(note) = note {
+                line.pad_to(self.notes_at());
+                line.append(note);
+            }
             self.emit(&line);
+        }
+    }
+
+    /// States beside the rail of the node that entered them: in one line, or in two when they do not fit.
+    fn states(&self, [left, right]: &[Vec<TcpState>; 2]) -> Vec<Line> {
+        let [left, right] = [left, right].map(|states| {
+            let names: Vec<String> = states.iter().map(TcpState::to_string).collect();
+            shorten(&names.join(", "), self.lane - 4, self.style)
+        });
+        let beside = |left: &str, right: &str| {
+            let mut line = Line::default();
+            line.push(Paint::Dim, self.glyphs.rail);
+            line.push(Paint::Syn, format!(" {left}"));
+            line.pad_to(self.lane - 2 - width(right));
+            line.push(Paint::Syn, format!("{right} "));
+            line.push(Paint::Dim, self.glyphs.rail);
+            line
+        };
+        match (left.is_empty(), right.is_empty()) {
+            (true, true) => Vec::new(),
+            (false, false) if width(&left) + width(&right) + 6 > self.lane => {
+                vec![beside(&left, ""), beside("", &right)]
+            }
+            (false, _) | (true, false) => vec![beside(&left, &right)],
         }
     }
 
@@ -284,11 +316,13 @@ impl<'a> Drawing<'a> {
         line.append(self.rails(&format!("{dots} {} {dots}", parts.join(", "))));
         line.pad_to(self.notes_at());
         let span = span_text(fold.to.since(fold.from));
-        let text = match fold.numbers {
-            Some((low, high)) => format!("packets {low} to {high}, {span}"),
-            None => span,
-        };
-        line.push(Paint::Dim, shorten(&text, self.style.columns() - self.notes_at(), self.style));
+        let numbers = fold.numbers.map(|(low, high)| format!("packets {low} to {high}"));
+        let mut text = numbers.clone().map_or_else(String::new, |numbers| numbers + ", ") + &span;
+        let room = self.style.columns() - self.notes_at();
+        if width(&text) > room {
+            text = numbers.unwrap_or_default();
+        }
+        line.push(Paint::Dim, shorten(&clean(&text, self.style), room, self.style));
         self.emit(&line);
     }
 
@@ -313,7 +347,7 @@ impl<'a> Drawing<'a> {
             }
         }
         let mut line = Line::default();
-        line.push(Paint::Dim, shorten(&text, self.style.columns(), self.style));
+        line.push(Paint::Dim, shorten(&clean(&text, self.style), self.style.columns(), self.style));
         self.emit(&line);
     }
 }
@@ -362,7 +396,7 @@ fn seconds(at: Instant, start: Instant) -> String {
 fn span_text(span: Duration) -> String {
     let micros = span.as_micros();
     match micros {
-        0..1_000 => format!("{micros} us"),
+        0..1_000 => format!("{micros} µs"),
         1_000..1_000_000 => format!("{}.{:03} ms", micros / 1_000, micros % 1_000),
         _ => format!("{}.{:03} s", micros / 1_000_000, micros / 1_000 % 1_000),
     }

@@ -190,10 +190,10 @@ impl Half {
         if end <= start {
             return false;
         }
-        if self.seen.iter().rev().any(|(from, to)| *from <= start && end <= *to) {
+        let first = self.seen.partition_point(|(_, to)| *to < start);
+        if self.seen.get(first).is_some_and(|(from, to)| *from <= start && end <= *to) {
             return true;
         }
-        let first = self.seen.partition_point(|(_, to)| *to < start);
         let after = self.seen.partition_point(|(from, _)| *from <= end);
         let merged = self.seen[first..after]
             .iter()
