@@ -131,17 +131,15 @@ impl Victim {
         kill(Pid::from_raw(target), Signal::SIGKILL).expect("it runs");
         let deadline = Instant::now() + PATIENCE;
         loop {
-            // Ours to reap; a zombie has no environment any more, but it is a process.
+            // A dying process loses its environment, and so its mark, a little before it is dead.
             let main_ended = self.main.try_wait().expect("our child").is_some();
-            let left = self.processes();
+            let mut left = self.processes();
+            left.extend(before.iter().filter(|pid| is_alive(**pid)));
             if main_ended && left.is_empty() {
                 break;
             }
             assert!(Instant::now() < deadline, "{left:?} are left after the end of {target}, of {before:?}");
             thread::sleep(Duration::from_millis(20));
-        }
-        for pid in before {
-            assert!(!is_alive(pid), "{pid} is left");
         }
         let entered: HashSet<_> = all_processes().into_iter().filter_map(network_namespace).collect();
         assert!(namespaces.is_disjoint(&entered), "a namespace is left");
