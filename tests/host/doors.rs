@@ -8,7 +8,7 @@ use bytes::Bytes;
 use etherparse::{IcmpEchoHeader, Icmpv4Type, Icmpv6Type, PacketBuilder, SlicedPacket, TransportSlice};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use wireglass::door::{Door, DoorKind};
-use wireglass::host::{LinuxNode, NodeSetup, Route};
+use wireglass::host::{Holder, HolderError, LinuxNode, NodeSetup, Route};
 use wireglass::packet::{Medium, Packet, checksum};
 
 use super::{config, holder, node};
@@ -231,7 +231,7 @@ fn an_idle_node_is_silent_behind_a_veth_door() {
     an_idle_node_is_silent(DoorKind::Veth);
 }
 
-/// A kernel socket's UDP datagram takes the default route through our address, and a reply finds its way back, in IPv6.
+/// We ask for the kernel's address from a far one: the answer takes the default route.
 #[test]
 fn a_node_speaks_ipv6_with_addresses_and_routes_of_its_own() {
     let kernel: IpAddr = "fd00::1".parse().expect("an address");
@@ -297,4 +297,25 @@ fn a_batch_is_no_larger_than_its_limit_and_loses_nothing() {
         let mut batch = Vec::new();
         assert_eq!(wire.door.receive(&mut batch, 4).expect("the door is open"), 0, "nothing is left");
     });
+}
+
+#[test]
+fn without_a_wish_the_door_is_tun_or_else_veth_and_why() {
+    through(NodeSetup::named("client"), |node, wire| match (wire.door.kind(), node.door_note()) {
+        (DoorKind::Tun, None) => {}
+        (DoorKind::Veth, Some(note)) => assert!(note.contains("/dev/net/tun"), "{note}"),
+        other => panic!("{other:?}"),
+    });
+}
+
+#[test]
+fn a_probe_tells_whether_a_door_can_be_opened_and_leaves_nothing() {
+    if holder(config()).is_none() {
+        return;
+    }
+    assert_eq!(Holder::probe(config(), Some(DoorKind::Veth)), Ok(DoorKind::Veth));
+    match Holder::probe(config(), Some(DoorKind::Tap)) {
+        Ok(kind) => assert_eq!(kind, DoorKind::Tap),
+        Err(error) => assert!(matches!(error, HolderError::TunClosed | HolderError::TunMissing), "{error}"),
+    }
 }
