@@ -3,3 +3,4 @@
 mod architecture;
 mod capture;
 mod filter;
+mod host;
