@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::host::doctor::trial;
-
 const EXIT_CODES: &str = "\
 Exit codes:
   0    all is well
@@ -99,9 +97,6 @@ pub(super) enum Command {
     Show(ShowArguments),
     /// Look at what this machine can do, what is missing, and the command that mends it.
     Doctor(DoctorArguments),
-    /// Tries what live runs need, in namespaces of its own; the doctor starts it.
-    #[command(name = trial::ARGUMENT, hide = true)]
-    TryNamespaces,
 }
 
 /// `wireglass run`.

@@ -84,6 +84,5 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Outcome, Failure
         Task::List(task) => list::list(&task, &terminal),
         Task::Show(task) => show::show(&task, &terminal),
         Task::Doctor(task) => doctor::doctor(&task, &terminal),
-        Task::TryNamespaces => doctor::try_namespaces(),
     }
 }
