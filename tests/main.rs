@@ -1,3 +1,4 @@
 //! The one integration test binary; each module is a file beside this one.
 
 mod architecture;
+mod capture;

@@ -1,8 +1,8 @@
 //! Output files, opened with care.
 //!
 //! A run as root writes into a folder that somebody else may own. So an output file is never reached through a symbolic
-//! link, is never a device, a pipe, or another name of a file elsewhere, and only then is emptied and given to its owner. A
-//! node's name comes from a lab, which may be a stranger's: it cannot lead out of the folder.
+//! link, is never a device, a pipe, or another name of a file elsewhere, and only then is emptied and given to its
+//! owner. A node's name comes from a lab, which may be a stranger's: it cannot lead out of the folder.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -48,7 +48,8 @@ pub enum RecorderError {
     },
     /// A node's name cannot name a file, or two nodes have the same.
     #[error(
-        "a node cannot be called {name:?}: names of recorded nodes are letters, digits, `_` and `-` (`.` within), and differ"
+        "a recorded node cannot be called {name:?}: take letters, digits, `_`, `-` and `.` (64 at most, neither `.` nor \
+         `-` first), and a name that no other has"
     )]
     Name {
         /// The name.
@@ -72,8 +73,8 @@ fn advice(source: &io::Error) -> &'static str {
 /// Octets gathered before the system is called.
 const BUFFER: usize = 1 << 18;
 
-/// A buffered output file. What is handed over in one `write_all` reaches the system in one piece, and `flush` with nothing
-/// to write costs nothing.
+/// A buffered output file. What is handed over in one `write_all` reaches the system in one piece, and `flush` with
+/// nothing to write costs nothing.
 #[derive(Debug)]
 pub(super) struct Output(io::BufWriter<File>);
 

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! What is written: section header, interface descriptions, name resolution, decryption secrets, enhanced packets,
-//! interface statistics. What is not, on purpose: `epb_verdict` (Wireshark 4.0 corrupts the file when it saves it again) and
-//! custom blocks (an ugly row without a time). A file for tcpdump must keep to one link type.
+//! interface statistics. What is not, on purpose: `epb_verdict` (Wireshark 4.0 corrupts the file when it saves it
+//! again) and custom blocks (an ugly row without a time). A file for tcpdump must keep to one link type.
 //!
 //! Each block goes out in one `write_all`, so that a buffered file is cut between blocks, never inside one.
 
@@ -66,7 +66,8 @@ pub struct Section<'a> {
 pub struct Interface<'a> {
     /// Its name. Wireshark's packet list can show it.
     pub name: &'a str,
-    /// A sentence about it. Wireshark shows it *instead of* the name in Capture File Properties, so name the node here too.
+    /// A sentence about it. Wireshark shows it *instead of* the name in Capture File Properties, so name the node
+    /// here too.
     pub description: &'a str,
     /// What the first byte of its packets belongs to.
     pub link_type: LinkType,
@@ -135,7 +136,8 @@ impl<W: Write> Writer<W> {
         Ok(id)
     }
 
-    /// Names addresses, as `tshark -N n` and Wireshark's "resolve network addresses" show them. Empty names are left out.
+    /// Names addresses, as `tshark -N n` and Wireshark's "resolve network addresses" show them. Empty names are left
+    /// out.
     ///
     /// # Errors
     /// Those of the file.
