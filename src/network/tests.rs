@@ -85,7 +85,7 @@ fn pair<F: Future>(
 ) -> (F::Output, Seen) {
     let seen = Arc::new(Mutex::new(Seen::default()));
     let spy = Box::new(Spy(seen.clone()));
-    let output = sim::run(|clock: &Clock| {
+    let (output, _) = sim::run(|clock: &Clock| {
         let mut world = World::new(clock.clone(), spy);
         let a = world.add_stack(Box::new(SmoltcpStack::new(&host(1, medium, seed), clock.now())));
         let b = world.add_stack(Box::new(SmoltcpStack::new(&host(2, medium, seed), clock.now())));
