@@ -90,35 +90,41 @@ impl Finding {
     }
 }
 
+/// Every door, best first.
+const DOORS: [DoorKind; 3] = [DoorKind::Tun, DoorKind::Tap, DoorKind::Veth];
+
 /// What a live run would meet here.
 struct LiveTrial {
     /// How each door went, best first; `Err` when there is no holder to open one in.
-    doors: Result<Vec<(DoorKind, Result<(), HolderError>)>, HolderError>,
+    doors: Result<Vec<Attempt>, HolderError>,
+}
+
+/// How one door went.
+struct Attempt {
+    door: DoorKind,
+    /// Why it stayed shut; `None` when it opened.
+    refusal: Option<HolderError>,
 }
 
 impl LiveTrial {
     /// Starts a holder, opens every door in a node of its own, and ends it all.
     fn hold(config: HolderConfig) -> LiveTrial {
-        let open = |holder: &Holder, kind: DoorKind| {
-            let node = NodeSetup { door: Some(kind), ..NodeSetup::named(&format!("doctor-{kind}")) };
-            holder.add_node(node).map(drop)
+        let open = |holder: &Holder, door: DoorKind| {
+            let node = NodeSetup { door: Some(door), ..NodeSetup::named(&format!("doctor-{door}")) };
+            Attempt { door, refusal: holder.add_node(node).err() }
         };
-        let doors = Holder::start(config).map(|holder| {
-            [DoorKind::Tun, DoorKind::Tap, DoorKind::Veth].map(|kind| (kind, open(&holder, kind))).to_vec()
-        });
-        LiveTrial { doors }
+        LiveTrial { doors: Holder::start(config).map(|holder| DOORS.map(|door| open(&holder, door)).into()) }
     }
 
     /// The doors that opened.
     fn open_doors(&self) -> Vec<DoorKind> {
         let tried = self.doors.iter().flatten();
-        tried.filter(|(_, result)| result.is_ok()).map(|(kind, _)| *kind).collect()
+        tried.filter(|attempt| attempt.refusal.is_none()).map(|attempt| attempt.door).collect()
     }
 
-    /// Why `kind` did not open; `None` when it did, or when there was no holder to open it in.
-    fn refusal(&self, kind: DoorKind) -> Option<&HolderError> {
-        let (_, result) = self.doors.as_ref().ok()?.iter().find(|(tried, _)| *tried == kind)?;
-        result.as_ref().err()
+    /// Why `door` did not open; `None` when it did, or when there was no holder to open it in.
+    fn refusal(&self, door: DoorKind) -> Option<&HolderError> {
+        self.doors.iter().flatten().find(|attempt| attempt.door == door)?.refusal.as_ref()
     }
 }
 
@@ -151,11 +157,8 @@ mod tests {
 
     /// A trial in which these doors stayed shut.
     pub(super) fn trial_without(shut: &[(DoorKind, HolderError)]) -> LiveTrial {
-        let result =
-            |kind| shut.iter().find(|(other, _)| *other == kind).map_or(Ok(()), |(_, error)| Err(error.clone()));
-        LiveTrial {
-            doors: Ok([DoorKind::Tun, DoorKind::Tap, DoorKind::Veth].map(|kind| (kind, result(kind))).to_vec()),
-        }
+        let refusal = |door| shut.iter().find(|(other, _)| *other == door).map(|(_, error)| error.clone());
+        LiveTrial { doors: Ok(DOORS.map(|door| Attempt { door, refusal: refusal(door) }).into()) }
     }
 
     #[test]
