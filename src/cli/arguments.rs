@@ -123,7 +123,7 @@ pub(super) struct RunArguments {
     /// The capture files' format.
     #[arg(long, default_value = "pcapng")]
     pub(super) format: FormatChoice,
-    /// Show every header of every layer, field by field, below each packet.
+    /// After the ladder, show every header of every packet, field by field.
     #[arg(long)]
     pub(super) layers: bool,
     /// One JSON document instead of text.
@@ -152,7 +152,7 @@ pub(super) struct ListArguments {
 pub(super) struct ShowArguments {
     /// A pcap or pcapng file.
     pub(super) file: PathBuf,
-    /// Show every header of every layer, field by field, below each packet.
+    /// After the ladder, show every header of every packet, field by field.
     #[arg(long)]
     pub(super) layers: bool,
     /// One JSON document instead of text.
