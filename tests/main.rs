@@ -2,3 +2,5 @@
 
 mod architecture;
 mod capture;
+mod command_line;
+mod support;
