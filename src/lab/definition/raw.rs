@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::app::Program;
+use crate::app::{Program, Size, Span};
 use crate::stack::Congestion;
 
-use super::values::{Number, Octets, Odds, Rate, Span, SpanOrOff};
+use super::values::{Number, Odds, Rate, SpanOrOff};
 
 /// Names in the order of the alphabet; whoever needs the file's order sorts by span.
 pub(super) type Named<T> = BTreeMap<Spanned<String>, T>;
@@ -75,8 +75,8 @@ pub(super) struct RawSysctl(pub(super) String);
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawTcp {
-    pub(super) send_buffer: Option<Octets>,
-    pub(super) receive_buffer: Option<Octets>,
+    pub(super) send_buffer: Option<Size>,
+    pub(super) receive_buffer: Option<Size>,
     pub(super) no_delay: Option<bool>,
     pub(super) delayed_ack: Option<SpanOrOff>,
     pub(super) user_timeout: Option<SpanOrOff>,
@@ -189,6 +189,7 @@ pub(super) enum RawOnly {
     #[default]
     All,
     Repeats,
+    Originals,
     Dropped,
 }
 
