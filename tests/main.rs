@@ -2,5 +2,7 @@
 
 mod architecture;
 mod capture;
+mod command_line;
 mod filter;
 mod host;
+mod support;
