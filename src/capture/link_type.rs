@@ -2,11 +2,12 @@
 //! <https://www.tcpdump.org/linktypes.html>.
 //!
 //! A capture says it once per interface. Which one to write is decided when the file is begun: 228 or 229 read best
-//! (Wireshark then shows "Raw IPv4" and nothing to guess), but hold only one version of IP; 101 holds both, at the price of
-//! a dissector that looks at the first nibble. A real kernel speaks IPv6 unasked unless told not to (neighbour discovery,
-//! multicast reports), so a vantage point beside one takes 101 unless IPv6 is off there.
+//! (Wireshark then shows "Raw IPv4" and nothing to guess), but hold only one version of IP; 101 holds both, at the
+//! price of a dissector that looks at the first nibble. A real kernel speaks IPv6 unasked unless told not to
+//! (neighbour discovery, multicast reports), so a vantage point beside one takes 101 unless IPv6 is off there.
 //!
-//! What lives here: the numbers and how to strip a cooked header. What does not: reading Ethernet or IP ([`crate::packet`]).
+//! What lives here: the numbers and how to strip a cooked header. What does not: reading Ethernet or IP
+//! ([`crate::packet`]).
 
 use bytes::Bytes;
 

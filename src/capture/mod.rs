@@ -1,7 +1,7 @@
 //! Captures: what each node saw, as files and in memory.
 //!
-//! One file per vantage point (the same packet twice in one file makes Wireshark cry "retransmission"), packets only, so
-//! that a packet's number here is Wireshark's frame number.
+//! One file per vantage point (the same packet twice in one file makes Wireshark cry "retransmission"), packets only,
+//! so that a packet's number here is Wireshark's frame number.
 //!
 //! What lives here: the writers ([`pcapng`], [`pcap`]), one [`Reader`] for every capture of either format, and the
 //! [`Recorder`], the [`Witness`] that keeps a run in memory and writes its files. What does not: turning a packet into

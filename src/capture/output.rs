@@ -1,8 +1,8 @@
 //! Output files, opened with care.
 //!
 //! A run as root writes into a folder that somebody else may own. So an output file is never reached through a symbolic
-//! link, is never a device, a pipe, or another name of a file elsewhere, and only then is emptied and given to its owner. A
-//! node's name comes from a lab, which may be a stranger's: it cannot lead out of the folder.
+//! link, is never a device, a pipe, or another name of a file elsewhere, and only then is emptied and given to its
+//! owner. A node's name comes from a lab, which may be a stranger's: it cannot lead out of the folder.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -48,7 +48,8 @@ pub enum RecorderError {
     },
     /// A node's name cannot name a file, or two nodes have the same.
     #[error(
-        "a node cannot be called {name:?}: names of recorded nodes are letters, digits, `_` and `-` (`.` within), and differ"
+        "a recorded node cannot be called {name:?}: take letters, digits, `_`, `-` and `.` (64 at most, neither `.` nor \
+         `-` first), and a name that no other has"
     )]
     Name {
         /// The name.
@@ -72,8 +73,8 @@ fn advice(source: &io::Error) -> &'static str {
 /// Octets gathered before the system is called.
 const BUFFER: usize = 1 << 18;
 
-/// A buffered output file. What is handed over in one `write_all` reaches the system in one piece, and `flush` with nothing
-/// to write costs nothing.
+/// A buffered output file. What is handed over in one `write_all` reaches the system in one piece, and `flush` with
+/// nothing to write costs nothing.
 #[derive(Debug)]
 pub(super) struct Output(io::BufWriter<File>);
 
@@ -107,7 +108,11 @@ impl Output {
         if let Some((user, group)) = owner {
             fchown(&file, Some(user), Some(group)).map_err(create_error)?;
         }
-        Ok(Output(io::BufWriter::with_capacity(BUFFER, file)))
+        Ok(Output::of(file))
+    }
+
+    pub(super) fn of(file: File) -> Output {
+        Output(io::BufWriter::with_capacity(BUFFER, file))
     }
 }
 
@@ -128,7 +133,7 @@ impl Write for Output {
 /// Makes a folder and those above it that are missing; those made here belong to `owner`.
 pub(super) fn make_dir(dir: &Path, owner: Option<(u32, u32)>) -> Result<(), RecorderError> {
     let missing: Vec<&Path> =
-        dir.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.is_dir()).collect();
+        dir.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
     for path in missing.into_iter().rev() {
         let made = DirBuilder::new().mode(0o755).create(path);
         let owned = made.and_then(|()| owner.map_or(Ok(()), |(user, group)| lchown(path, Some(user), Some(group))));

@@ -1,7 +1,7 @@
 //! The classic pcap writer, for tools that do not read pcapng (`--format pcap`).
 //!
-//! Times in nanoseconds (magic a1b23c4d), always little-endian. Comments, names, directions and packet ids have no place in
-//! this format and are left out. The seconds are a 32-bit number: the format ends in February 2106.
+//! Times in nanoseconds (magic a1b23c4d), always little-endian. Comments, names, directions and packet ids have no
+//! place in this format and are left out. The seconds are a 32-bit number: the format ends in February 2106.
 
 use std::io::{self, Write};
 

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! What is written: section header, interface descriptions, name resolution, decryption secrets, enhanced packets,
-//! interface statistics. What is not, on purpose: `epb_verdict` (Wireshark 4.0 corrupts the file when it saves it again) and
-//! custom blocks (an ugly row without a time). A file for tcpdump must keep to one link type.
+//! interface statistics. What is not, on purpose: `epb_verdict` (Wireshark 4.0 corrupts the file when it saves it
+//! again) and custom blocks (an ugly row without a time). A file for tcpdump must keep to one link type.
 //!
 //! Each block goes out in one `write_all`, so that a buffered file is cut between blocks, never inside one.
 
@@ -66,7 +66,8 @@ pub struct Section<'a> {
 pub struct Interface<'a> {
     /// Its name. Wireshark's packet list can show it.
     pub name: &'a str,
-    /// A sentence about it. Wireshark shows it *instead of* the name in Capture File Properties, so name the node here too.
+    /// A sentence about it. Wireshark shows it *instead of* the name in Capture File Properties, so name the node
+    /// here too.
     pub description: &'a str,
     /// What the first byte of its packets belongs to.
     pub link_type: LinkType,
@@ -135,7 +136,8 @@ impl<W: Write> Writer<W> {
         Ok(id)
     }
 
-    /// Names addresses, as `tshark -N n` and Wireshark's "resolve network addresses" show them. Empty names are left out.
+    /// Names addresses, as `tshark -N n` and Wireshark's "resolve network addresses" show them. Empty names are left
+    /// out.
     ///
     /// # Errors
     /// Those of the file.
@@ -313,4 +315,77 @@ fn clip(text: &str, limit: usize) -> &str {
 
 fn length32(length: usize) -> io::Result<u32> {
     u32::try_from(length).map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "longer than a capture can hold"))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::packet::{Medium, PacketId};
+    use crate::time::Instant;
+
+    fn record(length: usize) -> Record {
+        Record {
+            at: Instant::from_nanos(1),
+            packet: PacketId(1),
+            direction: Direction::In,
+            medium: Medium::Ip,
+            bytes: Bytes::from(vec![0; length]),
+            wire_len: length,
+            comments: vec!["a remark".to_owned()],
+        }
+    }
+
+    const INTERFACE: Interface<'_> = Interface { name: "a", description: "b", link_type: LinkType::Ipv4, snaplen: 0 };
+
+    /// Counts what it is handed.
+    #[derive(Default)]
+    struct Counter {
+        writes: usize,
+        ragged: usize,
+    }
+
+    impl Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let length = bytes.get(4..8).map(|octets| u32::from_le_bytes(octets.try_into().expect("four of them")));
+            self.writes += 1;
+            self.ragged += usize::from(length != Some(bytes.len() as u32));
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn each_block_goes_out_whole() {
+        let mut writer = Writer::new(Counter::default(), &Section::default()).expect("a counter takes all");
+        let interface = writer.interface(&INTERFACE).expect("a counter takes all");
+        for length in 0..50 {
+            writer.packet(interface, &record(length), 0).expect("a counter takes all");
+        }
+        let counter = writer.finish().expect("a counter takes all");
+        assert_eq!((counter.writes, counter.ragged), (53, 0));
+    }
+
+    #[test]
+    fn the_scratch_block_is_used_again_for_every_packet() {
+        let mut writer = Writer::new(io::sink(), &Section::default()).expect("a sink takes all");
+        let interface = writer.interface(&INTERFACE).expect("a sink takes all");
+        writer.packet(interface, &record(1_500), 0).expect("a sink takes all");
+        let (place, capacity) = (writer.block.as_ptr(), writer.block.capacity());
+        for length in 0..1_500 {
+            writer.packet(interface, &record(length), 0).expect("a sink takes all");
+        }
+        assert_eq!((writer.block.as_ptr(), writer.block.capacity()), (place, capacity));
+    }
+
+    #[test]
+    fn an_interface_of_another_file_is_refused() {
+        let mut writer = Writer::new(io::sink(), &Section::default()).expect("a sink takes all");
+        let error = writer.packet(InterfaceId(0), &record(1), 0).expect_err("there is no interface yet");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    }
 }

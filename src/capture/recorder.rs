@@ -1,12 +1,12 @@
 //! The recorder: a run in memory and on disk.
 //!
 //! One capture per vantage point, `journal.jsonl` for programs, `layers.txt` for readers. Files are written as the run
-//! goes: whenever the network settles, all of it is handed to the system, whole blocks and whole lines, so that a run that
-//! is killed leaves readable files that lack only its last moments.
+//! goes: whenever the network settles, all of it is handed to the system, whole blocks and whole lines, so that a run
+//! that is killed leaves readable files that lack only its last moments.
 //!
-//! A [`Witness`] cannot fail, so what goes wrong while writing is kept: the file concerned is given up, the others go on,
-//! and [`Recorder::finish`] or [`Recorder::take_error`] tells. What does not live here: making text of packets (handed in as
-//! a function), opening files safely ([`super::output`]).
+//! A [`Witness`] cannot fail, so what goes wrong while writing is kept: the file concerned is given up, the others go
+//! on, and [`Recorder::finish`] or [`Recorder::take_error`] tells. What does not live here: making text of packets
+//! (handed in as a function), opening files safely ([`super::output`]).
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -21,8 +21,8 @@ use crate::journal::{Entry, Journal, NodeId};
 
 pub use super::output::RecorderError;
 
-/// Makes the text of `layers.txt` for one packet of a node: every header, field by field. Gets the node's name, the packet's
-/// number there and the packet.
+/// Makes the text of `layers.txt` for one packet of a node: every header, field by field. Gets the node's name, the
+/// packet's number there and the packet.
 pub type Describe = Box<dyn Fn(&str, u64, &Record) -> String + Send>;
 
 /// The format of capture files, as `--format` names them.
@@ -165,7 +165,7 @@ struct Vantage {
     file: Option<Sink<CaptureFile>>,
 }
 
-/// Keeps and writes what a run tells. See the [module](self).
+/// Keeps what a run tells, and writes it as the run goes.
 pub struct Recorder {
     vantages: Vec<Vantage>,
     journal: Journal,
@@ -263,10 +263,12 @@ impl Recorder {
         self.errors.pop_front()
     }
 
-    /// Writes the captures' statistics and closes every file. What was recorded stays in memory. A second call does nothing.
+    /// Writes the captures' statistics and closes every file. What was recorded stays in memory. A second call does
+    /// nothing.
     ///
     /// # Errors
-    /// The oldest [`RecorderError`] since the beginning that was not taken yet; [`Recorder::take_error`] has the others.
+    /// The oldest [`RecorderError`] since the beginning that was not taken yet; [`Recorder::take_error`] has the
+    /// others.
     pub fn finish(&mut self) -> Result<(), RecorderError> {
         for file in self.vantages.iter_mut().filter_map(|vantage| vantage.file.as_mut()) {
             if let Some(Err(source)) = file.writer.take().map(CaptureFile::finish) {
@@ -362,3 +364,6 @@ fn begin_capture(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use clap::error::ErrorKind;
 use super::arguments::{
     Arguments, ColorChoice, Command, DoorChoice, FormatChoice, LooksArguments, ModeChoice, RunArguments, StackChoice,
 };
+use crate::capture::FileFormat;
 use crate::door::DoorKind;
 use crate::stack::StackKind;
 
@@ -42,8 +43,6 @@ pub(super) enum Task {
     Show(ShowTask),
     /// Examine the machine.
     Doctor(DoctorTask),
-    /// Be the doctor's trial process.
-    TryNamespaces,
 }
 
 /// How to run which lab.
@@ -60,7 +59,7 @@ pub(super) struct RunTask {
     /// Where captures and logs go; `None` is `out/LAB`.
     pub(super) out: Option<PathBuf>,
     /// The capture files' format.
-    pub(super) format: Format,
+    pub(super) format: FileFormat,
     /// Every header of every packet.
     pub(super) layers: bool,
     /// One JSON document.
@@ -80,15 +79,6 @@ pub(super) enum WantedMode {
     Live(Option<DoorKind>),
     /// Sim.
     Sim,
-}
-
-/// The format of capture files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    /// With names, comments and packet ids.
-    Pcapng,
-    /// Bare packets.
-    Pcap,
 }
 
 /// How to list the labs.
@@ -127,7 +117,6 @@ impl Meant {
             Command::List(list) => Task::List(ListTask { json: list.json }),
             Command::Show(show) => Task::Show(ShowTask { file: show.file, layers: show.layers, json: show.json }),
             Command::Doctor(doctor) => Task::Doctor(DoctorTask { json: doctor.json }),
-            Command::TryNamespaces => Task::TryNamespaces,
         };
         Ok(Meant { appearance: Appearance::by(&typed.looks), task })
     }
@@ -155,8 +144,8 @@ impl RunTask {
             },
             out: typed.out,
             format: match typed.format {
-                FormatChoice::Pcapng => Format::Pcapng,
-                FormatChoice::Pcap => Format::Pcap,
+                FormatChoice::Pcapng => FileFormat::Pcapng,
+                FormatChoice::Pcap => FileFormat::Pcap,
             },
             layers: typed.layers,
             json: typed.json,
@@ -214,7 +203,7 @@ mod tests {
                 seed: None,
                 stack: StackKind::Smoltcp,
                 out: None,
-                format: Format::Pcapng,
+                format: FileFormat::Pcapng,
                 layers: false,
                 json: false,
                 variant: None,

@@ -89,6 +89,8 @@ pub(super) enum Reader {
     Tcp(for<'a> fn(&Segment<'a>) -> Values<'a>),
     /// The first octets of each TCP header, of which an ICMP error may quote only eight.
     TcpStart(fn(&[u8]) -> Values<'static>),
+    /// The relative sequence number.
+    TcpSequence,
     /// Each UDP header.
     Udp(fn(&Udp) -> Values<'static>),
     /// The connection's or conversation's number, for TCP or UDP.
@@ -248,8 +250,8 @@ static TCP: [Field; 30] = [
     ),
     field("tcp.stream", Kind::Number(32), Reader::Stream(Protocol::Tcp)),
     field("tcp.len", Kind::Number(32), Reader::Tcp(|segment| optional(segment.length()))),
-    field("tcp.seq", Kind::Number(32), Reader::Tcp(|segment| optional(segment.relative_seq()))),
-    field("tcp.seq_raw", Kind::Number(32), Reader::Tcp(|segment| number(segment.header.seq.0))),
+    field("tcp.seq", Kind::Number(32), Reader::TcpSequence),
+    field("tcp.seq_raw", Kind::Number(32), Reader::Tcp(|segment| optional(segment.raw_seq()))),
     field("tcp.ack", Kind::Number(32), Reader::Tcp(|segment| optional(segment.relative_ack()))),
     field("tcp.ack_raw", Kind::Number(32), Reader::Tcp(|segment| number(segment.header.ack.0))),
     field("tcp.hdr_len", Kind::Number(8), Reader::Tcp(|segment| size(segment.header.header_len))),

@@ -44,7 +44,7 @@ pub struct Port {
 ///
 /// # Errors
 /// Those of `setup`, of the runtime, of a door.
-pub fn run<F, E>(setup: impl FnOnce(&Clock) -> Result<(World, Vec<Port>, F), E>) -> Result<F::Output, E>
+pub fn run<F, E>(setup: impl FnOnce(&Clock) -> Result<(World, Vec<Port>, F), E>) -> Result<(F::Output, Instant), E>
 where
     F: Future,
     E: From<io::Error>,
@@ -52,7 +52,8 @@ where
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     local.block_on(&runtime, async {
-        let (world, ports, programs) = setup(&Clock::start_wall())?;
+        let clock = Clock::start_wall();
+        let (world, ports, programs) = setup(&clock)?;
         let finished = Arc::new(AtomicBool::new(false));
         let doorbell = world.doorbell();
         let mut driver = tokio::spawn(Driver::new(world, ports)?.drive(finished.clone()));
@@ -65,7 +66,7 @@ where
         finished.store(true, Ordering::Relaxed);
         doorbell.notify_one();
         match driver.await {
-            Ok(Ok(())) => Ok(result),
+            Ok(Ok(())) => Ok((result, clock.now())),
             failed => Err(E::from(driver_error(failed))),
         }
     })

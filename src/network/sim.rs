@@ -31,10 +31,11 @@ const GRID: u64 = 1_000_000;
 ///
 /// `setup` is handed the run's clock and returns the network and the programs, a future that may spawn local tasks. When
 /// it has ended, the network goes on until nothing is under way (connections still closing), then everything stops.
+/// Returns what the programs returned, and when everything stopped.
 ///
 /// # Errors
 /// The system's, when the runtime cannot be made.
-pub fn run<F>(setup: impl FnOnce(&Clock) -> (World, F)) -> std::io::Result<F::Output>
+pub fn run<F>(setup: impl FnOnce(&Clock) -> (World, F)) -> std::io::Result<(F::Output, Instant)>
 where
     F: Future,
 {
@@ -47,7 +48,8 @@ where
         .build()?;
     let local = LocalSet::new();
     Ok(local.block_on(&runtime, async {
-        let (world, programs) = setup(&Clock::start_virtual());
+        let clock = Clock::start_virtual();
+        let (world, programs) = setup(&clock);
         let finished = Arc::new(AtomicBool::new(false));
         let doorbell = world.doorbell();
         let network = tokio::spawn(drive(world, idle, finished.clone()));
@@ -60,7 +62,7 @@ where
         {
             std::panic::resume_unwind(error.into_panic());
         }
-        result
+        (result, clock.now())
     }))
 }
 

@@ -187,7 +187,7 @@ impl Blocks {
             pcapng::NAME_RESOLUTION => 12,
             _ => {
                 check_multiple(began, length, 12)?;
-                source.skip(length - 12, began, BLOCK)?;
+                source.skip(length - 12)?;
                 self.trailer(source, began, length)?;
                 return Ok(None);
             }

@@ -42,8 +42,8 @@ pub enum ReadError {
         /// What contradicts what.
         what: String,
     },
-    /// Packets of a link type that is not read here. They are counted in the numbers but left out; it comes last, after all
-    /// packets that could be read.
+    /// Packets of a link type that is not read here. They are counted in the numbers but left out; it comes last,
+    /// after all packets that could be read.
     #[error(
         "byte {offset}: link type {code} cannot be read, so {packets} packets are left out \
          (Ethernet, raw IP, loopback and Linux cooked captures can be; Wireshark may know more)"

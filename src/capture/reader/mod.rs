@@ -1,8 +1,8 @@
 //! One reader for every capture: classic pcap (microseconds or nanoseconds) and pcapng, in either byte order.
 //!
 //! A capture is a stranger's file. Whatever is in it, the packets before the first damage come out, then one
-//! [`ReadError`] that says what is wrong and at which octet. No length in the file is believed beyond 16 MiB, and no buffer
-//! grows beyond what the file really holds.
+//! [`ReadError`] that says what is wrong and at which octet. No length in the file is believed beyond 16 MiB, and no
+//! buffer grows much beyond what the file really holds.
 //!
 //! What lives here: finding out the format, and what both formats yield. What does not: the formats themselves
 //! ([`classic`], [`blocks`]), the writers, the meaning of the packets.
@@ -53,8 +53,8 @@ pub struct ForeignRecord {
 }
 
 impl ForeignRecord {
-    /// The packet without loopback or cooked headers, ready to be dissected; shares its bytes. `None` when that is neither
-    /// IP nor Ethernet.
+    /// The packet without loopback or cooked headers, ready to be dissected; shares its bytes. `None` when that is
+    /// neither IP nor Ethernet.
     pub fn strip(&self) -> Option<(Medium, Bytes)> {
         self.link_type.strip(&self.bytes)
     }
@@ -106,7 +106,8 @@ impl Reader<BufReader<File>> {
 }
 
 impl<R: Read> Reader<R> {
-    /// Begins to read a capture; reads nothing beyond its first header. Reads in small pieces: hand in something buffered.
+    /// Begins to read a capture; reads nothing beyond its first header. Reads in small pieces: hand in something
+    /// buffered.
     ///
     /// # Errors
     /// [`ReadError`] when it does not begin as a capture does.

@@ -102,14 +102,12 @@ impl<R: Read> Source<R> {
         }
     }
 
-    /// Passes over `length` octets, of whatever length, without keeping them.
-    pub(super) fn skip(&mut self, length: u32, began: u64, what: &'static str) -> Result<(), ReadError> {
-        let skipped = io::copy(&mut self.from.by_ref().take(u64::from(length)), &mut io::sink());
-        match skipped {
+    /// Passes over `length` octets without keeping them, or over as many as there are: the next read will tell.
+    pub(super) fn skip(&mut self, length: u32) -> Result<(), ReadError> {
+        match io::copy(&mut self.from.by_ref().take(u64::from(length)), &mut io::sink()) {
             Ok(count) => {
                 self.offset += count;
-                let whole = count == u64::from(length);
-                whole.then_some(()).ok_or(ReadError::Truncated { offset: self.offset, began, what })
+                Ok(())
             }
             Err(source) => Err(ReadError::Io { offset: self.offset, source }),
         }

@@ -410,6 +410,9 @@ fn any_record() -> impl Strategy<Value = Record> {
     )
 }
 
+const MAGICS: [&[u8]; 4] =
+    [&[0xa1, 0xb2, 0xc3, 0xd4, 0, 2, 0, 4], &[0x4d, 0x3c, 0xb2, 0xa1, 2, 0, 4, 0], &[0x0a, 0x0d, 0x0d, 0x0a], &[]];
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3_000))]
 
@@ -456,9 +459,7 @@ proptest! {
 
     #[test]
     fn random_octets_after_a_magic_number_never_panic(
-        magic in prop::sample::select(vec![
-            &[0xa1, 0xb2, 0xc3, 0xd4, 0, 2, 0, 4][..], &[0x4d, 0x3c, 0xb2, 0xa1, 2, 0, 4, 0], &[0x0a, 0x0d, 0x0d, 0x0a], &[],
-        ]),
+        magic in prop::sample::select(MAGICS.to_vec()),
         rest in vec(any::<u8>(), 0..400),
     ) {
         read(&[magic, &rest[..]].concat());

@@ -56,7 +56,15 @@ pub struct SmoltcpStack {
 enum Entry {
     Listener(Listener),
     Stream(Stream),
-    Udp { handle: SocketHandle, local: SocketAddr, was_full: bool },
+    Udp(Datagrams),
+}
+
+struct Datagrams {
+    handle: SocketHandle,
+    local: SocketAddr,
+    was_full: bool,
+    /// Nobody holds the socket any more; it goes when its queue is empty.
+    orphan: bool,
 }
 
 struct Listener {
@@ -170,7 +178,7 @@ impl SmoltcpStack {
     fn stream_between(&mut self, local: SocketAddr, remote: SocketAddr) -> Option<(SocketId, &mut Stream)> {
         self.entries.iter_mut().find_map(|(id, entry)| match entry {
             Entry::Stream(stream) if stream.local == local && stream.remote == remote => Some((*id, stream)),
-            Entry::Stream(_) | Entry::Listener(_) | Entry::Udp { .. } => None,
+            Entry::Stream(_) | Entry::Listener(_) | Entry::Udp(_) => None,
         })
     }
 
@@ -231,18 +239,26 @@ impl SmoltcpStack {
                     self.compare_stream(id);
                     self.bury(id);
                 }
-                Some(Entry::Udp { handle, was_full, .. }) => {
-                    let socket = self.sockets.get::<udp::Socket<'_>>(*handle);
-                    if socket.can_recv() {
-                        self.events.push(SocketEvent::Readable(id));
-                    }
-                    if *was_full && socket.can_send() {
-                        *was_full = false;
-                        self.events.push(SocketEvent::Writable(id));
-                    }
-                }
+                Some(Entry::Udp(_)) => self.compare_datagrams(id),
                 Some(Entry::Listener(_)) | None => {}
             }
+        }
+    }
+
+    fn compare_datagrams(&mut self, id: SocketId) {
+        let Some(Entry::Udp(datagrams)) = self.entries.get_mut(&id) else { return };
+        let socket = self.sockets.get::<udp::Socket<'_>>(datagrams.handle);
+        if datagrams.orphan && socket.send_queue() == 0 {
+            self.sockets.remove(datagrams.handle);
+            self.entries.remove(&id);
+            return;
+        }
+        if socket.can_recv() {
+            self.events.push(SocketEvent::Readable(id));
+        }
+        if datagrams.was_full && socket.can_send() {
+            datagrams.was_full = false;
+            self.events.push(SocketEvent::Writable(id));
         }
     }
 
@@ -394,7 +410,7 @@ impl SmoltcpStack {
         self.entries.values().any(|entry| match entry {
             Entry::Listener(listener) => clash(listener.local),
             Entry::Stream(stream) => stream.parent.is_none() && clash(stream.local),
-            Entry::Udp { .. } => false,
+            Entry::Udp(_) => false,
         })
     }
 
@@ -413,7 +429,7 @@ impl SmoltcpStack {
     fn stream(&self, id: SocketId) -> Result<&Stream, SocketError> {
         match self.entries.get(&id) {
             Some(Entry::Stream(stream)) => Ok(stream),
-            Some(Entry::Listener(_) | Entry::Udp { .. }) | None => Err(SocketError::Closed),
+            Some(Entry::Listener(_) | Entry::Udp(_)) | None => Err(SocketError::Closed),
         }
     }
 
@@ -581,7 +597,7 @@ impl Stack for SmoltcpStack {
                 stream.parent = None;
                 Some((id, stream.remote))
             }
-            Some(Entry::Listener(_) | Entry::Udp { .. }) | None => None,
+            Some(Entry::Listener(_) | Entry::Udp(_)) | None => None,
         }
     }
 
@@ -689,10 +705,11 @@ impl Stack for SmoltcpStack {
                 self.bury(socket);
             }
             Some(Entry::Listener(_)) => self.close_listener(now, socket),
-            Some(Entry::Udp { handle, .. }) => {
-                let handle = *handle;
-                self.sockets.remove(handle);
-                self.entries.remove(&socket);
+            // What was sent before is still to go out, perhaps after its neighbour was asked for.
+            Some(Entry::Udp(datagrams)) => {
+                datagrams.orphan = true;
+                self.touch();
+                self.compare_datagrams(socket);
             }
             None => {}
         }
@@ -721,9 +738,8 @@ impl Stack for SmoltcpStack {
 
     fn udp_bind(&mut self, local: SocketAddr) -> Result<SocketId, OpenError> {
         self.check_local(local)?;
-        let is_taken = |port: u16| {
-            self.entries.values().any(|entry| matches!(entry, Entry::Udp { local, .. } if local.port() == port))
-        };
+        let is_taken =
+            |port: u16| self.entries.values().any(|entry| matches!(entry, Entry::Udp(udp) if udp.local.port() == port));
         let port = match local.port() {
             0 => (FIRST_EPHEMERAL..).find(|port| !is_taken(*port)).ok_or(OpenError::NoPorts)?,
             port if is_taken(port) => return Err(OpenError::AddressInUse(local)),
@@ -735,7 +751,7 @@ impl Stack for SmoltcpStack {
         socket.bind(listen_endpoint(local)).map_err(|_| OpenError::AddressInUse(local))?;
         let handle = self.sockets.add(socket);
         let id = self.new_id();
-        self.entries.insert(id, Entry::Udp { handle, local, was_full: false });
+        self.entries.insert(id, Entry::Udp(Datagrams { handle, local, was_full: false, orphan: false }));
         Ok(id)
     }
 
@@ -750,15 +766,15 @@ impl Stack for SmoltcpStack {
             return Err(SocketError::TooLong(data.len()));
         }
         let reachable = remote.port() != 0 && self.source_for(remote.ip()).is_some();
-        let Some(Entry::Udp { handle, was_full, .. }) = self.entries.get_mut(&socket) else {
+        let Some(Entry::Udp(datagrams)) = self.entries.get_mut(&socket) else {
             return Err(SocketError::Closed);
         };
         let to = IpEndpoint::new(remote.ip().into(), remote.port());
-        let sent = match self.sockets.get_mut::<udp::Socket<'_>>(*handle).send_slice(data, to) {
+        let sent = match self.sockets.get_mut::<udp::Socket<'_>>(datagrams.handle).send_slice(data, to) {
             Ok(()) if reachable => true,
             Ok(()) | Err(udp::SendError::Unaddressable) => return Err(SocketError::Unreachable(remote.ip())),
             Err(udp::SendError::BufferFull) => {
-                *was_full = true;
+                datagrams.was_full = true;
                 false
             }
         };
@@ -771,8 +787,8 @@ impl Stack for SmoltcpStack {
         socket: SocketId,
         buffer: &mut [u8],
     ) -> Result<Option<(usize, SocketAddr)>, SocketError> {
-        let Some(Entry::Udp { handle, .. }) = self.entries.get(&socket) else { return Err(SocketError::Closed) };
-        match self.sockets.get_mut::<udp::Socket<'_>>(*handle).recv() {
+        let Some(Entry::Udp(datagrams)) = self.entries.get(&socket) else { return Err(SocketError::Closed) };
+        match self.sockets.get_mut::<udp::Socket<'_>>(datagrams.handle).recv() {
             Ok((data, meta)) => {
                 let taken = data.len().min(buffer.len());
                 buffer[..taken].copy_from_slice(&data[..taken]);
@@ -786,7 +802,7 @@ impl Stack for SmoltcpStack {
         self.entries.get(&socket).map(|entry| match entry {
             Entry::Listener(listener) => listener.local,
             Entry::Stream(stream) => stream.local,
-            Entry::Udp { local, .. } => *local,
+            Entry::Udp(datagrams) => datagrams.local,
         })
     }
 
@@ -817,7 +833,7 @@ impl Stack for SmoltcpStack {
         self.device.outbound.is_empty()
             && self.entries.values().all(|entry| match entry {
                 Entry::Stream(stream) => self.stream_is_quiet(stream),
-                Entry::Udp { handle, .. } => self.sockets.get::<udp::Socket<'_>>(*handle).send_queue() == 0,
+                Entry::Udp(udp) => self.sockets.get::<udp::Socket<'_>>(udp.handle).send_queue() == 0,
                 Entry::Listener(_) => true,
             })
     }

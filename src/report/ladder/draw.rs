@@ -1,0 +1,413 @@
+//! Lines: where the columns are, how arrows are drawn, how remarks flow beside them.
+//!
+//! ```text
+//!   number  time  │◄──────────── lane ────────────►│  notes
+//! ```
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::super::Style;
+use super::super::text::{Line, Paint, clean, count, shorten, width, wrap};
+use super::fold::{Fold, Item, SILENCE};
+use super::label::Kind;
+use super::note::Note;
+use super::rows::{End, Row, Wire};
+use super::streams::Opened;
+use super::{Ends, Ladder, Lane, Side};
+use crate::journal::TcpState;
+use crate::packet::Dissection;
+use crate::time::Instant;
+
+/// The characters of a ladder.
+struct Glyphs {
+    rail: &'static str,
+    tail: [&'static str; 2],
+    plain: &'static str,
+    again: &'static str,
+    copy: &'static str,
+    head: [&'static str; 2],
+    lost: &'static str,
+    dots: &'static str,
+    arrow: &'static str,
+    separator: &'static str,
+}
+
+const UNICODE: Glyphs = Glyphs {
+    rail: "│",
+    tail: ["├", "┤"],
+    plain: "─",
+    again: "═",
+    copy: "┄",
+    head: ["►", "◄"],
+    lost: "✗",
+    dots: "⋯",
+    arrow: "→",
+    separator: " · ",
+};
+
+const ASCII: Glyphs = Glyphs {
+    rail: "|",
+    tail: ["|", "|"],
+    plain: "-",
+    again: "=",
+    copy: ".",
+    head: [">", "<"],
+    lost: "x",
+    dots: "...",
+    arrow: "->",
+    separator: "; ",
+};
+
+/// Draws a whole ladder.
+struct Drawing<'a> {
+    style: Style,
+    glyphs: &'a Glyphs,
+    /// The moment that counts as 0.
+    start: Instant,
+    number: usize,
+    time: usize,
+    lane: usize,
+    out: String,
+}
+
+pub(super) fn draw(ladder: &Ladder<'_>, items: &[Item], style: Style) -> String {
+    if items.is_empty() {
+        return "no packets\n".to_owned();
+    }
+    let mut drawing = Drawing::new(ladder, items, style);
+    drawing.heading(ladder);
+    let mut before: Option<Instant> = None;
+    for item in items {
+        let (from, to) = item.span();
+        if let Some(before) = before.filter(|before| from.since(*before) > SILENCE) {
+            drawing.silence(from.since(before));
+        }
+        match item {
+            Item::Row(row) => drawing.row(row, ladder),
+            Item::Fold(fold) => drawing.fold(fold),
+        }
+        before = Some(to);
+    }
+    drawing.sum(ladder, items);
+    drawing.out
+}
+
+impl<'a> Drawing<'a> {
+    fn new(ladder: &Ladder<'_>, items: &[Item], style: Style) -> Drawing<'a> {
+        let first = items.first().map_or(Instant::ZERO, |item| item.span().0);
+        let start = ladder.records.first().map_or(first, |record| record.at);
+        let glyphs = if style.ascii { &ASCII } else { &UNICODE };
+        let number = ladder.records.len().to_string().len().max(2);
+        let time = items.iter().map(|item| seconds(item.span().0, start).len()).max().unwrap_or_default();
+        // Half of what number and time leave goes to the lane, a little more when it is narrow: labels have little to give.
+        let rest = style.columns().saturating_sub(number + time + 5);
+        let lane = (rest / 2 + 8).clamp(30, 56);
+        Drawing { style, glyphs, start, number, time, lane, out: String::new() }
+    }
+
+    fn lane_at(&self) -> usize {
+        self.number + 2 + self.time + 2
+    }
+
+    fn notes_at(&self) -> usize {
+        self.lane_at() + self.lane + 2
+    }
+
+    fn emit(&mut self, line: &Line) {
+        line.write_to(&mut self.out, self.style.color);
+    }
+
+    /// Number and time columns.
+    fn margin(&self, number: &str, time: &str) -> Line {
+        let mut line = Line::default();
+        line.push(Paint::Plain, format!("{number:>width$}", width = self.number));
+        line.push(Paint::Dim, format!("  {time:>width$}  ", width = self.time));
+        line
+    }
+
+    fn heading(&mut self, ladder: &Ladder<'_>) {
+        let (left, right) = names(ladder);
+        let room = self.lane / 2 - 1;
+        let left = shorten(&clean(&left, self.style), room, self.style);
+        let right = shorten(&clean(&right, self.style), room, self.style);
+        let mut line = self.margin("no", "time");
+        line.push(Paint::Bold, left);
+        line.pad_to(self.lane_at() + self.lane - width(&right));
+        line.push(Paint::Bold, right);
+        if let Some(ends) = ladder.ends {
+            let text = clean(&format!("as seen at {}", ends.lane(ends.vantage).name), self.style);
+            line.pad_to(self.notes_at());
+            line.push(Paint::Dim, shorten(&text, self.style.columns() - self.notes_at(), self.style));
+        }
+        self.emit(&line);
+    }
+
+    fn row(&mut self, row: &Row, ladder: &Ladder<'_>) {
+        if let Some((connection, opened)) = &row.opened {
+            self.connection(*connection, *opened, ladder);
+        }
+        let number = row.number.map_or(String::new(), |number| number.to_string());
+        let mut line = self.margin(&number, &seconds(row.at, self.start));
+        line.append(self.arrow(row));
+        let mut notes = self.notes(&row.notes).into_iter();
+        let mut states = self.states(&row.states).into_iter();
+        if let Some(first) = notes.next() {
+            line.pad_to(self.notes_at());
+            line.append(first);
+        }
+        self.emit(&line);
+        loop {
+            let (state, note) = (states.next(), notes.next());
+            if state.is_none() && note.is_none() {
+                return;
+            }
+            let mut line = self.margin("", "");
+            line.append(state.unwrap_or_else(|| self.rails("")));
+            if let Some(note) = note {
+                line.pad_to(self.notes_at());
+                line.append(note);
+            }
+            self.emit(&line);
+        }
+    }
+
+    /// States beside the rail of the node that entered them: in one line, or in two when they do not fit.
+    fn states(&self, [left, right]: &[Vec<TcpState>; 2]) -> Vec<Line> {
+        let [left, right] = [left, right].map(|states| {
+            let names: Vec<String> = states.iter().map(TcpState::to_string).collect();
+            shorten(&names.join(", "), self.lane - 4, self.style)
+        });
+        let beside = |left: &str, right: &str| {
+            let mut line = Line::default();
+            line.push(Paint::Dim, self.glyphs.rail);
+            line.push(Paint::Syn, format!(" {left}"));
+            line.pad_to(self.lane - 2 - width(right));
+            line.push(Paint::Syn, format!("{right} "));
+            line.push(Paint::Dim, self.glyphs.rail);
+            line
+        };
+        match (left.is_empty(), right.is_empty()) {
+            (true, true) => Vec::new(),
+            (false, false) if width(&left) + width(&right) + 6 > self.lane => {
+                vec![beside(&left, ""), beside("", &right)]
+            }
+            (false, _) | (true, false) => vec![beside(&left, &right)],
+        }
+    }
+
+    /// `├─ SYN seq=0 ───────►│` or its mirror image.
+    fn arrow(&self, row: &Row) -> Line {
+        let inner = self.lane - 2;
+        let wire = match row.wire {
+            Wire::Plain => self.glyphs.plain,
+            Wire::Again => self.glyphs.again,
+            Wire::Copy => self.glyphs.copy,
+        };
+        // Beside the label: one dash and a blank before it, a blank, a dash and the head behind it.
+        let room = inner.saturating_sub(5);
+        let fitting = row.labels.iter().map(|label| clean(label, self.style)).find(|label| width(label) <= room);
+        let label = fitting.unwrap_or_default();
+        let reach = match row.end {
+            End::Arrives | End::Refused => inner,
+            End::Lost => (inner * 3 / 4).max(width(&label) + 5).min(inner),
+        };
+        let dashes = wire.repeat(reach.saturating_sub(width(&label) + 4));
+        let (tail, head) = match row.from {
+            Side::Left => (self.glyphs.tail[0], self.glyphs.head[0]),
+            Side::Right => (self.glyphs.tail[1], self.glyphs.head[1]),
+        };
+        let (head, head_paint) = match row.end {
+            End::Arrives => (head, paint(row)),
+            End::Lost | End::Refused => (self.glyphs.lost, Paint::Lost),
+        };
+        let gap = " ".repeat(inner - reach);
+        let mut pieces = vec![
+            (Paint::Dim, tail.to_owned()),
+            (paint(row), wire.to_owned()),
+            (paint(row), format!(" {label} ")),
+            (paint(row), dashes),
+            (head_paint, head.to_owned()),
+            (Paint::Plain, gap),
+            (Paint::Dim, self.glyphs.rail.to_owned()),
+        ];
+        if row.from == Side::Right {
+            pieces.reverse();
+        }
+        let mut line = Line::default();
+        for (paint, text) in pieces {
+            line.push(paint, text);
+        }
+        line
+    }
+
+    /// The two rails, and a text in the middle between them.
+    fn rails(&self, text: &str) -> Line {
+        let text = shorten(text, self.lane - 2, self.style);
+        let left = (self.lane - 2 - width(&text)) / 2;
+        let mut line = Line::default();
+        line.push(Paint::Dim, self.glyphs.rail);
+        line.push(Paint::Dim, " ".repeat(left));
+        line.push(Paint::Dim, text);
+        line.pad_to(self.lane - 1);
+        line.push(Paint::Dim, self.glyphs.rail);
+        line
+    }
+
+    /// Remarks in lines: each on the line before if it fits there, else on its own.
+    fn notes(&self, notes: &[Note]) -> Vec<Line> {
+        let columns = self.style.columns().saturating_sub(self.notes_at());
+        let mut lines: Vec<Line> = Vec::new();
+        for note in notes {
+            let text = clean(&note.text, self.style);
+            let used = lines.last().map_or(0, |line| line.width() + width(self.glyphs.separator));
+            let room = columns.saturating_sub(used);
+            match lines.last_mut() {
+                Some(line) if width(&text) <= room => {
+                    line.push(Paint::Dim, self.glyphs.separator);
+                    line.push(note.paint, text);
+                }
+                // A preview shrinks to the room there is, but not to a few letters.
+                Some(line) if note.optional && room >= 12 => {
+                    line.push(Paint::Dim, self.glyphs.separator);
+                    line.push(note.paint, shorten(&text, room, self.style));
+                }
+                Some(_) if note.optional => {}
+                Some(_) | None => lines.extend(wrap(&text, columns).into_iter().map(|text| {
+                    let mut line = Line::default();
+                    line.push(note.paint, text);
+                    line
+                })),
+            }
+        }
+        lines
+    }
+
+    fn connection(&mut self, connection: usize, opened: Opened, ladder: &Ladder<'_>) {
+        let name = |end: SocketAddr| endpoint(end, ladder);
+        let joint = if opened.from_the_start { self.glyphs.arrow } else { "and" };
+        let mut text =
+            format!("connection {}: {} {joint} {}", connection + 1, name(opened.client), name(opened.server));
+        if !opened.from_the_start {
+            text.push_str(" (began earlier)");
+        }
+        let filter = opened.number.map(|number| format!("tcp.stream == {number}")).unwrap_or_default();
+        let room = self.style.columns().saturating_sub(width(&filter) + 2);
+        let mut line = Line::default();
+        line.push(Paint::Bold, shorten(&clean(&text, self.style), room, self.style));
+        line.pad_to(self.notes_at().max(line.width() + 2).min(self.style.columns() - width(&filter)));
+        line.push(Paint::Dim, filter);
+        self.emit(&line);
+    }
+
+    fn silence(&mut self, span: Duration) {
+        let dots = self.glyphs.dots;
+        let mut line = self.margin("", "");
+        line.append(self.rails(&format!("{dots} {} of silence {dots}", span_text(span))));
+        self.emit(&line);
+    }
+
+    fn fold(&mut self, fold: &Fold) {
+        let sorts = [(fold.data, "data segment"), (fold.acks, "ACK"), (fold.datagrams, "datagram")];
+        let parts: Vec<String> =
+            sorts.into_iter().filter(|(number, _)| *number > 0).map(|(number, word)| count(number, word)).collect();
+        let dots = self.glyphs.dots;
+        let mut line = self.margin(dots, dots);
+        line.append(self.rails(&format!("{dots} {} {dots}", parts.join(", "))));
+        line.pad_to(self.notes_at());
+        let span = span_text(fold.to.since(fold.from));
+        let numbers = fold.numbers.map(|(low, high)| format!("packets {low} to {high}"));
+        let mut text = numbers.clone().map_or_else(String::new, |numbers| numbers + ", ") + &span;
+        let room = self.style.columns() - self.notes_at();
+        if width(&text) > room {
+            text = numbers.unwrap_or_default();
+        }
+        line.push(Paint::Dim, shorten(&clean(&text, self.style), room, self.style));
+        self.emit(&line);
+    }
+
+    /// How many packets there were, and what the signs mean that were used.
+    fn sum(&mut self, ladder: &Ladder<'_>, items: &[Item]) {
+        let rows = || items.iter().filter_map(|item| if let Item::Row(row) = item { Some(row) } else { None });
+        let is_again = |row: &&Row| row.wire == Wire::Again;
+        let is_copy = |row: &&Row| row.wire == Wire::Copy;
+        let is_lost = |row: &&Row| row.end == End::Lost;
+        let is_refused = |row: &&Row| row.end == End::Refused;
+        let last = ladder.records.last().map_or(self.start, |record| record.at);
+        let mut text = format!("{} in {}", count(ladder.records.len(), "packet"), span_text(last.since(self.start)));
+        let signs = [
+            (rows().filter(is_lost).count(), self.glyphs.lost, "lost"),
+            (rows().filter(is_refused).count(), self.glyphs.lost, "refused"),
+            (rows().filter(is_again).count(), self.glyphs.again, "sent again"),
+            (rows().filter(is_copy).count(), self.glyphs.copy, "copied by the link"),
+        ];
+        for (number, sign, word) in signs {
+            if number > 0 {
+                text.push_str(&format!("{}{sign} {number} {word}", self.glyphs.separator));
+            }
+        }
+        let mut line = Line::default();
+        line.push(Paint::Dim, shorten(&clean(&text, self.style), self.style.columns(), self.style));
+        self.emit(&line);
+    }
+}
+
+fn paint(row: &Row) -> Paint {
+    match (row.end, row.wire, row.kind) {
+        (End::Lost, _, _) => Paint::Lost,
+        (_, Wire::Again | Wire::Copy, _) => Paint::Again,
+        (_, Wire::Plain, Kind::Syn) => Paint::Syn,
+        (_, Wire::Plain, Kind::Fin) => Paint::Fin,
+        (_, Wire::Plain, Kind::Rst) => Paint::Rst,
+        (_, Wire::Plain, Kind::Data | Kind::Datagram) => Paint::Data,
+        (_, Wire::Plain, Kind::Ack) => Paint::Ack,
+        (_, Wire::Plain, Kind::Other) => Paint::Other,
+    }
+}
+
+/// The names above the rails; those of the hosts of the first packet in a stranger's capture.
+fn names(ladder: &Ladder<'_>) -> (String, String) {
+    if let Some(ends) = ladder.ends {
+        return (ends.left.name.to_owned(), ends.right.name.to_owned());
+    }
+    let mut records = ladder.records.iter();
+    let addresses =
+        records.find_map(|record| Dissection::of(record.medium, &record.bytes, record.wire_len).addresses());
+    let name = |address| (ladder.name_of)(address).unwrap_or_else(|| format!("{address}"));
+    addresses.map_or_else(Default::default, |(left, right)| (name(left), name(right)))
+}
+
+/// `client:49152`, `10.0.0.1:80`, `[fd00::1]:80`
+fn endpoint(end: SocketAddr, ladder: &Ladder<'_>) -> String {
+    match (ladder.name_of)(end.ip()) {
+        Some(name) => format!("{name}:{}", end.port()),
+        None => end.to_string(),
+    }
+}
+
+/// Seconds since `start` with six decimals; negative before it.
+fn seconds(at: Instant, start: Instant) -> String {
+    let sign = if at < start { "-" } else { "" };
+    let span = at.since(start).max(start.since(at));
+    format!("{sign}{}.{:06}", span.as_secs(), span.subsec_micros())
+}
+
+/// A span in the unit that suits it: `1.000 s`, `12.345 ms`, `87 µs`.
+fn span_text(span: Duration) -> String {
+    let micros = span.as_micros();
+    match micros {
+        0..1_000 => format!("{micros} µs"),
+        1_000..1_000_000 => format!("{}.{:03} ms", micros / 1_000, micros % 1_000),
+        _ => format!("{}.{:03} s", micros / 1_000_000, micros / 1_000 % 1_000),
+    }
+}
+
+impl<'a> Ends<'a> {
+    /// The node on this side.
+    pub(super) fn lane(&self, side: Side) -> Lane<'a> {
+        match side {
+            Side::Left => self.left,
+            Side::Right => self.right,
+        }
+    }
+}

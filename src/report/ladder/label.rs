@@ -1,0 +1,180 @@
+//! What stands on a packet's arrow.
+
+use std::net::IpAddr;
+
+use super::streams::Reading;
+use crate::packet::Dissection;
+use crate::packet::dissect::{Arp, Icmp, Network, Tcp, Transport};
+
+/// What sort of packet it is, and so its colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Syn,
+    Fin,
+    Rst,
+    Data,
+    Ack,
+    Datagram,
+    Other,
+}
+
+/// The kind of a packet, and its label: the longest wording first, to be chosen by the room there is.
+pub(super) fn label(dissection: &Dissection, reading: Option<&Reading>, verbose: bool) -> (Kind, Vec<String>) {
+    match (&dissection.transport, &dissection.network) {
+        (Some(Transport::Tcp(tcp)), _) => match reading {
+            Some(reading) => (tcp_kind(tcp), tcp_labels(tcp, reading, verbose)),
+            None => (tcp_kind(tcp), vec![tcp.flags.to_string()]),
+        },
+        (Some(Transport::Udp(udp)), _) => {
+            let ports = format!("UDP {}→{}", udp.src_port, udp.dst_port);
+            (Kind::Datagram, vec![format!("{ports} len={}", dissection.payload.len()), ports, "UDP".to_owned()])
+        }
+        (Some(Transport::Icmpv4(icmp)), _) => (Kind::Other, icmp_labels("ICMP", &icmpv4(icmp))),
+        (Some(Transport::Icmpv6(icmp)), _) => (Kind::Other, icmp_labels("ICMPv6", &icmpv6(icmp))),
+        (None, Some(Network::Arp(arp))) => (Kind::Other, arp_labels(arp)),
+        (None, Some(Network::Ipv4(ip))) if ip.fragment_offset > 0 => {
+            let text = format!("IPv4 fragment at {} len={}", ip.fragment_offset, dissection.payload.len());
+            (Kind::Other, vec![text, "IPv4 fragment".to_owned()])
+        }
+        (None, Some(Network::Ipv4(ip))) => (Kind::Other, other("IPv4", ip.protocol, dissection.payload.len())),
+        (None, Some(Network::Ipv6(ip))) => (Kind::Other, other("IPv6", ip.protocol, dissection.payload.len())),
+        (None, None) => match dissection.ethernet {
+            Some(ethernet) => {
+                let text = format!("Ethernet type 0x{:04x} len={}", ethernet.ether_type, dissection.frame_len);
+                (Kind::Other, vec![text, "Ethernet".to_owned()])
+            }
+            None => (Kind::Other, vec![format!("unreadable len={}", dissection.frame_len), "unreadable".to_owned()]),
+        },
+    }
+}
+
+fn tcp_kind(tcp: &Tcp) -> Kind {
+    if tcp.flags.rst() {
+        Kind::Rst
+    } else if tcp.flags.syn() {
+        Kind::Syn
+    } else if tcp.flags.fin() {
+        Kind::Fin
+    } else if tcp.payload_len > 0 {
+        Kind::Data
+    } else {
+        Kind::Ack
+    }
+}
+
+fn tcp_labels(tcp: &Tcp, reading: &Reading, verbose: bool) -> Vec<String> {
+    let flags = tcp.flags.to_string();
+    let seq =
+        if tcp.flags.syn() { format!(" seq={} ({})", reading.seq, tcp.seq) } else { format!(" seq={}", reading.seq) };
+    let ack = reading.ack.map(|ack| format!(" ack={ack}")).unwrap_or_default();
+    let len = if tcp.payload_len > 0 { format!(" len={}", tcp.payload_len) } else { String::new() };
+    let window = format!(" win={}", tcp.window);
+    // With data its own place in the stream matters most; without, what is acknowledged.
+    let short = if tcp.sequence_len() > 0 { format!("{flags}{seq}{len}") } else { format!("{flags}{ack}") };
+    let mut labels = vec![format!("{flags}{seq}{ack}{len}"), short, format!("{flags}{len}"), flags.clone()];
+    if verbose {
+        labels.insert(0, format!("{flags}{seq}{ack}{len}{window}"));
+        labels.insert(2, format!("{flags}{ack}{len}{window}"));
+    }
+    labels
+}
+
+fn icmp_labels(protocol: &str, text: &str) -> Vec<String> {
+    vec![format!("{protocol} {text}"), text.to_owned(), protocol.to_owned()]
+}
+
+fn echo(word: &str, icmp: &Icmp) -> String {
+    let [_, _, high, low] = icmp.rest;
+    format!("echo {word} seq={}", u16::from_be_bytes([high, low]))
+}
+
+/// RFC 792 and, for the codes of "unreachable", RFC 1122 §3.2.2.1.
+fn icmpv4(icmp: &Icmp) -> String {
+    let [_, _, high, low] = icmp.rest;
+    match (icmp.kind, icmp.code) {
+        (0, _) => echo("reply", icmp),
+        (3, 0) => "network unreachable".to_owned(),
+        (3, 1) => "host unreachable".to_owned(),
+        (3, 2) => "protocol unreachable".to_owned(),
+        (3, 3) => "port unreachable".to_owned(),
+        (3, 4) => format!("too big, mtu={}", u16::from_be_bytes([high, low])),
+        (3, code) => format!("unreachable, code {code}"),
+        (5, _) => "redirect".to_owned(),
+        (8, _) => echo("request", icmp),
+        (11, 0) => "time to live exceeded".to_owned(),
+        (11, _) => "reassembly time exceeded".to_owned(),
+        (12, _) => "parameter problem".to_owned(),
+        (kind, code) => format!("type {kind} code {code}"),
+    }
+}
+
+/// RFC 4443, RFC 4861 and RFC 3810.
+fn icmpv6(icmp: &Icmp) -> String {
+    match (icmp.kind, icmp.code) {
+        (1, 0) => "no route".to_owned(),
+        (1, 3) => "address unreachable".to_owned(),
+        (1, 4) => "port unreachable".to_owned(),
+        (1, code) => format!("unreachable, code {code}"),
+        (2, _) => format!("too big, mtu={}", u32::from_be_bytes(icmp.rest)),
+        (3, 0) => "hop limit exceeded".to_owned(),
+        (3, _) => "reassembly time exceeded".to_owned(),
+        (4, _) => "parameter problem".to_owned(),
+        (128, _) => echo("request", icmp),
+        (129, _) => echo("reply", icmp),
+        (133, _) => "router solicitation".to_owned(),
+        (134, _) => "router advertisement".to_owned(),
+        (135, _) => "neighbour solicitation".to_owned(),
+        (136, _) => "neighbour advertisement".to_owned(),
+        (143, _) => "multicast listener report".to_owned(),
+        (kind, code) => format!("type {kind} code {code}"),
+    }
+}
+
+fn arp_labels(arp: &Arp) -> Vec<String> {
+    let sender = arp.sender_ip;
+    match arp.operation {
+        1 if sender == arp.target_ip => vec![format!("ARP I am {sender}"), "ARP".to_owned()],
+        1 => vec![format!("ARP who has {}?", arp.target_ip), "ARP request".to_owned()],
+        2 => {
+            let mac = mac(arp.sender_mac);
+            vec![format!("ARP {sender} is at {mac}"), format!("{sender} is at {mac}"), "ARP reply".to_owned()]
+        }
+        operation => vec![format!("ARP operation {operation}"), "ARP".to_owned()],
+    }
+}
+
+/// `02:00:00:00:00:01`
+fn mac(address: [u8; 6]) -> String {
+    address.map(|octet| format!("{octet:02x}")).join(":")
+}
+
+fn other(network: &str, protocol: u8, len: usize) -> Vec<String> {
+    vec![format!("{network} protocol {protocol} len={len}"), format!("{network} {protocol}"), network.to_owned()]
+}
+
+/// What a packet other than TCP is, for a learner, when its sender's reason is not known.
+pub(super) fn plain_text(dissection: &Dissection) -> Option<String> {
+    if let Some(error) = &dissection.malformed {
+        return Some(format!("cannot be read to its end: {error}"));
+    }
+    match (&dissection.transport, &dissection.network) {
+        (Some(Transport::Udp(_)), _) => Some("a datagram".to_owned()),
+        (Some(Transport::Icmpv4(icmp)), _) => icmp_text(icmp.kind, [8, 0]),
+        (Some(Transport::Icmpv6(icmp)), _) if icmp.kind == 135 => Some("who has this address?".to_owned()),
+        (Some(Transport::Icmpv6(icmp)), _) if icmp.kind == 136 => Some("this address is mine".to_owned()),
+        (Some(Transport::Icmpv6(icmp)), _) => icmp_text(icmp.kind, [128, 129]),
+        (None, Some(Network::Arp(arp))) if arp.operation == 1 => Some(format!("tell {}", IpAddr::from(arp.sender_ip))),
+        (None, Some(Network::Arp(_))) => Some("this address is mine".to_owned()),
+        (Some(Transport::Tcp(_)) | None, _) => None,
+    }
+}
+
+fn icmp_text(kind: u8, [request, reply]: [u8; 2]) -> Option<String> {
+    if kind == request {
+        Some("is anybody there?".to_owned())
+    } else if kind == reply {
+        Some("yes".to_owned())
+    } else {
+        None
+    }
+}

@@ -1,0 +1,213 @@
+//! One row per packet: the two captures joined, each packet read, its remarks written.
+
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
+
+use super::super::Style;
+use super::label::{self, Kind};
+use super::note::{self, Note, Notes, Plain};
+use super::story::{About, Story};
+use super::streams::{Opened, Reading, Streams};
+use super::{Ladder, Side};
+use crate::capture::{Direction, Record};
+use crate::journal::{Impairment, TcpState};
+use crate::packet::{Dissection, PacketId};
+use crate::time::Instant;
+
+/// One packet of the ladder.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    /// Its number at the vantage point; `None` when it never got there.
+    pub(super) number: Option<u64>,
+    pub(super) at: Instant,
+    pub(super) from: Side,
+    pub(super) kind: Kind,
+    /// Longest first.
+    pub(super) labels: Vec<String>,
+    pub(super) wire: Wire,
+    pub(super) end: End,
+    pub(super) notes: Vec<Note>,
+    /// The states that the left and the right node entered by it.
+    pub(super) states: [Vec<TcpState>; 2],
+    /// The connection that begins here.
+    pub(super) opened: Option<(usize, Opened)>,
+    /// Nothing about it is special: it may be taken together with others like it.
+    pub(super) ordinary: bool,
+}
+
+/// How the arrow is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wire {
+    /// Sent for the first time.
+    Plain,
+    /// Sent again by its sender.
+    Again,
+    /// A copy that the link made.
+    Copy,
+}
+
+/// Where the arrow ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// At the other node.
+    Arrives,
+    /// On the way.
+    Lost,
+    /// At the other node, which will not have it.
+    Refused,
+}
+
+/// A record on its way to become a row.
+struct Seen<'a> {
+    number: Option<u64>,
+    record: &'a Record,
+}
+
+pub(super) fn rows(ladder: &Ladder<'_>, story: &Story<'_>, style: Style) -> Vec<Row> {
+    let numbers: HashMap<PacketId, u64> =
+        ladder.records.iter().zip(1..).map(|(record, number)| (record.packet, number)).collect();
+    let mut reader = Reader {
+        ladder,
+        style,
+        notes: Notes::new(style, &numbers),
+        streams: Streams::default(),
+        firsts: HashMap::new(),
+        pair: None,
+    };
+    join(ladder, &numbers).into_iter().map(|seen| reader.row(&seen, story.about(seen.record.packet))).collect()
+}
+
+/// The vantage point's records in their order, and between them by time what only the far end has seen.
+fn join<'a>(ladder: &Ladder<'a>, numbers: &HashMap<PacketId, u64>) -> Vec<Seen<'a>> {
+    let far = ladder.far_records.unwrap_or_default().iter();
+    let mut missing: Vec<&Record> = far.filter(|record| !numbers.contains_key(&record.packet)).collect();
+    // Far captures are in order already; a copy that a link made is met once going out and once coming in.
+    let mut met = HashSet::new();
+    missing.retain(|record| record.packet != PacketId::default() && met.insert(record.packet));
+    let mut missing = missing.into_iter().peekable();
+    let mut joined = Vec::with_capacity(ladder.records.len());
+    for (record, number) in ladder.records.iter().zip(1..) {
+        while let Some(record) = missing.next_if(|missing| missing.at < record.at) {
+            joined.push(Seen { number: None, record });
+        }
+        joined.push(Seen { number: Some(number), record });
+    }
+    joined.extend(missing.map(|record| Seen { number: None, record }));
+    joined
+}
+
+/// Reads packet after packet, remembering the conversations.
+struct Reader<'a> {
+    ladder: &'a Ladder<'a>,
+    style: Style,
+    notes: Notes<'a>,
+    streams: Streams,
+    /// Who of two hosts spoke first, the lesser address first in the key.
+    firsts: HashMap<(IpAddr, IpAddr), IpAddr>,
+    /// The hosts of the first packet, whose names stand above a stranger's ladder.
+    pair: Option<(IpAddr, IpAddr)>,
+}
+
+impl Reader<'_> {
+    fn row(&mut self, seen: &Seen<'_>, about: Option<&About<'_>>) -> Row {
+        let record = seen.record;
+        let dissection = Dissection::of(record.medium, &record.bytes, record.wire_len);
+        let reading = self.read(&dissection, seen.number.is_some());
+        let (kind, labels) = label::label(&dissection, reading.as_ref(), self.style.verbose);
+        let wire = wire(record, about, reading.as_ref());
+        let end = end(seen, about);
+        let text = match &reading {
+            // Whoever reads a far end's packet that was dropped before the vantage point knows that it is the first.
+            Some(reading) => Some(reading.text.to_owned()),
+            None => label::plain_text(&dissection),
+        };
+        let again = wire == Wire::Again;
+        let mut notes = self.notes.of(record, about, Plain { text, again }, &dissection);
+        if seen.number.is_none() && end == End::Lost && !is_drop(record, about) {
+            let vantage = self.ladder.ends.map_or("here", |ends| ends.lane(ends.vantage).name);
+            notes.push(Note::lost(format!("not seen at {vantage} before the end")));
+        }
+        let from = self.side(seen, &dissection, &mut notes);
+        let opened = reading.as_ref().and_then(|reading| Some((reading.connection, reading.opened?)));
+        let states = self.states(about);
+        let quiet = about.is_none_or(|about| about.states.is_empty() && about.impairments.iter().all(is_jitter));
+        let ordinary = quiet
+            && opened.is_none()
+            && (wire, end) == (Wire::Plain, End::Arrives)
+            && matches!(kind, Kind::Data | Kind::Ack | Kind::Datagram);
+        Row { number: seen.number, at: record.at, from, kind, labels, wire, end, notes, states, opened, ordinary }
+    }
+
+    fn read(&mut self, dissection: &Dissection, numbered: bool) -> Option<Reading> {
+        let tcp = dissection.tcp()?;
+        let (src, dst) = dissection.addresses()?;
+        let (src, dst) = (SocketAddr::new(src, tcp.src_port), SocketAddr::new(dst, tcp.dst_port));
+        Some(self.streams.read(src, dst, tcp, numbered))
+    }
+
+    /// On which side the sender stands: by the capture's direction, or in a stranger's capture by who spoke first.
+    fn side(&mut self, seen: &Seen<'_>, dissection: &Dissection, notes: &mut Vec<Note>) -> Side {
+        if let Some(ends) = self.ladder.ends {
+            let watcher = if seen.number.is_some() { ends.vantage } else { ends.vantage.opposite() };
+            return match seen.record.direction {
+                Direction::Out => watcher,
+                Direction::In => watcher.opposite(),
+            };
+        }
+        let Some((src, dst)) = dissection.addresses() else {
+            return Side::Left;
+        };
+        let hosts = (src.min(dst), src.max(dst));
+        if *self.pair.get_or_insert(hosts) != hosts {
+            notes.push(Note::route(format!("{} → {}", self.name(src), self.name(dst))));
+        }
+        if *self.firsts.entry(hosts).or_insert(src) == src { Side::Left } else { Side::Right }
+    }
+
+    fn states(&self, about: Option<&About<'_>>) -> [Vec<TcpState>; 2] {
+        let changes = about.map(|about| about.states.as_slice()).unwrap_or_default();
+        let Some(ends) = self.ladder.ends else {
+            return Default::default();
+        };
+        [ends.left.node, ends.right.node]
+            .map(|lane| changes.iter().filter(|(node, _)| *node == lane).map(|(_, state)| *state).collect())
+    }
+
+    fn name(&self, address: IpAddr) -> String {
+        (self.ladder.name_of)(address).unwrap_or_else(|| address.to_string())
+    }
+}
+
+fn wire(record: &Record, about: Option<&About<'_>>, reading: Option<&Reading>) -> Wire {
+    let is_copy =
+        |about: &About<'_>| about.impairments.iter().any(|what| matches!(what, Impairment::Duplicated { .. }));
+    if about.is_some_and(is_copy) {
+        return Wire::Copy;
+    }
+    let told = about.is_some_and(|about| about.again);
+    let commented = record.comments.iter().any(|comment| note::comment_is_again(comment));
+    // A sender that gives its reasons knows best what it sends again; others are read.
+    let explains = about.is_some_and(|about| about.why.is_some());
+    let read = !explains && reading.is_some_and(|reading| reading.again);
+    if told || commented || read { Wire::Again } else { Wire::Plain }
+}
+
+fn end(seen: &Seen<'_>, about: Option<&About<'_>>) -> End {
+    let never_came = seen.number.is_none() && seen.record.direction == Direction::Out;
+    if never_came || is_drop(seen.record, about) {
+        End::Lost
+    } else if about.is_some_and(|about| about.refused.is_some()) {
+        End::Refused
+    } else {
+        End::Arrives
+    }
+}
+
+fn is_drop(record: &Record, about: Option<&About<'_>>) -> bool {
+    about.is_some_and(|about| about.impairments.iter().any(|what| what.is_drop()))
+        || record.comments.iter().any(|comment| note::comment_is_drop(comment))
+}
+
+fn is_jitter(impairment: &&Impairment) -> bool {
+    matches!(impairment, Impairment::Delayed { rule: None, .. })
+}
