@@ -9,7 +9,7 @@ use std::os::fd::BorrowedFd;
 use crate::packet::{Medium, Packet};
 
 /// The kinds of door, as `--door` names them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DoorKind {
     /// A TUN device: bare IP packets.

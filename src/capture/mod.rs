@@ -1,9 +1,24 @@
 //! Captures: what each node saw, as files and in memory.
 //!
-//! One file per vantage point (the same packet twice in one file makes Wireshark cry "retransmission"), packets only, so
-//! that a packet's number here is Wireshark's frame number.
+//! One file per vantage point (the same packet twice in one file makes Wireshark cry "retransmission"), packets only,
+//! so that a packet's number here is Wireshark's frame number.
+//!
+//! What lives here: the writers ([`pcapng`], [`pcap`]), one [`Reader`] for every capture of either format, and the
+//! [`Recorder`], the [`Witness`] that keeps a run in memory and writes its files. What does not: turning a packet into
+//! text (the recorder is handed a function for that), and deciding anything from what was captured.
+
+mod link_type;
+mod output;
+pub mod pcap;
+pub mod pcapng;
+mod reader;
+mod recorder;
 
 use bytes::Bytes;
+
+pub use link_type::LinkType;
+pub use reader::{ForeignRecord, InterfaceInfo, ReadError, Reader};
+pub use recorder::{Describe, FileFormat, Recorder, RecorderConfig, RecorderError, VantageConfig};
 
 use crate::journal::{Entry, NodeId};
 use crate::packet::{Medium, PacketId};

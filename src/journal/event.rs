@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{SocketId, Why};
 use crate::packet::{PacketId, SeqNum};
@@ -96,6 +96,17 @@ pub enum Event {
         #[serde(flatten)]
         report: ProgramEvent,
     },
+}
+
+impl Event {
+    /// Fills in the packet's name where a stack had to leave it open (id 0).
+    pub fn name_packet(&mut self, name: PacketId) {
+        if let Event::Retransmit { packet, .. } = self
+            && *packet == PacketId::default()
+        {
+            *packet = name;
+        }
+    }
 }
 
 /// Why a stack refused a packet.
@@ -287,7 +298,7 @@ pub enum Timer {
 }
 
 /// TCP or UDP, for programs that can use either.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TransportKind {
     /// A connection.

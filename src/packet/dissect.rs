@@ -24,13 +24,16 @@ pub struct Dissection {
     pub ethernet: Option<Ethernet>,
     /// The network header.
     pub network: Option<Network>,
-    /// The transport header; `None` for ARP, for fragments but the first, and for protocols not known here.
+    /// The transport header; `None` for ARP, for fragments, and for protocols not known here.
     pub transport: Option<Transport>,
     /// Where the innermost payload lies; empty when there is none. May reach beyond the bytes at hand when a capture cut
     /// the frame short.
     pub payload: Range<usize>,
     /// Why reading stopped before the last header, if it did.
     pub malformed: Option<String>,
+    /// The packet that an ICMP error quotes, as far as it quotes it. Its offsets count from its own first octet, which is
+    /// the first of [`Dissection::payload`]. `None` also when the payload's bytes were not at hand.
+    pub quoted: Option<Box<Dissection>>,
 }
 
 /// An Ethernet II header.
@@ -143,6 +146,17 @@ pub enum Transport {
     Icmpv4(Icmp),
     /// Internet Control Message Protocol for IPv6 (RFC 4443).
     Icmpv6(Icmp),
+}
+
+impl Transport {
+    /// Whether it is an ICMP message that reports an error and quotes the packet it is about (RFC 792, RFC 4443 §2.1).
+    pub fn is_icmp_error(&self) -> bool {
+        match self {
+            Transport::Icmpv4(icmp) => matches!(icmp.kind, 3 | 4 | 5 | 11 | 12),
+            Transport::Icmpv6(icmp) => icmp.kind < 128,
+            Transport::Tcp(_) | Transport::Udp(_) => false,
+        }
+    }
 }
 
 /// A TCP header (RFC 9293 §3.1).
@@ -355,6 +369,20 @@ pub struct Icmp {
 impl Dissection {
     /// Reads what is there of a frame whose wire length is `wire_len`. `bytes` need hold no more than the headers.
     pub fn of(medium: Medium, bytes: &[u8], wire_len: usize) -> Dissection {
+        let mut dissection = Dissection::without_quotation(medium, bytes, wire_len);
+        // One level only: a hostile chain of errors that quote errors must not cost a stack frame each.
+        if dissection.transport.as_ref().is_some_and(Transport::is_icmp_error)
+            && let Some(quotation) = bytes.get(dissection.payload.start..).filter(|bytes| !bytes.is_empty())
+        {
+            let wire_len = dissection.payload.len();
+            let quotation = &quotation[..quotation.len().min(wire_len)];
+            let quoted = Dissection::without_quotation(Medium::Ip, quotation, wire_len);
+            dissection.quoted = quoted.network.is_some().then(|| Box::new(quoted));
+        }
+        dissection
+    }
+
+    fn without_quotation(medium: Medium, bytes: &[u8], wire_len: usize) -> Dissection {
         let mut dissection = Dissection { frame_len: wire_len, payload: wire_len..wire_len, ..Dissection::default() };
         let sliced = match medium {
             Medium::Ethernet => LaxSlicedPacket::from_ethernet(bytes).map_err(|error| error.to_string()),

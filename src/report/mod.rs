@@ -1,16 +1,18 @@
 //! What a learner reads: packets and journals turned into text.
 //!
 //! Every function here is pure: values in, one `String` out, its lines no wider than asked for and without trailing
-//! blanks. [`ladder`] draws the packets between two nodes, [`layers`] shows every header of one packet, [`verdicts`] the
-//! results of a lab's checks. What does not live here: printing, and judging (`check`).
+//! blanks. [`ladder`] draws the packets between two nodes, [`layers`] shows every header of one packet, [`programs`]
+//! what the applications saw, [`verdicts`] the results of a lab's checks. What does not live here: printing, and judging (`check`).
 
 mod ladder;
 mod layers;
+mod programs;
 mod text;
 mod verdicts;
 
 pub use ladder::{Ends, Ladder, Lane, Side, ladder};
 pub use layers::{PacketView, layers};
+pub use programs::programs;
 pub use verdicts::{Outcome, VerdictLine, verdicts};
 
 /// How text is to look.

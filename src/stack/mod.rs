@@ -27,6 +27,9 @@ use crate::time::Instant;
 pub use options::{Congestion, Interface, StackConfig, StackKind, TcpConfig};
 
 /// A TCP/IP stack. See the [module](self) for the contract.
+///
+/// Events in its journal about the packet that [`Stack::transmit`] has just handed out carry packet id 0: the network,
+/// which gives packets their names, fills it in.
 pub trait Stack: Send {
     /// Takes in a batch of packets and leaves the vector empty. Anything may be in them: what cannot be used is dropped
     /// with a reason in [`Stack::drain_journal`].
@@ -130,6 +133,9 @@ pub trait Stack: Send {
 
     /// What a connection knows; `None` when there is no such connection.
     fn snapshot(&self, socket: SocketId) -> Option<Snapshot>;
+
+    /// Whether nothing is under way: no octet waits for its acknowledgment, no close for the other side's.
+    fn is_quiet(&self) -> bool;
 
     /// Octets of the longest network packet it sends or takes.
     fn mtu(&self) -> usize;

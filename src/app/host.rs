@@ -1,0 +1,326 @@
+//! The places where programs run: a userspace node or a real kernel, behind one face.
+//!
+//! What lives here: [`Host`] with its sockets ([`Stream`], [`Listener`], [`Datagram`]) and the [`Resolver`] of names. What
+//! does not: how either world moves packets (`socket`, `host`), and real programs ([`exec`](super::exec)).
+//!
+//! The sockets are enums, not trait objects: there are two worlds and will be no third, and an enum keeps the reads and
+//! writes of both worlds free of allocation.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{Destination, ProgramError};
+use crate::host::LinuxNode;
+use crate::journal::{Event, ProgramEvent};
+use crate::network::{NodeHandle, Reporter};
+use crate::socket;
+
+/// Which world a host belongs to.
+#[derive(Clone)]
+pub enum Endpoint {
+    /// A userspace stack.
+    Stack(NodeHandle),
+    /// A real kernel in a namespace of its own.
+    Linux(LinuxNode),
+}
+
+/// A place where programs run. Clones are the same place.
+#[derive(Clone)]
+pub struct Host {
+    endpoint: Endpoint,
+    addresses: Arc<[IpAddr]>,
+    reporter: Reporter,
+}
+
+impl Host {
+    /// How many connections may wait to be accepted: Linux's `SOMAXCONN` before 5.4, enough for any lab.
+    const BACKLOG: usize = 128;
+
+    /// The host at `endpoint`. Its servers listen on each of `addresses`; `reporter` takes what its programs say.
+    pub fn new(endpoint: Endpoint, addresses: impl Into<Arc<[IpAddr]>>, reporter: Reporter) -> Host {
+        Host { endpoint, addresses: addresses.into(), reporter }
+    }
+
+    /// Which world it belongs to.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Its addresses, in the lab's order.
+    pub fn addresses(&self) -> &[IpAddr] {
+        &self.addresses
+    }
+
+    /// Opens a TCP connection.
+    ///
+    /// # Errors
+    /// The stack's or the kernel's: refused, timed out, unreachable.
+    pub async fn connect(&self, remote: SocketAddr) -> io::Result<Stream> {
+        match &self.endpoint {
+            Endpoint::Stack(node) => socket::TcpStream::connect(node, remote).await.map(Stream::Stack),
+            Endpoint::Linux(node) => node.connect(remote).await.map(Stream::Kernel),
+        }
+    }
+
+    /// Listens for TCP connections.
+    ///
+    /// # Errors
+    /// The stack's or the kernel's: the port is taken, the address is not this host's.
+    pub async fn listen(&self, local: SocketAddr) -> io::Result<Listener> {
+        match &self.endpoint {
+            Endpoint::Stack(node) => socket::TcpListener::bind(node, local, Self::BACKLOG).map(Listener::Stack),
+            Endpoint::Linux(node) => node.listen(local).await.map(Listener::Kernel),
+        }
+    }
+
+    /// Opens a UDP socket; port 0 lets the host choose one.
+    ///
+    /// # Errors
+    /// As for [`listen`](Host::listen).
+    pub async fn bind_udp(&self, local: SocketAddr) -> io::Result<Datagram> {
+        match &self.endpoint {
+            Endpoint::Stack(node) => socket::UdpSocket::bind(node, local).map(Datagram::Stack),
+            Endpoint::Linux(node) => node.udp_bind(local).await.map(Datagram::Kernel),
+        }
+    }
+
+    /// Tells the journal what `program` did or saw.
+    pub fn report(&self, program: &str, report: ProgramEvent) {
+        (self.reporter)(Event::Program { program: program.to_owned(), report });
+    }
+}
+
+/// A TCP connection of either world.
+pub enum Stream {
+    /// Of a userspace stack.
+    Stack(socket::TcpStream),
+    /// Of a kernel.
+    Kernel(tokio::net::TcpStream),
+}
+
+impl Stream {
+    /// Its own end.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            Stream::Stack(stream) => stream.local_addr(),
+            Stream::Kernel(stream) => stream.local_addr(),
+        }
+    }
+
+    /// The other end.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            Stream::Stack(stream) => stream.peer_addr(),
+            Stream::Kernel(stream) => stream.peer_addr(),
+        }
+    }
+
+    /// Whether small segments go at once instead of waiting for acknowledgments (Nagle, RFC 9293 §3.7.4).
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        match self {
+            Stream::Stack(stream) => stream.set_nodelay(nodelay),
+            Stream::Kernel(stream) => stream.set_nodelay(nodelay),
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Stack(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Kernel(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Stream::Stack(stream) => Pin::new(stream).poll_write(cx, data),
+            Stream::Kernel(stream) => Pin::new(stream).poll_write(cx, data),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Stack(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Kernel(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Stack(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Kernel(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Stream::Stack(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
+            Stream::Kernel(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Stream::Stack(stream) => stream.is_write_vectored(),
+            Stream::Kernel(stream) => stream.is_write_vectored(),
+        }
+    }
+}
+
+/// A listening TCP socket of either world.
+pub enum Listener {
+    /// Of a userspace stack.
+    Stack(socket::TcpListener),
+    /// Of a kernel.
+    Kernel(tokio::net::TcpListener),
+}
+
+impl Listener {
+    /// The next connection, and who opened it. Dropping the future loses no connection.
+    ///
+    /// # Errors
+    /// The stack's or the kernel's.
+    pub async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
+        match self {
+            Listener::Stack(listener) => listener.accept().await.map(|(stream, peer)| (Stream::Stack(stream), peer)),
+            Listener::Kernel(listener) => listener.accept().await.map(|(stream, peer)| (Stream::Kernel(stream), peer)),
+        }
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// When the socket is gone.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            Listener::Stack(listener) => listener.local_addr(),
+            Listener::Kernel(listener) => listener.local_addr(),
+        }
+    }
+}
+
+/// A UDP socket of either world.
+pub enum Datagram {
+    /// Of a userspace stack.
+    Stack(socket::UdpSocket),
+    /// Of a kernel.
+    Kernel(tokio::net::UdpSocket),
+}
+
+impl Datagram {
+    /// Sends one datagram; returns its length in octets.
+    ///
+    /// # Errors
+    /// The stack's or the kernel's, among them what an earlier ICMP error said.
+    pub async fn send_to(&self, data: &[u8], remote: SocketAddr) -> io::Result<usize> {
+        match self {
+            Datagram::Stack(socket) => socket.send_to(data, remote).await,
+            Datagram::Kernel(socket) => socket.send_to(data, remote).await,
+        }
+    }
+
+    /// Receives one datagram: its length and its sender. What is longer than `buffer` is cut.
+    ///
+    /// # Errors
+    /// As for [`send_to`](Datagram::send_to).
+    pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        match self {
+            Datagram::Stack(socket) => socket.recv_from(buffer).await,
+            Datagram::Kernel(socket) => socket.recv_from(buffer).await,
+        }
+    }
+
+    /// Its own address.
+    ///
+    /// # Errors
+    /// When the socket is gone.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            Datagram::Stack(socket) => socket.local_addr(),
+            Datagram::Kernel(socket) => socket.local_addr(),
+        }
+    }
+}
+
+/// The names of a lab's nodes. Nothing is asked over the network: a lab about names brings its own DNS.
+#[derive(Clone, Debug, Default)]
+pub struct Resolver {
+    nodes: BTreeMap<String, IpAddr>,
+}
+
+impl Resolver {
+    /// Where `destination` is. An address stands for itself.
+    ///
+    /// # Errors
+    /// [`ProgramError::UnknownNode`] when no node has that name.
+    pub fn resolve(&self, destination: &Destination) -> Result<SocketAddr, ProgramError> {
+        let address = match destination.host.parse::<IpAddr>() {
+            Ok(literal) => literal,
+            Err(_) => *self.nodes.get(&destination.host).ok_or_else(|| self.unknown(&destination.host))?,
+        };
+        Ok(SocketAddr::new(address, destination.port))
+    }
+
+    fn unknown(&self, name: &str) -> ProgramError {
+        let known: Vec<&str> = self.nodes.keys().map(String::as_str).collect();
+        ProgramError::UnknownNode { name: name.to_owned(), known: known.join(", ") }
+    }
+}
+
+/// A node's name and the address that programs reach it by, for each node.
+impl FromIterator<(String, IpAddr)> for Resolver {
+    fn from_iter<I: IntoIterator<Item = (String, IpAddr)>>(nodes: I) -> Resolver {
+        Resolver { nodes: nodes.into_iter().collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolver() -> Resolver {
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        [("server".to_owned(), address("10.0.0.2")), ("client".to_owned(), address("10.0.0.1"))].into_iter().collect()
+    }
+
+    #[test]
+    fn names_are_looked_up_and_addresses_stand_for_themselves() {
+        for (written, resolved) in
+            [("server:80", "10.0.0.2:80"), ("10.9.9.9:1", "10.9.9.9:1"), ("[fd00::2]:1", "[fd00::2]:1")]
+        {
+            let destination = written.parse().expect("a destination");
+            assert_eq!(resolver().resolve(&destination).expect("known").to_string(), resolved);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_names_there_are() {
+        let error = resolver().resolve(&"sever:80".parse().expect("a destination")).expect_err("no such node");
+        assert_eq!(
+            error.to_string(),
+            "no node is named `sever`: the nodes are client, server; correct the name, or write an address"
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! Output files, opened with care.
+//!
+//! A run as root writes into a folder that somebody else may own. So an output file is never reached through a symbolic
+//! link, is never a device, a pipe, or another name of a file elsewhere, and only then is emptied and given to its
+//! owner. A node's name comes from a lab, which may be a stranger's: it cannot lead out of the folder.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown, lchown};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
+
+/// Why something could not be recorded, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum RecorderError {
+    /// The folder cannot be made.
+    #[error("cannot make the folder {}: {source}; choose another with --out", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file cannot be made.
+    #[error("cannot create {}: {source}; choose another folder with --out", path.display())]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file of that name is there and must not be overwritten.
+    #[error("will not write to {}: it is {what}; remove it or choose another folder with --out", path.display())]
+    Unsafe {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// Writing failed; the file ends before that.
+    #[error("cannot write {}: {source}; it ends early{}", path.display(), advice(source))]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A node's name cannot name a file, or two nodes have the same.
+    #[error(
+        "a recorded node cannot be called {name:?}: take letters, digits, `_`, `-` and `.` (64 at most, neither `.` nor \
+         `-` first), and a name that no other has"
+    )]
+    Name {
+        /// The name.
+        name: String,
+    },
+}
+
+impl RecorderError {
+    pub(super) fn write(path: &Path, source: io::Error) -> RecorderError {
+        RecorderError::Write { path: path.to_owned(), source }
+    }
+}
+
+fn advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room or choose another folder with --out",
+        _ => "",
+    }
+}
+
+/// Octets gathered before the system is called.
+const BUFFER: usize = 1 << 18;
+
+/// A buffered output file. What is handed over in one `write_all` reaches the system in one piece, and `flush` with
+/// nothing to write costs nothing.
+#[derive(Debug)]
+pub(super) struct Output(io::BufWriter<File>);
+
+impl Output {
+    /// Creates the file, or empties the one that is there.
+    ///
+    /// # Errors
+    /// [`RecorderError`] when it cannot be, or is not a plain file of its own.
+    pub(super) fn create(path: &Path, owner: Option<(u32, u32)>) -> Result<Output, RecorderError> {
+        let create_error = |source| RecorderError::Create { path: path.to_owned(), source };
+        let refuse = |what| RecorderError::Unsafe { path: path.to_owned(), what };
+        // O_NONBLOCK: opening a named pipe would otherwise wait for its reader.
+        let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).custom_flags(flags.bits());
+        let file = match options.open(path) {
+            Ok(file) => file,
+            Err(_) if fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) => {
+                return Err(refuse("a symbolic link"));
+            }
+            Err(source) => return Err(create_error(source)),
+        };
+        let metadata = file.metadata().map_err(create_error)?;
+        if !metadata.is_file() {
+            return Err(refuse("not a plain file"));
+        }
+        if metadata.nlink() > 1 {
+            return Err(refuse("another name of a file elsewhere (a hard link)"));
+        }
+        file.set_len(0).map_err(create_error)?;
+        if let Some((user, group)) = owner {
+            fchown(&file, Some(user), Some(group)).map_err(create_error)?;
+        }
+        Ok(Output::of(file))
+    }
+
+    pub(super) fn of(file: File) -> Output {
+        Output(io::BufWriter::with_capacity(BUFFER, file))
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Makes a folder and those above it that are missing; those made here belong to `owner`.
+pub(super) fn make_dir(dir: &Path, owner: Option<(u32, u32)>) -> Result<(), RecorderError> {
+    let missing: Vec<&Path> =
+        dir.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
+    for path in missing.into_iter().rev() {
+        let made = DirBuilder::new().mode(0o755).create(path);
+        let owned = made.and_then(|()| owner.map_or(Ok(()), |(user, group)| lchown(path, Some(user), Some(group))));
+        owned.map_err(|source| RecorderError::Folder { path: path.to_owned(), source })?;
+    }
+    Ok(())
+}
+
+/// Refuses names that could lead out of the folder, hide a file, or meet in one file.
+pub(super) fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), RecorderError> {
+    let mut seen: Vec<&str> = Vec::new();
+    for name in names {
+        let allowed = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'_' | b'-');
+        let fits = (1..=64).contains(&name.len()) && !name.starts_with(['.', '-']) && name.bytes().all(allowed);
+        if !fits || seen.contains(&name) {
+            return Err(RecorderError::Name { name: name.to_owned() });
+        }
+        seen.push(name);
+    }
+    Ok(())
+}

@@ -1,0 +1,369 @@
+//! The recorder: a run in memory and on disk.
+//!
+//! One capture per vantage point, `journal.jsonl` for programs, `layers.txt` for readers. Files are written as the run
+//! goes: whenever the network settles, all of it is handed to the system, whole blocks and whole lines, so that a run
+//! that is killed leaves readable files that lack only its last moments.
+//!
+//! A [`Witness`] cannot fail, so what goes wrong while writing is kept: the file concerned is given up, the others go
+//! on, and [`Recorder::finish`] or [`Recorder::take_error`] tells. What does not live here: making text of packets
+//! (handed in as a function), opening files safely ([`super::output`]).
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::output::{self, Output};
+use super::{LinkType, Record, Witness, pcap, pcapng};
+use crate::journal::{Entry, Journal, NodeId};
+
+pub use super::output::RecorderError;
+
+/// Makes the text of `layers.txt` for one packet of a node: every header, field by field. Gets the node's name, the
+/// packet's number there and the packet.
+pub type Describe = Box<dyn Fn(&str, u64, &Record) -> String + Send>;
+
+/// The format of capture files, as `--format` names them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileFormat {
+    /// With comments, names, directions and packet ids.
+    #[default]
+    Pcapng,
+    /// Packets and times only, for tools that read nothing newer.
+    Pcap,
+}
+
+impl FileFormat {
+    /// The extension of its files, without the dot.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            FileFormat::Pcapng => "pcapng",
+            FileFormat::Pcap => "pcap",
+        }
+    }
+}
+
+/// A node whose packets are recorded.
+#[derive(Clone, Debug)]
+pub struct VantageConfig {
+    /// Which one.
+    pub node: NodeId,
+    /// Its name in the lab, and its file's: letters, digits, `.`, `_` and `-`.
+    pub name: String,
+    /// A sentence about it, shown in Wireshark's Capture File Properties.
+    pub description: String,
+    /// What passes there; [`LinkType::for_medium`] helps to choose.
+    pub link_type: LinkType,
+}
+
+/// What to record, and where.
+pub struct RecorderConfig {
+    /// The folder of the files, made if need be; `None` records in memory only.
+    pub dir: Option<PathBuf>,
+    /// The captures' format.
+    pub format: FileFormat,
+    /// When the run begins, in nanoseconds since 1970-01-01 UTC.
+    pub epoch_ns: u64,
+    /// Whose packets are recorded. Packets of other nodes are not.
+    pub nodes: Vec<VantageConfig>,
+    /// Names of addresses, for Wireshark.
+    pub names: Vec<(IpAddr, String)>,
+    /// A remark on the whole capture.
+    pub comment: String,
+    /// Writes `layers.txt`; `None` for no such file.
+    pub describe: Option<Describe>,
+    /// How many packets of each node stay in memory; `None` for all. Files hold all of them in any case.
+    pub keep_packets: Option<usize>,
+    /// How many journal entries stay in memory; the file holds all of them.
+    pub keep_entries: usize,
+    /// User and group who shall own what is made here; `None` leaves that to the system.
+    pub owner: Option<(u32, u32)>,
+}
+
+impl Default for RecorderConfig {
+    /// In memory only, everything kept, no node yet.
+    fn default() -> RecorderConfig {
+        RecorderConfig {
+            dir: None,
+            format: FileFormat::default(),
+            epoch_ns: 0,
+            nodes: Vec::new(),
+            names: Vec::new(),
+            comment: String::new(),
+            describe: None,
+            keep_packets: None,
+            keep_entries: usize::MAX,
+            owner: None,
+        }
+    }
+}
+
+/// The octets kept of a packet at most, as tcpdump has it; longer than any IP packet.
+const SNAPLEN: u32 = 262_144;
+
+/// A file of the recorder, given up at its first error.
+struct Sink<T> {
+    path: PathBuf,
+    writer: Option<T>,
+}
+
+impl<T> Sink<T> {
+    /// Does `work` with the file unless it has been given up; keeps what goes wrong.
+    fn attempt(&mut self, errors: &mut VecDeque<RecorderError>, work: impl FnOnce(&mut T) -> io::Result<()>) {
+        let Some(writer) = &mut self.writer else { return };
+        if let Err(source) = work(writer) {
+            self.writer = None;
+            errors.push_back(RecorderError::write(&self.path, source));
+        }
+    }
+}
+
+/// A capture file of either format.
+enum CaptureFile {
+    Pcapng(pcapng::Writer<Output>, pcapng::InterfaceId),
+    Pcap(pcap::Writer<Output>),
+}
+
+impl CaptureFile {
+    fn packet(&mut self, record: &Record, epoch_ns: u64) -> io::Result<()> {
+        match self {
+            CaptureFile::Pcapng(writer, interface) => writer.packet(*interface, record, epoch_ns),
+            CaptureFile::Pcap(writer) => writer.packet(record, epoch_ns),
+        }
+    }
+
+    fn secrets(&mut self, key_log: &str) -> io::Result<()> {
+        match self {
+            CaptureFile::Pcapng(writer, _) => writer.secrets(key_log),
+            CaptureFile::Pcap(_) => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            CaptureFile::Pcapng(writer, _) => writer.flush(),
+            CaptureFile::Pcap(writer) => writer.flush(),
+        }
+    }
+
+    fn finish(self) -> io::Result<()> {
+        match self {
+            CaptureFile::Pcapng(writer, _) => writer.finish().map(drop),
+            CaptureFile::Pcap(writer) => writer.finish().map(drop),
+        }
+    }
+}
+
+/// One vantage point.
+struct Vantage {
+    config: VantageConfig,
+    records: Vec<Record>,
+    seen: u64,
+    file: Option<Sink<CaptureFile>>,
+}
+
+/// Keeps what a run tells, and writes it as the run goes.
+pub struct Recorder {
+    vantages: Vec<Vantage>,
+    journal: Journal,
+    journal_file: Option<Sink<Output>>,
+    layers_file: Option<Sink<Output>>,
+    describe: Option<Describe>,
+    line: Vec<u8>,
+    epoch_ns: u64,
+    keep_packets: usize,
+    errors: VecDeque<RecorderError>,
+}
+
+impl Recorder {
+    /// Makes the folder and begins every file.
+    ///
+    /// # Errors
+    /// [`RecorderError`] when a folder or file cannot be made, or a node's name cannot name a file.
+    pub fn create(config: RecorderConfig) -> Result<Recorder, RecorderError> {
+        output::check_names(config.nodes.iter().map(|node| node.name.as_str()))?;
+        let describe = config.dir.as_ref().and(config.describe);
+        let (mut journal_file, mut layers_file) = (None, None);
+        let mut vantages = Vec::with_capacity(config.nodes.len());
+        if let Some(dir) = &config.dir {
+            output::make_dir(dir, config.owner)?;
+            let text = |name: &str| {
+                let path = dir.join(name);
+                Output::create(&path, config.owner).map(|file| Some(Sink { path, writer: Some(file) }))
+            };
+            journal_file = text("journal.jsonl")?;
+            layers_file = if describe.is_some() { text("layers.txt")? } else { None };
+        }
+        let names: Vec<(IpAddr, &str)> = config.names.iter().map(|(address, name)| (*address, name.as_str())).collect();
+        for node in config.nodes {
+            let file = config.dir.as_deref().map(|dir| {
+                let path = dir.join(format!("{}.{}", node.name, config.format.extension()));
+                let output = Output::create(&path, config.owner)?;
+                begin_capture(output, config.format, &node, &config.comment, &names)
+                    .map_err(|source| RecorderError::write(&path, source))
+                    .map(|file| Sink { path, writer: Some(file) })
+            });
+            vantages.push(Vantage { config: node, records: Vec::new(), seen: 0, file: file.transpose()? });
+        }
+        Ok(Recorder {
+            vantages,
+            journal: Journal::new(config.keep_entries),
+            journal_file,
+            layers_file,
+            describe,
+            line: Vec::new(),
+            epoch_ns: config.epoch_ns,
+            keep_packets: config.keep_packets.unwrap_or(usize::MAX),
+            errors: VecDeque::new(),
+        })
+    }
+
+    /// The packets kept of a node, from its first on: number `n` is at `n - 1`. Empty for a node that is not recorded.
+    pub fn records(&self, node: NodeId) -> &[Record] {
+        self.vantage(node).map_or(&[], |vantage| &vantage.records)
+    }
+
+    /// How many later packets of a node are in its file only.
+    pub fn not_kept(&self, node: NodeId) -> u64 {
+        self.vantage(node).map_or(0, |vantage| vantage.seen - vantage.records.len() as u64)
+    }
+
+    /// The nodes recorded, as configured.
+    pub fn nodes(&self) -> impl ExactSizeIterator<Item = &VantageConfig> {
+        self.vantages.iter().map(|vantage| &vantage.config)
+    }
+
+    /// The journal of all nodes.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// When the run began, in nanoseconds since 1970-01-01 UTC.
+    pub fn epoch_ns(&self) -> u64 {
+        self.epoch_ns
+    }
+
+    /// A node's capture file; `None` when none is written.
+    pub fn capture_path(&self, node: NodeId) -> Option<&Path> {
+        Some(self.vantage(node)?.file.as_ref()?.path.as_path())
+    }
+
+    /// Embeds a TLS key log in every capture, for the packets that follow. The classic format has no place for it.
+    pub fn secrets(&mut self, key_log: &str) {
+        for file in self.vantages.iter_mut().filter_map(|vantage| vantage.file.as_mut()) {
+            file.attempt(&mut self.errors, |writer| writer.secrets(key_log));
+        }
+    }
+
+    /// The oldest error not yet told; `None` when all went well.
+    pub fn take_error(&mut self) -> Option<RecorderError> {
+        self.errors.pop_front()
+    }
+
+    /// Writes the captures' statistics and closes every file. What was recorded stays in memory. A second call does
+    /// nothing.
+    ///
+    /// # Errors
+    /// The oldest [`RecorderError`] since the beginning that was not taken yet; [`Recorder::take_error`] has the
+    /// others.
+    pub fn finish(&mut self) -> Result<(), RecorderError> {
+        for file in self.vantages.iter_mut().filter_map(|vantage| vantage.file.as_mut()) {
+            if let Some(Err(source)) = file.writer.take().map(CaptureFile::finish) {
+                self.errors.push_back(RecorderError::write(&file.path, source));
+            }
+        }
+        for file in [&mut self.journal_file, &mut self.layers_file].into_iter().flatten() {
+            file.attempt(&mut self.errors, Output::flush);
+            file.writer = None;
+        }
+        self.take_error().map_or(Ok(()), Err)
+    }
+
+    fn vantage(&self, node: NodeId) -> Option<&Vantage> {
+        self.vantages.iter().find(|vantage| vantage.config.node == node)
+    }
+}
+
+impl Witness for Recorder {
+    fn packet(&mut self, node: NodeId, record: Record) {
+        let Some(vantage) = self.vantages.iter_mut().find(|vantage| vantage.config.node == node) else { return };
+        vantage.seen += 1;
+        if let Some(file) = &mut vantage.file {
+            file.attempt(&mut self.errors, |writer| writer.packet(&record, self.epoch_ns));
+        }
+        if let (Some(file), Some(describe)) = (&mut self.layers_file, &self.describe) {
+            let text = || describe(&vantage.config.name, vantage.seen, &record);
+            file.attempt(&mut self.errors, |writer| writer.write_all(text().as_bytes()));
+        }
+        if vantage.records.len() < self.keep_packets {
+            vantage.records.push(record);
+        }
+    }
+
+    fn event(&mut self, entry: Entry) {
+        if let Some(file) = &mut self.journal_file {
+            let node = self.vantages.iter().find(|vantage| vantage.config.node == entry.node);
+            let line = Line { entry: &entry, node_name: node.map(|vantage| vantage.config.name.as_str()) };
+            self.line.clear();
+            file.attempt(&mut self.errors, |writer| {
+                serde_json::to_writer(&mut self.line, &line)?;
+                self.line.push(b'\n');
+                writer.write_all(&self.line)
+            });
+        }
+        self.journal.record(entry);
+    }
+
+    fn settle(&mut self) {
+        for file in self.vantages.iter_mut().filter_map(|vantage| vantage.file.as_mut()) {
+            file.attempt(&mut self.errors, CaptureFile::flush);
+        }
+        for file in [&mut self.journal_file, &mut self.layers_file].into_iter().flatten() {
+            file.attempt(&mut self.errors, Output::flush);
+        }
+    }
+}
+
+/// One line of `journal.jsonl`: the entry, and its node also by name, so that a line can be read by itself.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    entry: &'a Entry,
+    /// Left out for a node that is not recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node_name: Option<&'a str>,
+}
+
+/// Writes everything that precedes the packets.
+fn begin_capture(
+    output: Output,
+    format: FileFormat,
+    node: &VantageConfig,
+    comment: &str,
+    names: &[(IpAddr, &str)],
+) -> io::Result<CaptureFile> {
+    match format {
+        FileFormat::Pcap => pcap::Writer::new(output, node.link_type, SNAPLEN).map(CaptureFile::Pcap),
+        FileFormat::Pcapng => {
+            // Without a version: the captures of a run in virtual time must outlive a release byte for byte.
+            let section = pcapng::Section { comment, application: "wireglass", ..pcapng::Section::default() };
+            let mut writer = pcapng::Writer::new(output, &section)?;
+            let interface = writer.interface(&pcapng::Interface {
+                name: &node.name,
+                description: &node.description,
+                link_type: node.link_type,
+                snaplen: SNAPLEN,
+            })?;
+            if !names.is_empty() {
+                writer.names(names)?;
+            }
+            Ok(CaptureFile::Pcapng(writer, interface))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

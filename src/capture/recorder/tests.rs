@@ -1,0 +1,269 @@
+//! Tests of the recorder: what it keeps, what it writes and when, and what it says when it cannot.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bytes::Bytes;
+
+use super::*;
+use crate::capture::{Direction, Reader};
+use crate::journal::Event;
+use crate::packet::{Medium, PacketId};
+use crate::time::Instant;
+
+/// A folder of its own for each test, removed at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Folder {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("wireglass-recorder-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).expect("the folder is new");
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+const CLIENT: NodeId = NodeId(0);
+const ROUTER: NodeId = NodeId(1);
+const SERVER: NodeId = NodeId(2);
+
+fn vantage(node: NodeId, name: &str) -> VantageConfig {
+    VantageConfig { node, name: name.to_owned(), description: name.to_owned(), link_type: LinkType::Ipv4 }
+}
+
+fn config(dir: Option<&Path>) -> RecorderConfig {
+    RecorderConfig {
+        dir: dir.map(Path::to_owned),
+        nodes: vec![vantage(CLIENT, "client"), vantage(SERVER, "server")],
+        epoch_ns: 1_000,
+        ..RecorderConfig::default()
+    }
+}
+
+fn recorder(config: RecorderConfig) -> Recorder {
+    Recorder::create(config).expect("the folder is ours")
+}
+
+fn record(id: u64) -> Record {
+    Record {
+        at: Instant::from_nanos(id),
+        packet: PacketId(id),
+        direction: Direction::Out,
+        medium: Medium::Ip,
+        bytes: Bytes::from_static(&[0x45, 1, 2, 3]),
+        wire_len: 4,
+        comments: Vec::new(),
+    }
+}
+
+fn entry(node: NodeId) -> Entry {
+    Entry { at: Instant::from_nanos(9), node, event: Event::PacketArrived { packet: PacketId(4) } }
+}
+
+fn ids(path: &Path) -> Vec<Option<u64>> {
+    let reader = Reader::open(path).expect("a capture");
+    reader.map(|record| record.expect("whole").packet_id).collect()
+}
+
+/// Gives a file of the recorder to a device that is always full.
+fn full(path: &Path) -> Output {
+    Output::of(File::options().write(true).open("/dev/full").unwrap_or_else(|error| panic!("{path:?}: {error}")))
+}
+
+#[test]
+fn a_recorder_without_a_folder_remembers_and_writes_nothing() {
+    let mut recorder = recorder(config(None));
+    recorder.packet(CLIENT, record(1));
+    recorder.packet(SERVER, record(2));
+    recorder.packet(CLIENT, record(3));
+    recorder.packet(ROUTER, record(4));
+    recorder.event(entry(ROUTER));
+    recorder.settle();
+    assert_eq!(recorder.records(CLIENT), [record(1), record(3)]);
+    assert_eq!(recorder.records(ROUTER), [], "its packets are nobody's wish");
+    assert_eq!(recorder.journal().entries().len(), 1, "events of every node are kept");
+    assert_eq!(recorder.capture_path(CLIENT), None);
+    recorder.finish().expect("nothing was written");
+}
+
+#[test]
+fn packets_beyond_the_limit_are_counted_and_still_written() {
+    let folder = Folder::new();
+    let mut recorder = recorder(RecorderConfig { keep_packets: Some(2), ..config(Some(&folder.0)) });
+    for id in 1..=5 {
+        recorder.packet(CLIENT, record(id));
+    }
+    recorder.finish().expect("there is room");
+    assert_eq!(recorder.records(CLIENT), [record(1), record(2)]);
+    assert_eq!((recorder.not_kept(CLIENT), recorder.not_kept(SERVER)), (3, 0));
+    assert_eq!(ids(recorder.capture_path(CLIENT).expect("it has a file")).len(), 5);
+}
+
+#[test]
+fn what_has_settled_survives_a_kill() {
+    for format in [FileFormat::Pcapng, FileFormat::Pcap] {
+        let folder = Folder::new();
+        let mut recorder = recorder(RecorderConfig {
+            format,
+            describe: Some(Box::new(|node, number, record| format!("{node} {number} {}\n", record.packet))),
+            ..config(Some(&folder.0))
+        });
+        recorder.packet(CLIENT, record(1));
+        recorder.packet(CLIENT, record(2));
+        recorder.event(entry(SERVER));
+        recorder.settle();
+        recorder.packet(CLIENT, record(3));
+        // No destructor runs, so nothing more is flushed: the files are what a kill leaves.
+        std::mem::forget(recorder);
+        assert_eq!(ids(&folder.0.join(format!("client.{}", format.extension()))).len(), 2);
+        let text = |name: &str| fs::read_to_string(folder.0.join(name)).expect("the file is there");
+        assert_eq!(text("layers.txt"), "client 1 1\nclient 2 2\n");
+        assert_eq!(
+            text("journal.jsonl"),
+            "{\"at\":9,\"node\":2,\"kind\":\"packet-arrived\",\"packet\":4,\"node_name\":\"server\"}\n"
+        );
+    }
+}
+
+#[test]
+fn a_line_about_a_node_that_is_not_recorded_has_only_its_number() {
+    let folder = Folder::new();
+    let mut recorder = recorder(config(Some(&folder.0)));
+    recorder.event(entry(ROUTER));
+    recorder.finish().expect("there is room");
+    let text = fs::read_to_string(folder.0.join("journal.jsonl")).expect("the file is there");
+    assert_eq!(text, "{\"at\":9,\"node\":1,\"kind\":\"packet-arrived\",\"packet\":4}\n");
+}
+
+#[test]
+fn only_what_was_asked_for_becomes_a_file() {
+    let folder = Folder::new();
+    recorder(config(Some(&folder.0))).finish().expect("there is room");
+    let mut names: Vec<String> = fs::read_dir(&folder.0)
+        .expect("the folder is ours")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["client.pcapng", "journal.jsonl", "server.pcapng"]);
+}
+
+#[test]
+fn the_times_in_the_file_count_from_the_epoch() {
+    let folder = Folder::new();
+    let mut recorder = recorder(config(Some(&folder.0)));
+    recorder.packet(CLIENT, record(7));
+    recorder.finish().expect("there is room");
+    let mut reader = Reader::open(&folder.0.join("client.pcapng")).expect("a capture");
+    assert_eq!(reader.next().expect("a packet").expect("whole").at_ns, 1_007);
+}
+
+#[test]
+fn a_full_disk_is_told_once_for_each_file_and_spares_the_others() {
+    let folder = Folder::new();
+    let mut recorder = recorder(config(Some(&folder.0)));
+    let path = folder.0.join("client.pcapng");
+    let node = vantage(CLIENT, "client");
+    let file = begin_capture(full(&path), FileFormat::Pcapng, &node, "", &[]).expect("it is buffered");
+    recorder.vantages[0].file = Some(Sink { path, writer: Some(file) });
+    recorder.journal_file =
+        Some(Sink { path: folder.0.join("journal.jsonl"), writer: Some(full(Path::new("journal.jsonl"))) });
+    for id in 1..=3 {
+        recorder.packet(CLIENT, record(id));
+        recorder.packet(SERVER, record(id));
+        recorder.event(entry(CLIENT));
+        recorder.settle();
+    }
+    let first = recorder.finish().expect_err("the disk was full").to_string();
+    assert!(first.contains("client.pcapng: No space left on device"), "{first}");
+    assert!(first.ends_with("make room or choose another folder with --out"), "{first}");
+    let second = recorder.take_error().expect("two files are concerned").to_string();
+    assert!(second.contains("journal.jsonl"), "{second}");
+    assert!(recorder.take_error().is_none());
+    assert_eq!(ids(&folder.0.join("server.pcapng")).len(), 3);
+    assert_eq!(recorder.records(CLIENT).len(), 3, "memory has them all");
+}
+
+#[test]
+fn an_error_while_closing_is_not_lost() {
+    let folder = Folder::new();
+    let mut recorder = recorder(config(Some(&folder.0)));
+    let path = folder.0.join("journal.jsonl");
+    recorder.journal_file = Some(Sink { writer: Some(full(&path)), path });
+    recorder.event(entry(CLIENT));
+    recorder.finish().expect_err("the line never reached the disk");
+    recorder.finish().expect("a second call does nothing");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let folder = Folder::new();
+    fs::write(folder.0.join("file"), "in the way").expect("the folder is ours");
+    let error =
+        Recorder::create(config(Some(&folder.0.join("file/out")))).err().expect("a file is no folder").to_string();
+    assert!(error.starts_with("cannot make the folder ") && error.contains("file/out: Not a directory"), "{error}");
+    assert!(error.ends_with("choose another with --out"), "{error}");
+}
+
+#[test]
+fn missing_folders_are_made_and_given_to_the_owner() {
+    let folder = Folder::new();
+    let metadata = fs::metadata(&folder.0).expect("the folder is ours");
+    // Only root may give files away; anyone may give them to themselves.
+    let is_root = metadata.uid() == 0;
+    let owner = if is_root { (12_345, 23_456) } else { (metadata.uid(), metadata.gid()) };
+    recorder(RecorderConfig { owner: Some(owner), ..config(Some(&folder.0.join("a/b"))) });
+    for made in ["a", "a/b", "a/b/client.pcapng", "a/b/journal.jsonl"] {
+        let metadata = fs::metadata(folder.0.join(made)).expect("it was made");
+        assert_eq!((metadata.uid(), metadata.gid()), owner, "{made}");
+    }
+    assert_eq!(fs::metadata(&folder.0).expect("the folder is ours").uid(), metadata.uid(), "that one was there before");
+}
+
+#[test]
+fn a_file_is_never_written_through_a_link_or_to_anything_but_a_plain_file() {
+    let folder = Folder::new();
+    let victim = folder.0.join("victim");
+    fs::write(&victim, "precious").expect("the folder is ours");
+    let target = folder.0.join("client.pcapng");
+    let refused = |expected: &str| {
+        let error = Recorder::create(config(Some(&folder.0))).err().expect("it must be refused").to_string();
+        assert!(error.contains("client.pcapng") && error.contains(expected), "{error}");
+        fs::remove_file(&target).expect("the folder is ours");
+        assert_eq!(fs::read_to_string(&victim).expect("it is untouched"), "precious");
+    };
+    symlink(&victim, &target).expect("a new name");
+    refused("it is a symbolic link; remove it or choose another folder with --out");
+    fs::hard_link(&victim, &target).expect("a new name");
+    refused("hard link");
+    nix::unistd::mkfifo(&target, nix::sys::stat::Mode::S_IRWXU).expect("a new name");
+    refused("client.pcapng");
+}
+
+#[test]
+fn a_longer_file_of_an_earlier_run_is_emptied_first() {
+    let folder = Folder::new();
+    fs::write(folder.0.join("client.pcapng"), vec![0xff; 100_000]).expect("the folder is ours");
+    recorder(config(Some(&folder.0))).finish().expect("there is room");
+    assert_eq!(ids(&folder.0.join("client.pcapng")), []);
+}
+
+#[test]
+fn names_that_could_lead_elsewhere_or_meet_in_one_file_are_refused() {
+    for name in ["", "..", "../x", "a/b", ".hidden", "-o", "a b", "a\0", "ü", &"x".repeat(65)] {
+        let config = RecorderConfig { nodes: vec![vantage(CLIENT, name)], ..RecorderConfig::default() };
+        assert!(matches!(Recorder::create(config), Err(RecorderError::Name { .. })), "{name:?}");
+    }
+    let nodes = vec![vantage(CLIENT, "host"), vantage(SERVER, "host")];
+    let twice = Recorder::create(RecorderConfig { nodes, ..RecorderConfig::default() });
+    assert!(matches!(twice, Err(RecorderError::Name { .. })));
+    let nodes = vec![vantage(CLIENT, "web-1.example"), vantage(SERVER, "DB_2")];
+    recorder(RecorderConfig { nodes, ..RecorderConfig::default() });
+}

@@ -1,0 +1,189 @@
+//! What must hold in every lab, whatever it teaches.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+
+use crate::capture::Direction;
+use crate::journal::{Impairment, NodeId};
+use crate::packet::PacketId;
+use crate::packet::checksum;
+use crate::packet::dissect::ETHERNET_HEADER;
+use crate::packet::{Medium, dissect::Tcp};
+
+use super::evidence::{Evidence, Frame, LinkSource};
+use super::judge::frame_filter;
+use super::{Outcome, Verdict};
+
+/// The names of these checks; a lab's own checks have other names.
+pub const INTEGRITY_IDS: [&str; 5] =
+    ["checksums-good", "within-mtu", "drops-explained", "handshake-captured", "no-unexplained-reset"];
+
+/// What a lab says of itself that these checks must know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Integrity {
+    /// Resets are part of the lab.
+    pub expects_resets: bool,
+}
+
+/// Judges all of them, in the order of [`INTEGRITY_IDS`].
+pub fn integrity(evidence: &Evidence<'_>, lab: Integrity) -> Vec<Verdict> {
+    let [checksums, mtu, drops, handshake, resets] = INTEGRITY_IDS;
+    vec![
+        each_frame(evidence, checksums, "Every checksum is good", "a bad checksum", &bad_checksums(evidence)),
+        each_frame(evidence, mtu, "No packet is longer than its link's MTU", "over the MTU", &over_mtu(evidence)),
+        drops_explained(evidence, drops),
+        each_frame(
+            evidence,
+            handshake,
+            "Every connection is captured from its SYN",
+            "begins a connection without a SYN",
+            &without_syn(evidence),
+        ),
+        each_frame(
+            evidence,
+            resets,
+            "No connection is reset that should live",
+            "a reset that the lab does not speak of",
+            &if lab.expects_resets { Vec::new() } else { matching_tcp(evidence, |tcp| tcp.flags.rst()) },
+        ),
+    ]
+}
+
+/// A frame that breaks a rule: where it was seen, and its number there.
+type Culprit = (NodeId, u64);
+
+/// Passes when there are no culprits, and shows those of the first node that has some.
+fn each_frame(evidence: &Evidence<'_>, id: &str, that: &str, wrong: &str, culprits: &[Culprit]) -> Verdict {
+    let looked_at: usize = evidence.nodes.iter().filter_map(|node| node.frames.as_ref()).map(Vec::len).sum();
+    let vantage = culprits.first().map_or(NodeId(0), |(node, _)| *node);
+    let packets: Vec<u64> = culprits.iter().filter(|(node, _)| *node == vantage).map(|(_, number)| *number).collect();
+    let (outcome, measured) = match culprits.len() {
+        0 => (Outcome::Pass, format!("{looked_at} packets looked at")),
+        count => (Outcome::Fail, format!("{count} of {looked_at} packets: {wrong}")),
+    };
+    Verdict {
+        id: id.to_owned(),
+        that: that.to_owned(),
+        outcome,
+        measured,
+        filter: frame_filter(&packets),
+        packets,
+        vantage: evidence.node_name(vantage).to_owned(),
+        hint: None,
+    }
+}
+
+fn nodes<'e, 'a>(evidence: &'e Evidence<'a>) -> impl Iterator<Item = (NodeId, &'e [Frame<'a>])> {
+    (0_u16..)
+        .map(NodeId)
+        .zip(&evidence.nodes)
+        .filter_map(|(id, node)| node.frames.as_deref().map(|frames| (id, frames)))
+}
+
+fn matching_tcp(evidence: &Evidence<'_>, is: impl Fn(&Tcp) -> bool) -> Vec<Culprit> {
+    nodes(evidence)
+        .flat_map(|(node, frames)| frames.iter().map(move |frame| (node, frame)))
+        .filter(|(_, frame)| frame.dissection.tcp().is_some_and(&is))
+        .map(|(node, frame)| (node, frame.number))
+        .collect()
+}
+
+/// Frames with a bad checksum that no link has corrupted. One that a capture cut short cannot be judged.
+fn bad_checksums(evidence: &Evidence<'_>) -> Vec<Culprit> {
+    let corrupted =
+        evidence.packets_impaired(|impairment| matches!(impairment, Impairment::Corrupted { .. })).unwrap_or_default();
+    nodes(evidence)
+        .flat_map(|(node, frames)| frames.iter().map(move |frame| (node, frame)))
+        .filter(|(_, frame)| frame.record.bytes.len() == frame.record.wire_len)
+        .filter(|(_, frame)| !corrupted.contains(&frame.record.packet))
+        .filter(|(_, frame)| !checksum::verify(frame.record.medium, &frame.record.bytes).is_good())
+        .map(|(node, frame)| (node, frame.number))
+        .collect()
+}
+
+fn over_mtu(evidence: &Evidence<'_>) -> Vec<Culprit> {
+    let mtu_of = |node: NodeId| {
+        evidence.links.iter().filter(|link| link.ends.contains(&node)).map(|link| link.mtu).max().unwrap_or(usize::MAX)
+    };
+    nodes(evidence)
+        .flat_map(|(node, frames)| frames.iter().map(move |frame| (node, frame)))
+        .filter(|(node, frame)| network_len(frame) > mtu_of(*node))
+        .map(|(node, frame)| (node, frame.number))
+        .collect()
+}
+
+/// Octets that count against an MTU.
+fn network_len(frame: &Frame<'_>) -> usize {
+    match frame.record.medium {
+        Medium::Ip => frame.record.wire_len,
+        Medium::Ethernet => frame.record.wire_len.saturating_sub(ETHERNET_HEADER),
+    }
+}
+
+/// The first segment of each connection at each vantage, when it is no SYN. A reset may answer nothing that was seen.
+fn without_syn(evidence: &Evidence<'_>) -> Vec<Culprit> {
+    let mut culprits = Vec::new();
+    for (node, frames) in nodes(evidence) {
+        let mut seen = HashSet::new();
+        for frame in frames {
+            let Some((tcp, conversation)) = frame.dissection.tcp().zip(conversation(frame)) else { continue };
+            if seen.insert(conversation) && !tcp.flags.syn() && !tcp.flags.rst() {
+                culprits.push((node, frame.number));
+            }
+        }
+    }
+    culprits
+}
+
+/// The two ends of a conversation, the same for both directions.
+fn conversation(frame: &Frame<'_>) -> Option<[(IpAddr, u16); 2]> {
+    let ((src, dst), (src_port, dst_port)) = frame.dissection.addresses().zip(frame.dissection.ports())?;
+    let mut ends = [(src, src_port), (dst, dst_port)];
+    ends.sort_unstable();
+    Some(ends)
+}
+
+/// Each packet that left one end of a link and never reached the other has its cause in the journal, or was still under
+/// way when the run ended.
+fn drops_explained(evidence: &Evidence<'_>, id: &str) -> Verdict {
+    let that = "Every packet that was lost has its cause".to_owned();
+    let unknown = |measured: String| Verdict {
+        id: id.to_owned(),
+        that: that.clone(),
+        outcome: Outcome::Unknown,
+        measured,
+        packets: Vec::new(),
+        vantage: evidence.node_name(NodeId(0)).to_owned(),
+        filter: None,
+        hint: None,
+    };
+    let explained = match evidence.packets_impaired(Impairment::is_drop) {
+        Ok(explained) if evidence.is_complete => explained,
+        Ok(_) => return unknown("the journal has forgotten its oldest lines".to_owned()),
+        Err(missing) => return unknown(missing),
+    };
+    let culprits: Vec<Culprit> = evidence.links.iter().flat_map(|link| vanished(evidence, link, &explained)).collect();
+    each_frame(evidence, id, &that, "sent, never arrived, and no cause is told", &culprits)
+}
+
+/// The packets of one link that are gone without a cause.
+fn vanished(evidence: &Evidence<'_>, link: &LinkSource<'_>, explained: &HashSet<PacketId>) -> Vec<Culprit> {
+    let [one, other] = link.ends;
+    let mut culprits = Vec::new();
+    for (sender, receiver) in [(one, other), (other, one)] {
+        let (Some(sent), Some(arrived)) = (evidence.frames(sender), evidence.frames(receiver)) else { continue };
+        let arrived: HashMap<PacketId, u64> = arrived
+            .iter()
+            .filter(|frame| frame.record.direction == Direction::In)
+            .map(|frame| (frame.record.packet, frame.number))
+            .collect();
+        let is_gone = |frame: &&Frame<'_>| {
+            frame.record.direction == Direction::Out
+                && !arrived.contains_key(&frame.record.packet)
+                && !explained.contains(&frame.record.packet)
+                && frame.record.at + link.longest_flight < evidence.ended
+        };
+        culprits.extend(sent.iter().filter(is_gone).map(|frame| (sender, frame.number)));
+    }
+    culprits
+}

@@ -1,0 +1,47 @@
+//! Members: single values of packets and events that checks compare.
+
+use serde_json::Value;
+
+use crate::packet::dissect::Network;
+
+use super::evidence::Frame;
+use super::selection::{Found, Item};
+
+/// The members of packets, by Wireshark's field names.
+pub const PACKET_MEMBERS: [&str; 8] =
+    ["frame.len", "ip.id", "tcp.ack", "tcp.len", "tcp.seq", "tcp.stream", "tcp.window_size_value", "udp.length"];
+
+/// Whether packets have a member of this name.
+pub fn is_packet_member(name: &str) -> bool {
+    PACKET_MEMBERS.contains(&name)
+}
+
+impl Item<'_, '_> {
+    /// The member's value; `None` when this packet or event has none of that name.
+    ///
+    /// An event's members are those of its line in `journal.jsonl`.
+    pub(super) fn member(&self, name: &str) -> Option<Value> {
+        match self.found {
+            Found::Packet(frame) => packet_member(frame, name).map(Value::from),
+            Found::Event(entry) => serde_json::to_value(entry).ok()?.get(name).cloned(),
+        }
+    }
+}
+
+fn packet_member(frame: &Frame<'_>, name: &str) -> Option<u64> {
+    let tcp = frame.dissection.tcp();
+    match name {
+        "frame.len" => Some(frame.record.wire_len as u64),
+        "ip.id" => match frame.dissection.network.as_ref()? {
+            Network::Ipv4(header) => Some(u64::from(header.identification)),
+            Network::Ipv6(_) | Network::Arp(_) => None,
+        },
+        "tcp.ack" => tcp.map(|tcp| u64::from(frame.ack(tcp))),
+        "tcp.len" => tcp.map(|tcp| tcp.payload_len as u64),
+        "tcp.seq" => tcp.map(|tcp| u64::from(frame.seq(tcp))),
+        "tcp.stream" => tcp.and(frame.stream()).map(u64::from),
+        "tcp.window_size_value" => tcp.map(|tcp| u64::from(tcp.window)),
+        "udp.length" => frame.dissection.udp().map(|udp| u64::from(udp.length)),
+        _ => None,
+    }
+}

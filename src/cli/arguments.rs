@@ -1,0 +1,241 @@
+//! What was typed: the grammar of the command line and its help. What it means is [`super::meant`]'s business.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    all is well
+  1    a check failed, or input is missing or broken
+  2    the command line makes no sense
+  130  stopped by Ctrl-C";
+
+const EXAMPLES: &str = "\
+Examples:
+  wireglass list                       which labs there are
+  wireglass run 10                     run a lab: live where this machine allows it, else in sim
+  wireglass run 20 --layers            the same, with every header of every packet
+  wireglass show out/10-three-way-handshake/client.pcapng
+  wireglass doctor                     what this machine can do, and how to mend the rest
+
+";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  wireglass run three-way-handshake    by name, by number (10), or by folder (./my-lab)
+  wireglass run 10 --mode sim          no privilege, no kernel; the same bytes every time
+  sudo wireglass run 10 --door tap     live, with Ethernet and ARP in the capture
+  wireglass run 20 --break three-in-a-row
+                                       a variant of the lab, made to go wrong
+  wireglass run 14 --seed 7            other packets are lost
+  wireglass run 10 --json | jq .checks
+
+Captures are written to out/LAB/ and open in Wireshark.
+
+";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  wireglass list
+  wireglass list --json | jq -r '.[].id'
+
+";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  wireglass show captures/10-three-way-handshake/client.pcapng
+  wireglass show mine.pcap --layers    every header of every layer, field by field
+  wireglass show mine.pcap --json | jq '.packets[0].layers'
+
+Any pcap or pcapng file of Ethernet or IP packets will do. What can be read of a damaged file is shown.
+
+";
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  wireglass doctor
+  wireglass doctor --json | jq '.findings[] | select(.verdict == \"costs\")'
+
+Exits with 0 when labs can run at all; simulation needs nothing but a folder for its captures.
+
+";
+
+/// A TCP/IP stack you can see through: networking labs that run for real and explain every packet.
+#[derive(Debug, Parser)]
+#[command(name = "wireglass", version, after_help = EXAMPLES.to_owned() + EXIT_CODES, arg_required_else_help = true)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) looks: LooksArguments,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// How the output looks.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Looks")]
+pub(super) struct LooksArguments {
+    /// Colour; auto is on for terminals, and honours NO_COLOR and CLICOLOR.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: ColorChoice,
+    /// Columns to use [default: the terminal's, 80 to 140; 100 for files and pipes].
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(80..=140))]
+    pub(super) width: Option<u16>,
+    /// Draw with ASCII characters only.
+    #[arg(long, global = true)]
+    pub(super) ascii: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run a lab: its packets as a ladder, its checks, its captures.
+    Run(RunArguments),
+    /// List the labs.
+    List(ListArguments),
+    /// Explain a capture file, also one that wireglass did not write.
+    Show(ShowArguments),
+    /// Look at what this machine can do, what is missing, and the command that mends it.
+    Doctor(DoctorArguments),
+}
+
+/// `wireglass run`.
+#[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES.to_owned() + EXIT_CODES)]
+pub(super) struct RunArguments {
+    /// The lab: its number, its name, or a folder with a lab.toml.
+    pub(super) lab: String,
+    /// Against the real kernel, or both ends in userspace [default: live where possible, else sim].
+    #[arg(long)]
+    pub(super) mode: Option<ModeChoice>,
+    /// Decides every chance of the run [default: the lab's own].
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// The userspace stack.
+    #[arg(long, default_value = "smoltcp")]
+    pub(super) stack: StackChoice,
+    /// How the kernel's packets come in, in live runs.
+    #[arg(long, default_value = "auto")]
+    pub(super) door: DoorChoice,
+    /// Where captures and logs are written [default: out/LAB].
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// The capture files' format.
+    #[arg(long, default_value = "pcapng")]
+    pub(super) format: FormatChoice,
+    /// After the ladder, show every header of every packet, field by field.
+    #[arg(long)]
+    pub(super) layers: bool,
+    /// One JSON document instead of text.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Run one of the lab's variants that are made to go wrong.
+    #[arg(long = "break", value_name = "NAME")]
+    pub(super) variant: Option<String>,
+    /// Show what happens between the packets, too: states, timers, programs.
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+}
+
+/// `wireglass list`.
+#[derive(Debug, Args)]
+#[command(after_help = LIST_EXAMPLES.to_owned() + EXIT_CODES)]
+pub(super) struct ListArguments {
+    /// One JSON document instead of text.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `wireglass show`.
+#[derive(Debug, Args)]
+#[command(after_help = SHOW_EXAMPLES.to_owned() + EXIT_CODES)]
+pub(super) struct ShowArguments {
+    /// A pcap or pcapng file.
+    pub(super) file: PathBuf,
+    /// After the ladder, show every header of every packet, field by field.
+    #[arg(long)]
+    pub(super) layers: bool,
+    /// One JSON document instead of text.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `wireglass doctor`.
+#[derive(Debug, Args)]
+#[command(after_help = DOCTOR_EXAMPLES.to_owned() + EXIT_CODES)]
+pub(super) struct DoctorArguments {
+    /// One JSON document instead of text.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `--color`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorChoice {
+    /// On for terminals.
+    Auto,
+    /// On.
+    Always,
+    /// Off.
+    Never,
+}
+
+/// `--mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ModeChoice {
+    /// Against the real Linux kernel, on the wall clock.
+    Live,
+    /// Both ends in userspace, in virtual time: the same bytes every time.
+    Sim,
+}
+
+/// `--stack`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum StackChoice {
+    /// The smoltcp crate.
+    Smoltcp,
+}
+
+/// `--door`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DoorChoice {
+    /// The best that this user may open: tun, else veth.
+    Auto,
+    /// A TUN device: bare IP packets.
+    Tun,
+    /// A TAP device: Ethernet frames and ARP.
+    Tap,
+    /// A veth pair: Ethernet frames and ARP, without /dev/net/tun.
+    Veth,
+}
+
+/// `--format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum FormatChoice {
+    /// With names, directions, packet ids and the reason of each packet.
+    Pcapng,
+    /// Bare packets, for tools that want the old format.
+    Pcap,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_visible_command_teaches_by_examples_and_tells_its_exit_codes() {
+        let mut command = Arguments::command();
+        command.build();
+        for subcommand in command.get_subcommands_mut().filter(|c| !c.is_hide_set() && c.get_name() != "help") {
+            let help = subcommand.render_long_help().to_string();
+            assert!(help.contains("Examples:") && help.contains("Exit codes:"), "{help}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! What was meant: the typed arguments, checked against each other and put into the words of the other rooms.
+
+use std::path::PathBuf;
+
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+
+use super::arguments::{
+    Arguments, ColorChoice, Command, DoorChoice, FormatChoice, LooksArguments, ModeChoice, RunArguments, StackChoice,
+};
+use crate::capture::FileFormat;
+use crate::door::DoorKind;
+use crate::stack::StackKind;
+
+/// A call that makes sense.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Meant {
+    /// How its output shall look.
+    pub(super) appearance: Appearance,
+    /// What shall be done.
+    pub(super) task: Task,
+}
+
+/// How the output shall look, as far as that was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Appearance {
+    /// Colour; `None` leaves it to the terminal and the environment.
+    pub(super) colour: Option<bool>,
+    /// Columns; `None` leaves it to the terminal.
+    pub(super) width: Option<usize>,
+    /// ASCII characters only.
+    pub(super) ascii: bool,
+}
+
+/// What shall be done.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// Run a lab.
+    Run(RunTask),
+    /// List the labs.
+    List(ListTask),
+    /// Explain a capture.
+    Show(ShowTask),
+    /// Examine the machine.
+    Doctor(DoctorTask),
+}
+
+/// How to run which lab.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct RunTask {
+    /// The lab as it was named: number, name or folder.
+    pub(super) lab: String,
+    /// Which clock and which nodes.
+    pub(super) mode: WantedMode,
+    /// The seed; `None` takes the lab's own.
+    pub(super) seed: Option<u64>,
+    /// The userspace stack.
+    pub(super) stack: StackKind,
+    /// Where captures and logs go; `None` is `out/LAB`.
+    pub(super) out: Option<PathBuf>,
+    /// The capture files' format.
+    pub(super) format: FileFormat,
+    /// Every header of every packet.
+    pub(super) layers: bool,
+    /// One JSON document.
+    pub(super) json: bool,
+    /// The variant to run.
+    pub(super) variant: Option<String>,
+    /// What happens between the packets, too.
+    pub(super) verbose: bool,
+}
+
+/// Which clock and which nodes are wanted. A door exists only where a kernel does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WantedMode {
+    /// Live where this machine allows it, else sim, and say why.
+    LiveOrSim,
+    /// Live, or an error that says what is missing; `None` takes the best door.
+    Live(Option<DoorKind>),
+    /// Sim.
+    Sim,
+}
+
+/// How to list the labs.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ListTask {
+    /// One JSON document.
+    pub(super) json: bool,
+}
+
+/// Which capture to explain, and how.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ShowTask {
+    /// The capture.
+    pub(super) file: PathBuf,
+    /// Every header of every packet.
+    pub(super) layers: bool,
+    /// One JSON document.
+    pub(super) json: bool,
+}
+
+/// How to report on the machine.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct DoctorTask {
+    /// One JSON document.
+    pub(super) json: bool,
+}
+
+impl Meant {
+    /// What `typed` means.
+    ///
+    /// # Errors
+    /// A usage error when two arguments contradict each other.
+    pub(super) fn by(typed: Arguments) -> Result<Meant, clap::Error> {
+        let task = match typed.command {
+            Command::Run(run) => Task::Run(RunTask::by(run)?),
+            Command::List(list) => Task::List(ListTask { json: list.json }),
+            Command::Show(show) => Task::Show(ShowTask { file: show.file, layers: show.layers, json: show.json }),
+            Command::Doctor(doctor) => Task::Doctor(DoctorTask { json: doctor.json }),
+        };
+        Ok(Meant { appearance: Appearance::by(&typed.looks), task })
+    }
+}
+
+impl Appearance {
+    fn by(typed: &LooksArguments) -> Appearance {
+        let colour = match typed.color {
+            ColorChoice::Auto => None,
+            ColorChoice::Always => Some(true),
+            ColorChoice::Never => Some(false),
+        };
+        Appearance { colour, width: typed.width.map(usize::from), ascii: typed.ascii }
+    }
+}
+
+impl RunTask {
+    fn by(typed: RunArguments) -> Result<RunTask, clap::Error> {
+        Ok(RunTask {
+            mode: WantedMode::by(typed.mode, typed.door)?,
+            lab: typed.lab,
+            seed: typed.seed,
+            stack: match typed.stack {
+                StackChoice::Smoltcp => StackKind::Smoltcp,
+            },
+            out: typed.out,
+            format: match typed.format {
+                FormatChoice::Pcapng => FileFormat::Pcapng,
+                FormatChoice::Pcap => FileFormat::Pcap,
+            },
+            layers: typed.layers,
+            json: typed.json,
+            variant: typed.variant,
+            verbose: typed.verbose,
+        })
+    }
+}
+
+impl WantedMode {
+    /// Whoever names a door wants a live run, and no silent simulation in its place.
+    fn by(mode: Option<ModeChoice>, door: DoorChoice) -> Result<WantedMode, clap::Error> {
+        let door = match door {
+            DoorChoice::Auto => None,
+            DoorChoice::Tun => Some(DoorKind::Tun),
+            DoorChoice::Tap => Some(DoorKind::Tap),
+            DoorChoice::Veth => Some(DoorKind::Veth),
+        };
+        match (mode, door) {
+            (Some(ModeChoice::Sim), Some(door)) => Err(Arguments::command().error(
+                ErrorKind::ArgumentConflict,
+                format!("--door {door} needs a kernel behind it, and --mode sim has none; leave one of them out"),
+            )),
+            (Some(ModeChoice::Sim), None) => Ok(WantedMode::Sim),
+            (Some(ModeChoice::Live), door) | (None, door @ Some(_)) => Ok(WantedMode::Live(door)),
+            (None, None) => Ok(WantedMode::LiveOrSim),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn meant(line: &str) -> Result<Meant, clap::Error> {
+        Meant::by(Arguments::try_parse_from(line.split_whitespace())?)
+    }
+
+    fn run(line: &str) -> RunTask {
+        match meant(line).map(|meant| meant.task) {
+            Ok(Task::Run(task)) => task,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_bare_run_wants_live_or_else_sim_with_the_labs_own_seed() {
+        assert_eq!(
+            run("wireglass run 10"),
+            RunTask {
+                lab: "10".to_owned(),
+                mode: WantedMode::LiveOrSim,
+                seed: None,
+                stack: StackKind::Smoltcp,
+                out: None,
+                format: FileFormat::Pcapng,
+                layers: false,
+                json: false,
+                variant: None,
+                verbose: false,
+            }
+        );
+    }
+
+    #[test]
+    fn mode_and_door_are_read_together() {
+        for (arguments, mode) in [
+            ("--mode sim", WantedMode::Sim),
+            ("--mode live", WantedMode::Live(None)),
+            ("--mode live --door tap", WantedMode::Live(Some(DoorKind::Tap))),
+            ("--door veth", WantedMode::Live(Some(DoorKind::Veth))),
+            ("--door auto", WantedMode::LiveOrSim),
+        ] {
+            assert_eq!(run(&format!("wireglass run 10 {arguments}")).mode, mode, "{arguments}");
+        }
+    }
+
+    #[test]
+    fn a_door_into_a_simulation_is_a_usage_error() {
+        let error = meant("wireglass run 10 --mode sim --door tun").expect_err("it makes no sense");
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("--door tun needs a kernel"), "{error}");
+    }
+
+    #[test]
+    fn looks_may_stand_before_or_after_the_command() {
+        let wanted = Appearance { colour: Some(false), width: Some(120), ascii: true };
+        for line in
+            ["wireglass --color never --width 120 --ascii list", "wireglass list --color never --width 120 --ascii"]
+        {
+            assert_eq!(meant(line).expect("it makes sense").appearance, wanted, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_width_that_no_ladder_fits_is_a_usage_error() {
+        assert_eq!(meant("wireglass list --width 20").expect_err("too narrow").exit_code(), 2);
+    }
+}

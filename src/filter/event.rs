@@ -1,0 +1,118 @@
+//! The members of journal entries that a filter can ask for.
+
+use std::cmp::Ordering;
+
+use serde_json::Value;
+
+use super::EventSubject;
+use super::lexer::Operator;
+
+/// What every member of an entry is called in a filter begins with this.
+pub(super) const PREFIX: &str = "event.";
+
+/// The members of entries as they stand in `journal.jsonl`; a dot goes into a nested object. A test holds them against
+/// the events themselves.
+pub(super) const MEMBERS: [&str; 44] = [
+    "ack",
+    "at",
+    "by",
+    "bytes",
+    "count",
+    "detail",
+    "due",
+    "from",
+    "impairment",
+    "is_error",
+    "kind",
+    "length",
+    "line",
+    "link",
+    "local",
+    "method",
+    "mtu",
+    "name",
+    "node",
+    "number",
+    "octet",
+    "ok",
+    "original",
+    "over",
+    "packet",
+    "packets",
+    "program",
+    "reason",
+    "remote",
+    "report",
+    "rule",
+    "seq",
+    "sha256",
+    "socket",
+    "status",
+    "target",
+    "timer",
+    "to",
+    "value",
+    "why.nth",
+    "why.reason",
+    "why.rto",
+    "why.section",
+    "why.text",
+];
+
+/// The kinds of event.
+pub(super) const KINDS: [&str; 10] = [
+    "packet-sent",
+    "packet-arrived",
+    "packet-dropped",
+    "impaired",
+    "state",
+    "timer-set",
+    "timer-fired",
+    "retransmit",
+    "duplicate-ack",
+    "program",
+];
+
+/// The member's value in this entry, if it is there and a scalar.
+pub(super) fn value(subject: &EventSubject<'_>, member: &str) -> Option<Value> {
+    // An entry holds its node's number; whoever reads a filter knows the name.
+    if member == "node" {
+        return Some(Value::from(subject.node));
+    }
+    let entry = serde_json::to_value(subject.entry).ok()?;
+    let found = member.split('.').try_fold(&entry, |object, key| object.get(key))?;
+    (found.is_string() || found.is_number() || found.is_boolean()).then(|| found.clone())
+}
+
+/// Whether `value` compares so with a word.
+pub(super) fn compares(value: &Value, operator: Operator, word: &str) -> bool {
+    if operator == Operator::Contains {
+        return value.as_str().is_some_and(|value| value.contains(word));
+    }
+    let Some(order) = order(value, word) else {
+        return operator == Operator::Ne;
+    };
+    match operator {
+        Operator::Eq => order == Ordering::Equal,
+        Operator::Ne => order != Ordering::Equal,
+        Operator::Gt => order == Ordering::Greater,
+        Operator::Lt => order == Ordering::Less,
+        Operator::Ge => order != Ordering::Less,
+        Operator::Le => order != Ordering::Greater,
+        Operator::Contains => false,
+    }
+}
+
+/// How the value stands to a word; `None` when a number meets something that is none.
+pub(super) fn order(value: &Value, word: &str) -> Option<Ordering> {
+    match value {
+        Value::Number(number) => Some(number.as_u64()?.cmp(&word.parse().ok()?)),
+        Value::Bool(flag) => match word {
+            "True" | "TRUE" | "true" | "1" => Some(flag.cmp(&true)),
+            "False" | "FALSE" | "false" | "0" => Some(flag.cmp(&false)),
+            _ => None,
+        },
+        Value::String(text) => Some(text.as_str().cmp(word)),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}

@@ -1,0 +1,154 @@
+//! Where labs are found: those built into the binary, and those in folders.
+
+use std::path::{Path, PathBuf};
+
+use super::definition::{Definition, LabError, closest};
+
+/// The labs that can be named.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    entries: Vec<Entry>,
+}
+
+/// One lab of the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name: `20-rto-backoff`.
+    pub id: String,
+    /// The folder of its theme: `2-tcp-recovery`.
+    pub theme: String,
+    /// How errors name its file: `labs/2-tcp-recovery/20-rto-backoff/lab.toml`.
+    pub file: String,
+    /// The text of `lab.toml`.
+    pub text: String,
+    /// The guide; empty when there is none.
+    pub guide: String,
+}
+
+/// The labs of this repository, as they were when the binary was built.
+#[cfg(feature = "cli")]
+static BUILT_IN: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/labs");
+
+impl Catalogue {
+    /// The labs that are built into the binary, by number; none without the feature `cli`.
+    pub fn built_in() -> Catalogue {
+        #[cfg(feature = "cli")]
+        let entries = built_in_entries();
+        #[cfg(not(feature = "cli"))]
+        let entries = Vec::new();
+        Catalogue::of(entries)
+    }
+
+    /// The labs under a folder of themes, by number.
+    ///
+    /// # Errors
+    /// [`LabError::Unreadable`] when the folder or a file of it cannot be read.
+    pub fn in_folder(labs: &Path) -> Result<Catalogue, LabError> {
+        let mut entries = Vec::new();
+        for theme in folders(labs)? {
+            for lab in folders(&theme)?.into_iter().filter(|lab| lab.join("lab.toml").is_file()) {
+                let file = lab.join("lab.toml");
+                entries.push(Entry {
+                    id: name_of(&lab),
+                    theme: name_of(&theme),
+                    text: read(&file)?,
+                    guide: read(&lab.join("README.md")).unwrap_or_default(),
+                    file: file.display().to_string(),
+                });
+            }
+        }
+        Ok(Catalogue::of(entries))
+    }
+
+    fn of(mut entries: Vec<Entry>) -> Catalogue {
+        entries.sort_by(|a, b| a.id.cmp(&b.id));
+        Catalogue { entries }
+    }
+
+    /// All of them, by number.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The lab that `name` means: a number (`20`), a name (`rto-backoff`), both (`20-rto-backoff`), or the path of a
+    /// folder or of a `lab.toml`.
+    ///
+    /// A path is what has a slash, or ends in `.toml`, or is `.`; anything else is looked up in the catalogue.
+    ///
+    /// # Errors
+    /// [`LabError::Unknown`] with the closest names; what [`Definition::load`] says about the file.
+    pub fn find(&self, name: &str) -> Result<Definition, LabError> {
+        if name.contains('/') || name.ends_with(".toml") || matches!(name, "." | "..") {
+            return Definition::load(Path::new(name));
+        }
+        match self.entries.iter().find(|entry| entry.answers_to(name)) {
+            Some(entry) => Definition::parse(&entry.file, &entry.text),
+            None => Err(self.unknown(name)),
+        }
+    }
+
+    fn unknown(&self, name: &str) -> LabError {
+        let known = self.entries.iter().flat_map(|entry| [entry.id.as_str(), entry.words()]);
+        let mut ids: Vec<String> = Vec::new();
+        for alike in closest(name, known) {
+            let entry = self.entries.iter().find(|entry| entry.answers_to(alike));
+            let id = entry.map_or(alike, |entry| entry.id.as_str());
+            if !ids.iter().any(|other| other == id) {
+                ids.push(id.to_owned());
+            }
+        }
+        LabError::Unknown { name: name.to_owned(), closest: ids }
+    }
+}
+
+impl Entry {
+    /// The name without its number.
+    fn words(&self) -> &str {
+        self.id.split_once('-').map_or(self.id.as_str(), |(_, words)| words)
+    }
+
+    fn answers_to(&self, name: &str) -> bool {
+        let number = self.id.split('-').next().unwrap_or_default();
+        name == self.id || name == number || name == self.words()
+    }
+}
+
+#[cfg(feature = "cli")]
+fn built_in_entries() -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for lab in BUILT_IN.dirs().flat_map(include_dir::Dir::dirs) {
+        let text_of = |file: &str| {
+            lab.get_file(lab.path().join(file)).and_then(include_dir::File::contents_utf8).map(str::to_owned)
+        };
+        if let Some(text) = text_of("lab.toml") {
+            entries.push(Entry {
+                id: name_of(lab.path()),
+                theme: lab.path().parent().map(name_of).unwrap_or_default(),
+                file: format!("labs/{}/lab.toml", lab.path().display()),
+                text,
+                guide: text_of("README.md").unwrap_or_default(),
+            });
+        }
+    }
+    entries
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn read(path: &Path) -> Result<String, LabError> {
+    std::fs::read_to_string(path).map_err(|error| LabError::Unreadable { path: path.to_owned(), error })
+}
+
+fn folders(path: &Path) -> Result<Vec<PathBuf>, LabError> {
+    let unreadable = |error| LabError::Unreadable { path: path.to_owned(), error };
+    let mut folders = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        if entry.path().is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    Ok(folders)
+}

@@ -1,0 +1,149 @@
+//! What is wrong with a lab file, and where.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// Why a lab cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// The file says something that cannot be meant.
+    #[error("{place}: {message}")]
+    Wrong {
+        /// Where.
+        place: Place,
+        /// The field, what was expected, and the closest name when one is not known.
+        message: String,
+    },
+    /// The file cannot be read.
+    #[error("{}: cannot be read: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        error: std::io::Error,
+    },
+    /// There is no lab of this name.
+    #[error("there is no lab `{name}`{}; `wireglass list` shows all of them", closest_clause(closest))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// Names that look alike, best first.
+        closest: Vec<String>,
+    },
+    /// The lab has no break of this name.
+    #[error("lab {lab} has no break `{name}`; {}", known_clause("it has", known))]
+    UnknownBreak {
+        /// The lab's id.
+        lab: String,
+        /// What was asked for.
+        name: String,
+        /// The breaks that it has.
+        known: Vec<String>,
+    },
+}
+
+/// A place in a lab file, as editors and compilers write it: `lab.toml:12:9`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file, as it was named.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// Something wrong at a range of octets of the text.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// Where it begins, in octets.
+    pub(super) at: usize,
+    /// What was expected.
+    pub(super) message: String,
+}
+
+impl Fault {
+    pub(super) fn new(span: Range<usize>, message: impl Into<String>) -> Fault {
+        Fault { at: span.start, message: message.into() }
+    }
+
+    /// What `toml` found wrong, with the closest name when a name is not known.
+    pub(super) fn of_toml(error: &toml::de::Error) -> Fault {
+        let message = one_line(error.message());
+        Fault { at: error.span().map_or(0, |span| span.start), message: with_closest(message) }
+    }
+
+    /// The fault with its line and column in `text`.
+    pub(super) fn in_file(self, file: &str, text: &str) -> LabError {
+        let before = text.get(..self.at).unwrap_or(text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
+        LabError::Wrong { place: Place { file: file.to_owned(), line, column }, message: self.message }
+    }
+}
+
+/// The parser explains in several lines; an error of ours is one.
+fn one_line(message: &str) -> String {
+    message.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+/// serde says "unknown field `x`, expected one of `a`, `b`"; this adds which of them was probably meant.
+fn with_closest(message: String) -> String {
+    if !message.starts_with("unknown field") && !message.starts_with("unknown variant") {
+        return message;
+    }
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let Some(found) = quoted.next() else { return message };
+    let suggestion = did_you_mean(found, quoted);
+    format!("{}{suggestion}", message.replacen(", expected", "; expected", 1))
+}
+
+/// `; did you mean `delay`?`, or nothing when no name is close.
+pub(super) fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    closest(found, known).first().map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+}
+
+/// A name that is not known, with those that are: `no node `sever`; the lab has `client`, `server`; did you mean…`.
+pub(super) fn unknown(what: &str, found: &str, has: &str, known: &[&str]) -> String {
+    let listed = known_clause(has, known);
+    format!("unknown {what} `{found}`; {listed}{}", did_you_mean(found, known.iter().copied()))
+}
+
+fn known_clause(has: &str, known: &[impl AsRef<str>]) -> String {
+    if known.is_empty() {
+        return format!("{has} none");
+    }
+    let quoted: Vec<String> = known.iter().map(|name| format!("`{}`", name.as_ref())).collect();
+    format!("{has} {}", quoted.join(", "))
+}
+
+fn closest_clause(closest: &[String]) -> String {
+    match closest {
+        [] => String::new(),
+        names => {
+            let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            format!("; did you mean {}?", quoted.join(" or "))
+        }
+    }
+}
+
+/// How alike two names must be, by Jaro-Winkler, for one to be taken for a slip of the other.
+const ALIKE: f64 = 0.75;
+
+/// The names that look like `found`, best first, at most three. (A float decides here on words, never on packets.)
+pub(crate) fn closest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut alike: Vec<(f64, &str)> = known
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(found, name), name))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .collect();
+    alike.sort_by(|(left, a), (right, b)| right.total_cmp(left).then(a.cmp(b)));
+    alike.into_iter().take(3).map(|(_, name)| name).collect()
+}

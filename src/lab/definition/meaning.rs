@@ -1,0 +1,391 @@
+//! From what is typed to what is meant: nodes, links, steps.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Range;
+
+use toml::Spanned;
+
+use crate::app::{Destination, Program, Size, Span};
+use crate::check::Integrity;
+use crate::filter::Names;
+use crate::journal::NodeId;
+use crate::link::Action;
+use crate::rng::Probability;
+use crate::stack::TcpConfig;
+
+use super::error::{Fault, unknown};
+use super::raw::{Named, RawAction, RawKind, RawLab, RawLink, RawNode, RawNth, RawPipe, RawRule, RawStep, RawTcp};
+use super::selections::{Scope, node_of, parse_filter};
+use super::values::{Odds, Rate, SpanOrOff};
+use super::{Definition, Link, LinkRule, Node, NodeKind, PipeSettings, Source, Step, claims};
+
+/// What the whole file means; `broken` is the break that was laid over it.
+pub(super) fn definition(text: &str, raw: RawLab, broken: Option<&str>) -> Result<Definition, Fault> {
+    let mut nodes = nodes(&raw.node)?;
+    let ends = ends(&nodes, &raw.link)?;
+    give_addresses(&mut nodes, &raw, &ends)?;
+    let names = names(&nodes);
+    let links: Vec<Link> = raw
+        .link
+        .iter()
+        .zip(&ends)
+        .map(|(raw, ends)| link(text, raw.get_ref(), *ends, &nodes, &names))
+        .collect::<Result<_, _>>()?;
+    let scope = Scope { text, nodes: &nodes, names, rules: rules(&raw.link, &nodes)?, select: &raw.select };
+    scope.check_all()?;
+    let steps = raw.step.iter().map(|step| meant_step(&scope, step.get_ref())).collect::<Result<_, _>>()?;
+    let claims = claims::claims(&scope, &raw, broken)?;
+    if *raw.minutes.get_ref() == 0 {
+        return Err(Fault::new(raw.minutes.span(), "`minutes` is at least 1"));
+    }
+    check_id(&raw.id)?;
+    Ok(Definition {
+        id: raw.id.into_inner(),
+        title: raw.title,
+        minutes: raw.minutes.into_inner(),
+        rfc: raw.rfc,
+        seed: raw.seed,
+        summary: raw.summary,
+        integrity: Integrity { expects_resets: raw.resets },
+        links,
+        steps,
+        checks: claims.checks,
+        falsifiers: claims.falsifiers,
+        predictions: claims.predictions,
+        breaks: claims.breaks,
+        broken: broken.map(str::to_owned),
+        source: Source { file: String::new(), text: String::new() },
+        nodes,
+    })
+}
+
+/// Which addresses the nodes' names stand for.
+pub(super) fn names(nodes: &[Node]) -> Names {
+    let mut names = Names::default();
+    for node in nodes {
+        for (address, _) in &node.addresses {
+            names.insert(node.name.clone(), *address);
+        }
+    }
+    names
+}
+
+/// `20-rto-backoff`: two digits, then words, so that it can be named by its number.
+fn check_id(id: &Spanned<String>) -> Result<(), Fault> {
+    let (number, words) = id.get_ref().split_once('-').unwrap_or_default();
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let is_words = !words.is_empty() && is_name(words);
+    if is_number && is_words {
+        return Ok(());
+    }
+    Err(Fault::new(id.span(), "`id` is a number and a name in small letters, such as `20-rto-backoff`"))
+}
+
+/// Whether it is made of small letters, digits and dashes only.
+pub(super) fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+fn nodes(raw: &Named<RawNode>) -> Result<Vec<Node>, Fault> {
+    if raw.is_empty() {
+        return Err(Fault::new(0..0, "a lab has nodes; add a table `[node.client]` with `live = \"linux\"`"));
+    }
+    in_file_order(raw).into_iter().map(|(name, raw)| node(name, raw)).collect()
+}
+
+/// The entries of a table in the order in which the file names them.
+fn in_file_order<T>(table: &Named<T>) -> Vec<(&Spanned<String>, &T)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(name, _)| name.span().start);
+    entries
+}
+
+fn node(name: &Spanned<String>, raw: &RawNode) -> Result<Node, Fault> {
+    if !is_name(name.get_ref()) {
+        let message = format!("a node's name is small letters, digits and dashes; found `{}`", name.get_ref());
+        return Err(Fault::new(name.span(), message));
+    }
+    if let Some(sim) = raw.sim.as_ref().filter(|sim| *sim.get_ref() == RawKind::Linux) {
+        return Err(Fault::new(sim.span(), "there is no kernel in a simulation; expected `sim = \"stack\"`"));
+    }
+    let addresses = raw.addresses.iter().map(address).collect::<Result<_, _>>()?;
+    let live = match raw.live {
+        RawKind::Linux => NodeKind::Linux,
+        RawKind::Stack => NodeKind::Stack,
+    };
+    Ok(Node { name: name.get_ref().clone(), live, addresses, tcp: tcp(&raw.tcp), sysctls: sysctls(&raw.sysctl)? })
+}
+
+fn address(text: &Spanned<String>) -> Result<(IpAddr, u8), Fault> {
+    let wrong = || {
+        let message =
+            format!("expected an address with its prefix such as \"10.0.0.1/24\"; found \"{}\"", text.get_ref());
+        Fault::new(text.span(), message)
+    };
+    let (address, prefix) = text.get_ref().split_once('/').ok_or_else(wrong)?;
+    let address: IpAddr = address.parse().map_err(|_| wrong())?;
+    let prefix: u8 = prefix.parse().map_err(|_| wrong())?;
+    let longest = if address.is_ipv4() { 32 } else { 128 };
+    if prefix > longest { Err(wrong()) } else { Ok((address, prefix)) }
+}
+
+fn tcp(raw: &RawTcp) -> TcpConfig {
+    let default = TcpConfig::default();
+    let octets = |size: Option<Size>, default: usize| {
+        size.map_or(default, |size| usize::try_from(size.octets()).unwrap_or(usize::MAX))
+    };
+    let or_off = |said: Option<SpanOrOff>, default| said.map_or(default, |SpanOrOff(span)| span.map(Span::duration));
+    TcpConfig {
+        send_buffer: octets(raw.send_buffer, default.send_buffer),
+        receive_buffer: octets(raw.receive_buffer, default.receive_buffer),
+        no_delay: raw.no_delay.unwrap_or(default.no_delay),
+        delayed_ack: or_off(raw.delayed_ack, default.delayed_ack),
+        user_timeout: or_off(raw.user_timeout, default.user_timeout),
+        keep_alive: or_off(raw.keep_alive, default.keep_alive),
+        congestion: raw.congestion.unwrap_or(default.congestion),
+    }
+}
+
+/// Only a network namespace's own settings: a lab must not reach the rest of the machine.
+fn sysctls(raw: &Named<super::raw::RawSysctl>) -> Result<BTreeMap<String, String>, Fault> {
+    for name in raw.keys() {
+        let text = name.get_ref();
+        if !text.starts_with("net.") || text.contains("..") || text.contains('/') {
+            let message = format!("expected a setting of the network such as `net.ipv4.tcp_sack`; found `{text}`");
+            return Err(Fault::new(name.span(), message));
+        }
+    }
+    Ok(raw.iter().map(|(name, value)| (name.get_ref().clone(), value.0.clone())).collect())
+}
+
+/// The two ends of each link. Every node has exactly one link for now: a host has one interface.
+fn ends(nodes: &[Node], links: &[Spanned<RawLink>]) -> Result<Vec<[NodeId; 2]>, Fault> {
+    let mut linked: Vec<NodeId> = Vec::new();
+    let mut all = Vec::new();
+    for link in links {
+        let between = &link.get_ref().between;
+        let [one, other] = between.get_ref().as_slice() else {
+            return Err(Fault::new(between.span(), "`between` names two nodes, such as [\"client\", \"server\"]"));
+        };
+        for end in [one, other] {
+            let node = node_of(nodes, end)?;
+            if linked.contains(&node) {
+                let message = format!("node `{}` has a link already; for now a node has exactly one", end.get_ref());
+                return Err(Fault::new(end.span(), message));
+            }
+            linked.push(node);
+        }
+        all.push([node_of(nodes, one)?, node_of(nodes, other)?]);
+    }
+    match (0..).map(NodeId).zip(nodes).find(|(id, _)| !linked.contains(id)) {
+        None => Ok(all),
+        Some((_, node)) => {
+            let message = format!("node `{}` has no link; name it in the `between` of a [[link]]", node.name);
+            Err(Fault::new(links.last().map_or(0..0, Spanned::span), message))
+        }
+    }
+}
+
+/// Nodes that name no address get 10.0.LINK.1/24 and .2, both counted in the file's order, links from 0.
+fn give_addresses(nodes: &mut [Node], raw: &RawLab, ends: &[[NodeId; 2]]) -> Result<(), Fault> {
+    for (link, ends) in (0_u8..=255).zip(ends) {
+        for (host, id) in (1_u8..).zip(ends) {
+            if let Some(node) = nodes.get_mut(usize::from(id.0)).filter(|node| node.addresses.is_empty()) {
+                node.addresses.push((IpAddr::V4(Ipv4Addr::new(10, 0, link, host)), 24));
+            }
+        }
+    }
+    let mut owners: BTreeMap<IpAddr, &str> = BTreeMap::new();
+    for node in nodes.iter() {
+        for (address, _) in &node.addresses {
+            if let Some(owner) = owners.insert(*address, &node.name) {
+                let key = raw.node.keys().find(|key| *key.get_ref() == node.name);
+                let message = format!("node `{}` has the address {address}, which is `{owner}`'s", node.name);
+                return Err(Fault::new(key.map_or(0..0, Spanned::span), message));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn link(text: &str, raw: &RawLink, ends: [NodeId; 2], nodes: &[Node], names: &Names) -> Result<Link, Fault> {
+    let name_of = |id: NodeId| nodes.get(usize::from(id.0)).map_or("", |node| node.name.as_str());
+    for key in raw.from.keys() {
+        end_of(key, ends, nodes)?;
+    }
+    let mtu = mtu(raw.mtu.as_ref())?;
+    let pipe = |end: NodeId| {
+        let own = raw.from.iter().find(|(name, _)| name.get_ref() == name_of(end)).map(|(_, pipe)| pipe);
+        let rules = raw.rule.iter().filter(|rule| rule.from.get_ref() == name_of(end));
+        let rules = rules.map(|rule| link_rule(text, rule, names)).collect::<Result<_, _>>()?;
+        pipe_settings(raw, own.unwrap_or(&RawPipe::default()), rules)
+    };
+    Ok(Link {
+        name: format!("{}-{}", name_of(ends[0]), name_of(ends[1])),
+        ends,
+        mtu,
+        pipes: [pipe(ends[0])?, pipe(ends[1])?],
+    })
+}
+
+/// The end of a link that is called so.
+fn end_of(name: &Spanned<String>, ends: [NodeId; 2], nodes: &[Node]) -> Result<NodeId, Fault> {
+    let named = |id: &NodeId| nodes.get(usize::from(id.0)).map_or("", |node| node.name.as_str());
+    ends.into_iter().find(|id| named(id) == name.get_ref()).ok_or_else(|| {
+        let known: Vec<&str> = ends.iter().map(named).collect();
+        Fault::new(name.span(), unknown("end", name.get_ref(), "the link has", &known))
+    })
+}
+
+/// RFC 791: every host takes 68 octets, and no packet has more than 65,535.
+fn mtu(said: Option<&Spanned<usize>>) -> Result<usize, Fault> {
+    match said {
+        None => Ok(1500),
+        Some(mtu) if (68..=65_535).contains(mtu.get_ref()) => Ok(*mtu.get_ref()),
+        Some(mtu) => Err(Fault::new(mtu.span(), "`mtu` is a number of octets from 68 to 65535")),
+    }
+}
+
+/// What one direction says of itself, else what the link says of both, else nothing is done to packets.
+fn pipe_settings(both: &RawLink, own: &RawPipe, rules: Vec<LinkRule>) -> Result<PipeSettings, Fault> {
+    let span = |own: Option<Span>, both: Option<Span>| own.or(both).map(Span::duration).unwrap_or_default();
+    let odds = |own: Option<Odds>, both: Option<Odds>| own.or(both).map_or(Probability::NEVER, |Odds(odds)| odds);
+    let rate = own.rate.as_ref().or(both.rate.as_ref());
+    if let Some(rate) = rate.filter(|rate| *rate.get_ref() == Rate(0)) {
+        return Err(Fault::new(rate.span(), "`rate` is more than 0; leave it out for a link that is infinitely fast"));
+    }
+    let queue = own.queue.as_ref().or(both.queue.as_ref());
+    if let Some(queue) = queue.filter(|queue| *queue.get_ref() == 0) {
+        return Err(Fault::new(queue.span(), "`queue` is at least 1: a packet waits there while it is sent"));
+    }
+    Ok(PipeSettings {
+        delay: span(own.delay, both.delay),
+        jitter: span(own.jitter, both.jitter),
+        rate: rate.map(|rate| rate.get_ref().0),
+        queue: queue.map_or(1000, |queue| *queue.get_ref()),
+        loss: odds(own.loss, both.loss),
+        reorder: odds(own.reorder, both.reorder),
+        reorder_by: own.reorder_by.or(both.reorder_by).unwrap_or(1),
+        duplicate: odds(own.duplicate, both.duplicate),
+        corrupt: odds(own.corrupt, both.corrupt),
+        rules,
+    })
+}
+
+/// Every rule's id with the node whose packets it watches.
+fn rules(links: &[Spanned<RawLink>], nodes: &[Node]) -> Result<Vec<(String, NodeId)>, Fault> {
+    let mut rules: Vec<(String, NodeId)> = Vec::new();
+    for link in links {
+        let raw = link.get_ref();
+        for rule in &raw.rule {
+            let ends = raw.between.get_ref().iter().map(|end| node_of(nodes, end)).collect::<Result<Vec<_>, _>>()?;
+            let Ok(ends) = <[NodeId; 2]>::try_from(ends) else { continue };
+            let from = end_of(&rule.from, ends, nodes)?;
+            unique("rule", rule.id.get_ref(), &rule.id.span(), rules.iter().map(|(id, _)| id.as_str()))?;
+            rules.push((rule.id.get_ref().clone(), from));
+        }
+    }
+    Ok(rules)
+}
+
+/// Refuses a name that is taken.
+pub(super) fn unique<'a>(
+    what: &str,
+    name: &str,
+    span: &Range<usize>,
+    mut taken: impl Iterator<Item = &'a str>,
+) -> Result<(), Fault> {
+    if taken.any(|other| other == name) {
+        return Err(Fault::new(
+            span.clone(),
+            format!("there is a {what} `{name}` already; give this one another name"),
+        ));
+    }
+    Ok(())
+}
+
+fn link_rule(text: &str, raw: &RawRule, names: &Names) -> Result<LinkRule, Fault> {
+    let when = parse_filter(text, raw.when.get_ref(), &raw.when.span(), names)?;
+    if when.is_about_events() {
+        return Err(Fault::new(raw.when.span(), "a link sees packets only; `when` cannot ask about events"));
+    }
+    let nth = match &raw.nth {
+        None => Vec::new(),
+        Some(nth) => {
+            let RawNth(numbers) = nth.get_ref();
+            if numbers.is_empty() || numbers.contains(&0) {
+                return Err(Fault::new(nth.span(), "`nth` counts from 1; leave it out to mean every match"));
+            }
+            numbers.clone()
+        }
+    };
+    let action = match raw.action {
+        RawAction::Drop => Action::Drop,
+        RawAction::Duplicate => Action::Duplicate,
+        RawAction::Corrupt => Action::Corrupt,
+        RawAction::Delay(by) => Action::Delay(by.duration()),
+        RawAction::Hold(packets) => Action::Hold(packets),
+    };
+    Ok(LinkRule { id: raw.id.get_ref().clone(), when, nth, action })
+}
+
+fn meant_step(scope: &Scope<'_>, raw: &RawStep) -> Result<Step, Fault> {
+    let node = scope.node(&raw.on)?;
+    let program = raw.run.get_ref();
+    if let Some(target) = target(program) {
+        check_target(scope, &raw.run, target)?;
+    }
+    let exec = raw.exec.as_ref().map(|exec| command(scope, exec)).transpose()?;
+    Ok(Step { node, exec, background: raw.background.unwrap_or(program.is_server()), program: program.clone() })
+}
+
+/// Whom a client talks to.
+fn target(program: &Program) -> Option<&Destination> {
+    match program {
+        Program::Send { to, .. } | Program::Exchange { to, .. } | Program::MessageSend { to, .. } => Some(to),
+        Program::HttpGet { url } => Some(&url.destination),
+        Program::Sink { .. }
+        | Program::ExchangeServer { .. }
+        | Program::MessageSink { .. }
+        | Program::HttpServer { .. } => None,
+    }
+}
+
+/// A destination is an address, or a node of the lab. Its place is looked for in the text of the step.
+fn check_target(scope: &Scope<'_>, run: &Spanned<Program>, target: &Destination) -> Result<(), Fault> {
+    if target.host.parse::<IpAddr>().is_ok() {
+        return Ok(());
+    }
+    let span = run.span();
+    let offset = scope.text.get(span.clone()).and_then(|raw| raw.find(&format!("{}:", target.host))).unwrap_or(0);
+    scope.node(&Spanned::new(span.start + offset..span.end, target.host.clone())).map(drop)
+}
+
+/// A command whose `{server}` are filled in with that node's address.
+fn command(scope: &Scope<'_>, raw: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<String>, Fault> {
+    if raw.get_ref().is_empty() {
+        return Err(Fault::new(raw.span(), "`exec` names a program, such as [\"curl\", \"http://{server}:8080/\"]"));
+    }
+    raw.get_ref().iter().map(|word| filled_in(scope, word)).collect()
+}
+
+fn filled_in(scope: &Scope<'_>, word: &Spanned<String>) -> Result<String, Fault> {
+    let mut filled = String::new();
+    let mut rest = word.get_ref().as_str();
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((name, behind)) = after.split_once('}') else {
+            return Err(Fault::new(word.span(), "`{` begins the name of a node and ends with `}`"));
+        };
+        let id = scope.node(&Spanned::new(word.span(), name.to_owned()))?;
+        filled.push_str(before);
+        match scope.nodes.get(usize::from(id.0)).and_then(Node::address) {
+            Some(IpAddr::V6(address)) => filled.push_str(&format!("[{address}]")),
+            Some(IpAddr::V4(address)) => filled.push_str(&address.to_string()),
+            None => {}
+        }
+        rest = behind;
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}

@@ -1,0 +1,338 @@
+//! What a lab file says.
+//!
+//! ```text
+//!   text ──parse──► document ──a break laid over it──► raw (as typed) ──► Definition (as meant)
+//!                      │                                  │                    │
+//!                   syntax                        unknown fields,       unknown nodes, filters,
+//!                                                 wrong types           contradictions
+//! ```
+//!
+//! Every stage knows where in the text each value stands, so every error is `file:line:column`, the field, and what was
+//! expected. What does not live here: finding labs ([`catalogue`](super::catalogue)) and running them.
+
+mod claims;
+mod error;
+mod meaning;
+mod overlay;
+mod raw;
+mod selections;
+mod shapes;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::de::DeTable;
+
+use crate::app::Program;
+use crate::check::{Check, Integrity, Measure};
+use crate::filter::{Filter, Names, packet_predicate};
+use crate::journal::NodeId;
+use crate::link::{Action, PipeConfig, Rule};
+use crate::rng::Probability;
+use crate::stack::TcpConfig;
+
+pub use error::{LabError, Place};
+
+pub(super) use error::closest;
+
+use error::Fault;
+use raw::RawLab;
+
+/// A lab.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    /// Its name: `20-rto-backoff`.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// Minutes that a learner needs.
+    pub minutes: u32,
+    /// What to read: `RFC 6298 §5`.
+    pub rfc: Vec<String>,
+    /// The seed of everything random, unless the run is given another.
+    pub seed: u64,
+    /// One sentence.
+    pub summary: String,
+    /// What its own nature means for the integrity checks.
+    pub integrity: Integrity,
+    /// The nodes in the file's order: node `i` is `NodeId(i)`.
+    pub nodes: Vec<Node>,
+    /// The links in the file's order.
+    pub links: Vec<Link>,
+    /// The steps, to be run in this order.
+    pub steps: Vec<Step>,
+    /// What it claims. Under a break that has claims of its own, those.
+    pub checks: Vec<Check>,
+    /// By check id, what proves that the check can fail.
+    pub falsifiers: BTreeMap<String, Falsifier>,
+    /// What it asks before the run.
+    pub predictions: Vec<Prediction>,
+    /// Its named variants.
+    pub breaks: Vec<Break>,
+    /// The break that is laid over it; `None` for the lab as it is.
+    pub broken: Option<String>,
+    source: Source,
+}
+
+/// The text that a definition was read from.
+#[derive(Clone, Debug)]
+struct Source {
+    file: String,
+    text: String,
+}
+
+/// A node.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// What it is in a live run. In `sim` every node is a [`NodeKind::Stack`].
+    pub live: NodeKind,
+    /// Its addresses, each with its prefix length.
+    pub addresses: Vec<(IpAddr, u8)>,
+    /// What its connections begin with, where it is a userspace stack.
+    pub tcp: TcpConfig,
+    /// Kernel settings of its namespace (`net.ipv4.tcp_sack` → `0`), where it is a kernel.
+    pub sysctls: BTreeMap<String, String>,
+}
+
+/// What a node is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeKind {
+    /// A real kernel in a namespace of its own.
+    Linux,
+    /// A userspace stack.
+    Stack,
+}
+
+/// A link between two nodes.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// `client-server`.
+    pub name: String,
+    /// Its two ends.
+    pub ends: [NodeId; 2],
+    /// Octets of the longest network packet.
+    pub mtu: usize,
+    /// How each direction behaves; the first is the one that begins at the first end.
+    pub pipes: [PipeSettings; 2],
+}
+
+/// How one direction of a link behaves.
+#[derive(Clone, Debug)]
+pub struct PipeSettings {
+    /// Propagation delay.
+    pub delay: Duration,
+    /// Upper bound of an extra delay.
+    pub jitter: Duration,
+    /// Bits per second; `None` is infinitely fast.
+    pub rate: Option<u64>,
+    /// Packets that may wait.
+    pub queue: usize,
+    /// Odds of losing a packet.
+    pub loss: Probability,
+    /// Odds of holding one back.
+    pub reorder: Probability,
+    /// How many pass one that is held back.
+    pub reorder_by: u32,
+    /// Odds of delivering one twice.
+    pub duplicate: Probability,
+    /// Odds of flipping a bit.
+    pub corrupt: Probability,
+    /// Exact rules in the file's order.
+    pub rules: Vec<LinkRule>,
+}
+
+/// An exact rule of a link.
+#[derive(Clone, Debug)]
+pub struct LinkRule {
+    /// Its name.
+    pub id: String,
+    /// Which packets it counts.
+    pub when: Filter,
+    /// Which of those it acts on, from 1; empty means all.
+    pub nth: Vec<u32>,
+    /// What it does.
+    pub action: Action,
+}
+
+/// A step.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Where it runs.
+    pub node: NodeId,
+    /// The program.
+    pub program: Program,
+    /// The real program that takes its place on a kernel node of a live run, with its arguments; addresses are filled in.
+    pub exec: Option<Vec<String>>,
+    /// Whether the next step begins as soon as this one is ready (a server: as it listens), and not only when it ends.
+    pub background: bool,
+}
+
+/// What proves that a check can fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Falsifier {
+    /// A break of the lab.
+    Break(String),
+    /// Taking a link's rule away.
+    Rule(String),
+    /// An edit, in words.
+    Edit(String),
+}
+
+/// A question that is asked before the run.
+#[derive(Clone, Debug)]
+pub struct Prediction {
+    /// The question.
+    pub ask: String,
+    /// What the run answers.
+    pub answer: Measure,
+    /// The node whose capture counts.
+    pub at: NodeId,
+}
+
+/// A named variant of the lab.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Break {
+    /// Its name.
+    pub name: String,
+    /// What it teaches.
+    pub teaches: String,
+    /// The check of the unbroken lab that fails under it.
+    pub turns_red: String,
+    /// Whether it has claims of its own, which take the place of the lab's.
+    pub has_own_checks: bool,
+}
+
+impl Definition {
+    /// Reads a lab file. `file` is how errors name it. Every break is read too, so that none is wrong unseen.
+    ///
+    /// # Errors
+    /// [`LabError::Wrong`] with the place of the first mistake.
+    pub fn parse(file: &str, text: &str) -> Result<Definition, LabError> {
+        let definition = read(file, text, None)?;
+        for each in &definition.breaks {
+            read(file, text, Some(&each.name))?;
+        }
+        Ok(definition)
+    }
+
+    /// Reads `lab.toml`, given itself or its folder.
+    ///
+    /// # Errors
+    /// [`LabError::Unreadable`] when there is no such file; otherwise as [`Definition::parse`].
+    pub fn load(path: &Path) -> Result<Definition, LabError> {
+        let path: PathBuf = if path.is_dir() { path.join("lab.toml") } else { path.to_owned() };
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| LabError::Unreadable { path: path.clone(), error })?;
+        Definition::parse(&path.display().to_string(), &text)
+    }
+
+    /// The lab with one of its breaks laid over it.
+    ///
+    /// # Errors
+    /// [`LabError::UnknownBreak`] when it has none of that name.
+    pub fn with_break(&self, name: &str) -> Result<Definition, LabError> {
+        if !self.breaks.iter().any(|each| each.name == name) {
+            return Err(LabError::UnknownBreak {
+                lab: self.id.clone(),
+                name: name.to_owned(),
+                known: self.breaks.iter().map(|each| each.name.clone()).collect(),
+            });
+        }
+        read(&self.source.file, &self.source.text, Some(name))
+    }
+
+    /// The file that it was read from, as it was named.
+    pub fn file(&self) -> &str {
+        &self.source.file
+    }
+
+    /// The node of this name.
+    pub fn node(&self, name: &str) -> Option<NodeId> {
+        (0..).map(NodeId).zip(&self.nodes).find(|(_, node)| node.name == name).map(|(id, _)| id)
+    }
+
+    /// Which addresses the nodes' names stand for.
+    pub fn names(&self) -> Names {
+        meaning::names(&self.nodes)
+    }
+}
+
+impl Node {
+    /// Its first address.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.addresses.first().map(|(address, _)| *address)
+    }
+}
+
+impl Link {
+    /// One direction as the link room wants it: 0 begins at the first end, 1 at the second.
+    pub fn pipe(&self, direction: usize) -> Option<PipeConfig> {
+        let pipe = self.pipes.get(direction)?;
+        let rule = |rule: &LinkRule| Rule {
+            id: rule.id.clone(),
+            when: packet_predicate(rule.when.clone()),
+            nth: rule.nth.clone(),
+            action: rule.action.clone(),
+        };
+        Some(PipeConfig {
+            name: self.name.clone(),
+            delay: pipe.delay,
+            jitter: pipe.jitter,
+            rate: pipe.rate,
+            queue: pipe.queue,
+            loss: pipe.loss,
+            reorder: pipe.reorder,
+            reorder_by: pipe.reorder_by,
+            duplicate: pipe.duplicate,
+            corrupt: pipe.corrupt,
+            mtu: self.mtu,
+            rules: pipe.rules.iter().map(rule).collect(),
+        })
+    }
+
+    /// The longest that a packet can be under way on it.
+    pub fn longest_flight(&self) -> Duration {
+        self.pipes.iter().map(|pipe| pipe.longest_flight(self.mtu)).max().unwrap_or_default()
+    }
+}
+
+impl PipeSettings {
+    fn longest_flight(&self, mtu: usize) -> Duration {
+        let queued_bits = (self.queue as u64 + 1).saturating_mul(mtu as u64 * 8);
+        let queued = self.rate.map_or(Duration::ZERO, |rate| {
+            Duration::from_nanos(queued_bits.saturating_mul(1_000_000_000) / rate.max(1))
+        });
+        let by_rule = |rule: &LinkRule| match rule.action {
+            Action::Delay(by) => by,
+            Action::Hold(_) => crate::link::HOLD_LIMIT,
+            Action::Drop | Action::Duplicate | Action::Corrupt => Duration::ZERO,
+        };
+        let ruled = self.rules.iter().map(by_rule).max().unwrap_or_default();
+        let held = if self.reorder > Probability::NEVER { crate::link::HOLD_LIMIT } else { Duration::ZERO };
+        self.delay + self.jitter + queued + ruled.max(held)
+    }
+}
+
+/// Text to meaning, with a break laid over it.
+fn read(file: &str, text: &str, broken: Option<&str>) -> Result<Definition, LabError> {
+    read_document(text, broken)
+        .map(|definition| Definition { source: Source { file: file.to_owned(), text: text.to_owned() }, ..definition })
+        .map_err(|fault| fault.in_file(file, text))
+}
+
+fn read_document(text: &str, broken: Option<&str>) -> Result<Definition, Fault> {
+    let mut document = DeTable::parse(text).map_err(|error| Fault::of_toml(&error))?;
+    if let Some(name) = broken {
+        overlay::apply(document.get_mut(), name)?;
+    }
+    let raw = RawLab::deserialize(toml::Deserializer::from(document)).map_err(|error| Fault::of_toml(&error))?;
+    meaning::definition(text, raw, broken)
+}

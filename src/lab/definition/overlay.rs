@@ -1,0 +1,146 @@
+//! Breaks: paths of a lab file set to other values, before any of it is read.
+//!
+//! ```text
+//!   node.server.tcp.receive_buffer            a table's field
+//!   link.client-server.rule.lose-it.nth       an array's element by its id, its name, or the nodes of a link
+//!   step.2.run.send.bytes                     an array's element by its place, from 1
+//!   node.server.sysctl."net.ipv4.tcp_sack"    a name with dots in quotes
+//! ```
+//!
+//! The value keeps its place in the file, so what is wrong with it is told where the break says it.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::error::{Fault, unknown};
+
+/// Tables that a file may leave out and a break may still reach into.
+const OPTIONAL_TABLES: [&str; 3] = ["tcp", "sysctl", "from"];
+
+/// Lays the break `name` over the document. `false` when there is no such break.
+pub(super) fn apply(root: &mut DeTable<'_>, name: &str) -> Result<bool, Fault> {
+    let Some(chosen) = breaks(root).find(|table| text_of(table, "name") == Some(name)) else {
+        return Ok(false);
+    };
+    let Some(DeValue::Table(set)) = chosen.get("set").map(Spanned::get_ref) else {
+        return Ok(true);
+    };
+    for (path, value) in set.clone() {
+        let span = path.span();
+        let segments = segments(path.get_ref());
+        let table_span = span.clone();
+        put(root, &segments, &span, value).map_err(|fault| Fault { at: table_span.start, ..fault })?;
+    }
+    Ok(true)
+}
+
+fn breaks<'t, 'i>(root: &'t DeTable<'i>) -> impl Iterator<Item = &'t DeTable<'i>> {
+    let array = root.get("break").and_then(|value| value.get_ref().as_array());
+    array.into_iter().flat_map(|array| array.iter()).filter_map(|value| value.get_ref().as_table())
+}
+
+fn text_of<'t>(table: &'t DeTable<'_>, key: &str) -> Option<&'t str> {
+    table.get(key).and_then(|value| value.get_ref().as_str())
+}
+
+/// A path cut at its dots, but not inside quotes.
+fn segments(path: &str) -> Vec<String> {
+    let mut segments = vec![String::new()];
+    let mut is_quoted = false;
+    for character in path.chars() {
+        match character {
+            '"' | '\'' => is_quoted = !is_quoted,
+            '.' if !is_quoted => segments.push(String::new()),
+            other => segments.iter_mut().last().into_iter().for_each(|segment| segment.push(other)),
+        }
+    }
+    segments
+}
+
+/// Sets the value at the end of `path`. An unknown last field is left to the reader of the file to refuse.
+fn put<'i>(
+    table: &mut DeTable<'i>,
+    path: &[String],
+    span: &Range<usize>,
+    value: Spanned<DeValue<'i>>,
+) -> Result<(), Fault> {
+    let Some((first, rest)) = path.split_first() else { return Ok(()) };
+    if rest.is_empty() {
+        // Taken out first: the old key would otherwise stay, and with it the old place.
+        table.remove(first.as_str());
+        table.insert(Spanned::new(span.clone(), first.clone().into()), value);
+        return Ok(());
+    }
+    if !table.contains_key(first.as_str()) && OPTIONAL_TABLES.contains(&first.as_str()) {
+        let empty = Spanned::new(span.clone(), DeValue::Table(DeTable::new()));
+        table.insert(Spanned::new(span.clone(), first.clone().into()), empty);
+    }
+    let known: Vec<String> = table.keys().map(|key| key.get_ref().to_string()).collect();
+    let Some(next) = table.get_mut(first.as_str()) else {
+        return Err(no_such_place(first, &known, span));
+    };
+    if first == "from"
+        && let DeValue::Table(directions) = next.get_mut()
+    {
+        let named = rest.first().map(String::as_str).unwrap_or_default();
+        if !directions.contains_key(named) {
+            let empty = Spanned::new(span.clone(), DeValue::Table(DeTable::new()));
+            directions.insert(Spanned::new(span.clone(), named.to_owned().into()), empty);
+        }
+    }
+    put_within(next.get_mut(), rest, span, value)
+}
+
+fn put_within<'i>(
+    place: &mut DeValue<'i>,
+    path: &[String],
+    span: &Range<usize>,
+    value: Spanned<DeValue<'i>>,
+) -> Result<(), Fault> {
+    match place {
+        DeValue::Table(table) => put(table, path, span, value),
+        DeValue::Array(array) => {
+            let Some((first, rest)) = path.split_first() else { return Ok(()) };
+            let known: Vec<String> = array.iter().enumerate().map(|(index, element)| name_in(index, element)).collect();
+            let element = index_of(array, first).and_then(|index| array.get_mut(index));
+            match (element, rest) {
+                (None, _) => Err(no_such_place(first, &known, span)),
+                (Some(element), []) => {
+                    *element = value;
+                    Ok(())
+                }
+                (Some(element), rest) => put_within(element.get_mut(), rest, span, value),
+            }
+        }
+        DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {
+            let further = path.join(".");
+            Err(Fault::new(span.clone(), format!("cannot set `{further}` inside a {}", place.type_str())))
+        }
+    }
+}
+
+fn index_of(array: &DeArray<'_>, name: &str) -> Option<usize> {
+    let by_name = array.iter().enumerate().position(|(index, element)| name_in(index, element) == name);
+    let by_place = || name.parse::<usize>().ok().and_then(|place| place.checked_sub(1));
+    by_name.or_else(by_place).filter(|index| *index < array.len())
+}
+
+/// What an array's element is called in a path: its id, its name, the nodes of a link, or its place.
+fn name_in(index: usize, element: &Spanned<DeValue<'_>>) -> String {
+    let named = element.get_ref().as_table().and_then(|table| {
+        let between = || {
+            let ends = table.get("between")?.get_ref().as_array()?;
+            let ends: Vec<&str> = ends.iter().filter_map(|end| end.get_ref().as_str()).collect();
+            Some(ends.join("-"))
+        };
+        text_of(table, "id").or_else(|| text_of(table, "name")).map(str::to_owned).or_else(between)
+    });
+    named.unwrap_or_else(|| (index + 1).to_string())
+}
+
+fn no_such_place(found: &str, known: &[String], span: &Range<usize>) -> Fault {
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    Fault::new(span.clone(), unknown("place", found, "there are", &known))
+}

@@ -1,0 +1,200 @@
+//! The handle by which applications reach a node.
+//!
+//! A verb locks the node's stack, does its work, marks the node dirty and rings the driver; the driver drains under the
+//! same lock and moves packets outside of it. Wakers are kept per socket and direction.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tokio::sync::Notify;
+
+use super::Clock;
+use crate::capture::Witness;
+use crate::journal::{Entry, Event, NodeId, SocketId, Why};
+use crate::packet::Packet;
+use crate::stack::{SocketEvent, Stack};
+use crate::time::Instant;
+
+/// Where a run's packets and events are told; shared by the driver and the applications.
+pub(super) type SharedWitness = Arc<Mutex<Box<dyn Witness>>>;
+
+/// Reports an event of one node, at the present moment.
+pub type Reporter = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// What a waiting application waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Interest {
+    /// Data, a datagram, a connection to accept, or the end.
+    Read,
+    /// Room to send, or an open connection.
+    Write,
+}
+
+/// A node with a userspace stack, as applications see it. Cheap to clone.
+#[derive(Clone)]
+pub struct NodeHandle {
+    cell: Arc<NodeCell>,
+}
+
+/// What driver and applications share of a node.
+struct NodeCell {
+    node: NodeId,
+    clock: Clock,
+    doorbell: Arc<Notify>,
+    witness: SharedWitness,
+    state: Mutex<NodeState>,
+}
+
+struct NodeState {
+    stack: Box<dyn Stack>,
+    wakers: BTreeMap<(SocketId, Interest), Vec<Waker>>,
+    dirty: bool,
+    events: Vec<SocketEvent>,
+}
+
+/// What a node has to say after it was served.
+#[derive(Default)]
+pub(super) struct Output {
+    /// Packets for the link, each with its reason and what its stack told while it was made.
+    pub(super) packets: Vec<(Packet, Why, Vec<Event>)>,
+    /// What was told besides.
+    pub(super) journal: Vec<Event>,
+}
+
+impl NodeHandle {
+    pub(super) fn new(
+        node: NodeId,
+        stack: Box<dyn Stack>,
+        clock: Clock,
+        doorbell: Arc<Notify>,
+        witness: SharedWitness,
+    ) -> NodeHandle {
+        let state = NodeState { stack, wakers: BTreeMap::new(), dirty: false, events: Vec::new() };
+        NodeHandle { cell: Arc::new(NodeCell { node, clock, doorbell, witness, state: Mutex::new(state) }) }
+    }
+
+    /// Which node this is.
+    pub fn node(&self) -> NodeId {
+        self.cell.node
+    }
+
+    /// The present moment of the run.
+    pub fn now(&self) -> Instant {
+        self.cell.clock.now()
+    }
+
+    /// Tells the journal, at the present moment.
+    pub fn record(&self, event: Event) {
+        report(&self.cell.witness, &self.cell.clock, self.cell.node, event);
+    }
+
+    /// Does one verb on the node's stack, then lets the driver know.
+    pub fn with_stack<R>(&self, verb: impl FnOnce(&mut dyn Stack, Instant) -> R) -> R {
+        let now = self.now();
+        let mut state = self.lock();
+        let result = verb(state.stack.as_mut(), now);
+        state.dirty = true;
+        drop(state);
+        self.cell.doorbell.notify_one();
+        result
+    }
+
+    /// Tries a verb that may have to wait: `None` from it means "not yet", and the task is woken when `socket` may be ready
+    /// for `interest`.
+    pub fn poll_with<R>(
+        &self,
+        context: &mut Context<'_>,
+        socket: SocketId,
+        interest: Interest,
+        verb: impl FnOnce(&mut dyn Stack, Instant) -> Option<R>,
+    ) -> Poll<R> {
+        let now = self.now();
+        let mut state = self.lock();
+        let Some(result) = verb(state.stack.as_mut(), now) else {
+            // Under the same lock as the verb, so that nothing can happen in between unseen.
+            let wakers = state.wakers.entry((socket, interest)).or_default();
+            if !wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+                wakers.push(context.waker().clone());
+            }
+            return Poll::Pending;
+        };
+        state.dirty = true;
+        drop(state);
+        self.cell.doorbell.notify_one();
+        Poll::Ready(result)
+    }
+
+    /// Forgets everybody who waits for a socket that is given up.
+    pub fn forget(&self, socket: SocketId) {
+        let mut state = self.lock();
+        state.wakers.remove(&(socket, Interest::Read));
+        state.wakers.remove(&(socket, Interest::Write));
+    }
+
+    /// Whether an application has touched the stack since it was last served.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.lock().dirty
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.lock().stack.is_quiet()
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.lock().stack.deadline().map(|(at, _)| at)
+    }
+
+    /// Serves the stack by the law: the whole batch first, then timers, then everything it wants to send.
+    pub(super) fn serve(&self, now: Instant, batch: &mut Vec<Packet>) -> Output {
+        let mut output = Output::default();
+        let mut ready = Vec::new();
+        {
+            let mut guard = self.lock();
+            let state = &mut *guard;
+            state.dirty = false;
+            if !batch.is_empty() {
+                state.stack.receive(now, batch);
+            }
+            if state.stack.deadline().is_some_and(|(at, _)| at <= now) {
+                state.stack.expire(now);
+            }
+            state.stack.drain_journal(&mut output.journal);
+            while let Some((packet, why)) = state.stack.transmit(now) {
+                let mut told = Vec::new();
+                state.stack.drain_journal(&mut told);
+                output.packets.push((packet, why, told));
+            }
+            state.stack.drain_journal(&mut output.journal);
+            state.stack.drain_events(&mut state.events);
+            for event in state.events.drain(..) {
+                take_wakers(&mut state.wakers, event, &mut ready);
+            }
+        }
+        ready.into_iter().for_each(Waker::wake);
+        output
+    }
+
+    fn lock(&self) -> MutexGuard<'_, NodeState> {
+        // A panic elsewhere must not turn into a second one here; the stack's own state is consistent between verbs.
+        self.cell.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Records one event of one node, now.
+pub(super) fn report(witness: &SharedWitness, clock: &Clock, node: NodeId, event: Event) {
+    let at = clock.now();
+    witness.lock().unwrap_or_else(PoisonError::into_inner).event(Entry { at, node, event });
+}
+
+/// Collects those who wait for what has happened.
+fn take_wakers(waiting: &mut BTreeMap<(SocketId, Interest), Vec<Waker>>, event: SocketEvent, ready: &mut Vec<Waker>) {
+    let (socket, interests): (SocketId, &[Interest]) = match event {
+        SocketEvent::Readable(socket) | SocketEvent::Acceptable(socket) => (socket, &[Interest::Read]),
+        SocketEvent::Writable(socket) | SocketEvent::Connected(socket) => (socket, &[Interest::Write]),
+        SocketEvent::Closed(socket, _) => (socket, &[Interest::Read, Interest::Write]),
+    };
+    for interest in interests {
+        ready.extend(waiting.remove(&(socket, *interest)).into_iter().flatten());
+    }
+}

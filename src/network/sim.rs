@@ -1,0 +1,136 @@
+//! The simulation driver: one thread, a clock that jumps.
+//!
+//! Applications are ordinary tokio tasks on a paused clock. The network is one task among them, and it acts only when
+//! nothing else can run: a hook that the runtime calls right before it would park wakes it (yielding would not do: a
+//! `LocalSet` stops after 61 polls, idle or not). It then does what is due, or moves the clock to its next event. It moves
+//! in steps that end on whole milliseconds of the runtime, because library timers (`tokio::time::sleep` inside hyper or a
+//! program) live on that grid and must fire in their own order, not when a longer step has passed them. With nothing of
+//! its own to wait for it lets the runtime leap to the next library timer.
+//!
+//! The same seed gives the same bytes in every capture: integer nanoseconds, one thread, no clock but this one.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::task::LocalSet;
+
+use super::{Clock, World};
+use crate::time::Instant;
+
+/// How long, in virtual time, a network may take to become quiet after its programs have ended.
+const QUIET_LIMIT: Duration = Duration::from_secs(240);
+
+/// tokio's timers count whole milliseconds.
+const GRID: u64 = 1_000_000;
+
+/// Builds a network and runs programs on it in virtual time.
+///
+/// `setup` is handed the run's clock and returns the network and the programs, a future that may spawn local tasks. When
+/// it has ended, the network goes on until nothing is under way (connections still closing), then everything stops.
+/// Returns what the programs returned, and when everything stopped.
+///
+/// # Errors
+/// The system's, when the runtime cannot be made.
+pub fn run<F>(setup: impl FnOnce(&Clock) -> (World, F)) -> std::io::Result<(F::Output, Instant)>
+where
+    F: Future,
+{
+    let idle = Arc::new(Idle::default());
+    let hook = idle.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .on_thread_park(move || hook.nothing_can_run())
+        .build()?;
+    let local = LocalSet::new();
+    Ok(local.block_on(&runtime, async {
+        let clock = Clock::start_virtual();
+        let (world, programs) = setup(&clock);
+        let finished = Arc::new(AtomicBool::new(false));
+        let doorbell = world.doorbell();
+        let network = tokio::spawn(drive(world, idle, finished.clone()));
+        let result = programs.await;
+        finished.store(true, Ordering::Relaxed);
+        doorbell.notify_one();
+        // A panic of the network is a bug of ours, not to be swallowed.
+        if let Err(error) = network.await
+            && error.is_panic()
+        {
+            std::panic::resume_unwind(error.into_panic());
+        }
+        (result, clock.now())
+    }))
+}
+
+async fn drive(mut world: World, idle: Arc<Idle>, finished: Arc<AtomicBool>) {
+    let clock = world.clock();
+    let doorbell = world.doorbell();
+    let mut stop_at = None;
+    loop {
+        idle.wait().await;
+        let now = clock.now();
+        if world.turn(now) {
+            continue;
+        }
+        if finished.load(Ordering::Relaxed) {
+            let limit = *stop_at.get_or_insert(now + QUIET_LIMIT);
+            if world.is_quiet() || now >= limit {
+                return world.settle();
+            }
+        }
+        match world.deadline() {
+            Some(at) => tokio::time::advance(step_towards(now, at)).await,
+            None => {
+                world.settle();
+                doorbell.notified().await;
+            }
+        }
+    }
+}
+
+/// From `now` to `at`, but no further than the next whole millisecond.
+fn step_towards(now: Instant, at: Instant) -> Duration {
+    let to_grid = GRID - now.as_nanos() % GRID;
+    (at - now).min(Duration::from_nanos(to_grid))
+}
+
+/// The moment when no task can run.
+#[derive(Default)]
+struct Idle {
+    reached: AtomicBool,
+    waiting: Mutex<Option<Waker>>,
+}
+
+impl Idle {
+    /// The runtime is about to park.
+    fn nothing_can_run(&self) {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(waker) = waiting {
+            self.reached.store(true, Ordering::Relaxed);
+            waker.wake();
+        }
+    }
+
+    fn wait(&self) -> IdleReached<'_> {
+        self.reached.store(false, Ordering::Relaxed);
+        IdleReached(self)
+    }
+}
+
+struct IdleReached<'a>(&'a Idle);
+
+impl Future for IdleReached<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.0.reached.swap(false, Ordering::Relaxed) {
+            return Poll::Ready(());
+        }
+        *self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
+        Poll::Pending
+    }
+}

@@ -1,0 +1,288 @@
+//! Whole networks in virtual time: stacks, links and sockets together.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::{Clock, NodeHandle, World, sim};
+use crate::capture::{Direction, Record, Witness};
+use crate::journal::{Entry, Event, NodeId, Reason};
+use crate::link::{Action, Pipe, PipeConfig, Rule};
+use crate::packet::{Medium, checksum};
+use crate::rng::{Probability, Rng};
+use crate::socket::{TcpListener, TcpStream, UdpSocket};
+use crate::stack::smoltcp::SmoltcpStack;
+use crate::stack::{Interface, StackConfig, TcpConfig};
+
+#[derive(Default)]
+struct Seen {
+    packets: Vec<(NodeId, Record)>,
+    events: Vec<Entry>,
+}
+
+struct Spy(Arc<Mutex<Seen>>);
+
+impl Witness for Spy {
+    fn packet(&mut self, node: NodeId, record: Record) {
+        self.0.lock().expect("no test panics while it holds this").packets.push((node, record));
+    }
+
+    fn event(&mut self, entry: Entry) {
+        self.0.lock().expect("no test panics while it holds this").events.push(entry);
+    }
+
+    fn settle(&mut self) {}
+}
+
+fn address(node: u8, medium_is_v6: bool) -> std::net::IpAddr {
+    if medium_is_v6 {
+        std::net::Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, u16::from(node)).into()
+    } else {
+        std::net::Ipv4Addr::new(10, 0, 0, node).into()
+    }
+}
+
+fn host(node: u8, medium: Medium, seed: u64) -> StackConfig {
+    StackConfig {
+        interface: Interface {
+            medium,
+            mac: [2, 0, 0, 0, 0, node],
+            addresses: vec![(address(node, false), 24), (address(node, true), 64)],
+            gateways: vec![],
+            mtu: 1500,
+        },
+        seed: seed + u64::from(node),
+        tcp: TcpConfig::default(),
+    }
+}
+
+fn wire() -> PipeConfig {
+    PipeConfig {
+        name: "a-b".to_owned(),
+        delay: Duration::from_millis(10),
+        jitter: Duration::ZERO,
+        rate: None,
+        queue: 1000,
+        loss: Probability::NEVER,
+        reorder: Probability::NEVER,
+        reorder_by: 3,
+        duplicate: Probability::NEVER,
+        corrupt: Probability::NEVER,
+        mtu: 1500,
+        rules: vec![],
+    }
+}
+
+/// Runs `programs` on two hosts with a link between them.
+fn pair<F: Future>(
+    seed: u64,
+    medium: Medium,
+    there: PipeConfig,
+    back: PipeConfig,
+    programs: impl FnOnce(NodeHandle, NodeHandle) -> F,
+) -> (F::Output, Seen) {
+    let seen = Arc::new(Mutex::new(Seen::default()));
+    let spy = Box::new(Spy(seen.clone()));
+    let (output, _) = sim::run(|clock: &Clock| {
+        let mut world = World::new(clock.clone(), spy);
+        let a = world.add_stack(Box::new(SmoltcpStack::new(&host(1, medium, seed), clock.now())));
+        let b = world.add_stack(Box::new(SmoltcpStack::new(&host(2, medium, seed), clock.now())));
+        world.lay_pipe("a-b", a.node(), b.node(), Pipe::new(there, Rng::derive(seed, "there")));
+        world.lay_pipe("a-b", b.node(), a.node(), Pipe::new(back, Rng::derive(seed, "back")));
+        (world, programs(a, b))
+    })
+    .expect("a paused runtime needs nothing of the system");
+    let seen = std::mem::take(&mut *seen.lock().expect("the run is over"));
+    (output, seen)
+}
+
+async fn transfer(a: NodeHandle, b: NodeHandle, octets: usize, v6: bool) -> bool {
+    let server = SocketAddr::new(address(2, v6), 80);
+    let listener = TcpListener::bind(&b, server, 4).expect("the port is free");
+    let data: Vec<u8> = {
+        let mut data = vec![0; octets];
+        Rng::new(5).fill(&mut data);
+        data
+    };
+    let expected = data.clone();
+    let sink = tokio::task::spawn_local(async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection comes");
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).await.expect("the stream ends in order");
+        stream.write_all(b"thanks").await.expect("the way back is open");
+        stream.shutdown().await.expect("a shutdown is always possible");
+        received
+    });
+    let mut stream = TcpStream::connect(&a, server).await.expect("the server listens");
+    stream.write_all(&data).await.expect("the peer reads");
+    stream.shutdown().await.expect("a shutdown is always possible");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("the stream ends in order");
+    answer == b"thanks" && sink.await.expect("the sink does not panic") == expected
+}
+
+fn retransmissions(seen: &Seen) -> Vec<Reason> {
+    seen.events
+        .iter()
+        .filter_map(|entry| match &entry.event {
+            Event::PacketSent { why, .. } if why.reason.is_retransmission() => Some(why.reason),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_stream_arrives_whole_over_ipv4_and_ipv6_and_both_media() {
+    for medium in [Medium::Ip, Medium::Ethernet] {
+        for v6 in [false, true] {
+            let (whole, seen) = pair(1, medium, wire(), wire(), |a, b| transfer(a, b, 100_000, v6));
+            assert!(whole, "{medium:?} v6={v6}");
+            assert_eq!(retransmissions(&seen), []);
+            for (_, record) in &seen.packets {
+                assert!(checksum::verify(record.medium, &record.bytes).is_good());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_packets() {
+    let lossy = || PipeConfig { loss: Probability::from_percent(5), jitter: Duration::from_millis(3), ..wire() };
+    let run = |seed| pair(seed, Medium::Ip, lossy(), lossy(), |a, b| transfer(a, b, 50_000, false)).1;
+    let (one, two, other) = (run(1), run(1), run(2));
+    assert_eq!(one.packets, two.packets);
+    assert_ne!(one.packets, other.packets);
+}
+
+#[test]
+fn a_lost_segment_is_sent_again_when_the_timer_fires_and_the_stream_is_whole() {
+    let rule = Rule {
+        id: "lose-first".to_owned(),
+        when: Arc::new(|packet| packet.dissect().tcp().is_some_and(|tcp| tcp.payload_len > 0)),
+        nth: vec![1],
+        action: Action::Drop,
+    };
+    let there = PipeConfig { rules: vec![rule], ..wire() };
+    let (whole, seen) = pair(1, Medium::Ip, there, wire(), |a, b| transfer(a, b, 1000, false));
+    assert!(whole);
+    let resent = retransmissions(&seen);
+    assert!(
+        matches!(resent[..], [Reason::RetransmitByTimer { nth: 1, rto }] if rto >= Duration::from_secs(1)),
+        "{resent:?}"
+    );
+    let dropped: Vec<_> = seen.packets.iter().filter(|(_, record)| record.comments.len() == 2).collect();
+    assert_eq!(dropped.len(), 1);
+    assert_eq!(dropped[0].1.comments[1], "dropped by rule lose-first");
+}
+
+#[test]
+fn heavy_loss_both_ways_still_delivers_the_stream() {
+    let lossy = || PipeConfig { loss: Probability::from_percent(5), ..wire() };
+    let (whole, seen) = pair(3, Medium::Ip, lossy(), lossy(), |a, b| transfer(a, b, 200_000, false));
+    assert!(whole);
+    assert!(!retransmissions(&seen).is_empty());
+}
+
+#[test]
+fn every_sent_packet_has_a_reason() {
+    let (_, seen) = pair(1, Medium::Ethernet, wire(), wire(), |a, b| transfer(a, b, 20_000, false));
+    let sent = seen.packets.iter().filter(|(_, record)| record.direction == Direction::Out);
+    assert!(sent.clone().count() > 20);
+    for (_, record) in sent {
+        assert!(!record.comments.is_empty(), "{record:?}");
+    }
+}
+
+#[test]
+fn a_handshake_and_a_close_have_the_textbook_reasons() {
+    let (_, seen) = pair(1, Medium::Ip, wire(), wire(), |a, b| transfer(a, b, 100, false));
+    let reasons: Vec<Reason> = seen
+        .events
+        .iter()
+        .filter_map(|entry| match &entry.event {
+            Event::PacketSent { why, .. } => Some(why.reason),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        reasons[..4],
+        [Reason::ActiveOpen, Reason::AnswerOpen, Reason::CompleteOpen, Reason::LastData],
+        "{reasons:?}"
+    );
+    assert_eq!(reasons.last(), Some(&Reason::AcknowledgeClose), "{reasons:?}");
+}
+
+#[test]
+fn nobody_listens_so_the_connection_is_refused() {
+    let (error, _) = pair(1, Medium::Ip, wire(), wire(), |a, _b| async move {
+        TcpStream::connect(&a, SocketAddr::new(address(2, false), 81)).await.err().map(|error| error.kind())
+    });
+    assert_eq!(error, Some(std::io::ErrorKind::ConnectionRefused));
+}
+
+#[test]
+fn a_program_that_sleeps_shares_the_clock_with_the_packets() {
+    let (elapsed, _) = pair(1, Medium::Ip, wire(), wire(), |a, b| async move {
+        let receiver = UdpSocket::bind(&b, SocketAddr::new(address(2, false), 53)).expect("the port is free");
+        let sender = UdpSocket::bind(&a, SocketAddr::new(address(1, false), 0)).expect("a port is free");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        sender.send_to(b"hello", receiver.local_addr().expect("it is bound")).await.expect("there is room");
+        // Giving the socket up at once must not take the datagram back.
+        drop(sender);
+        let mut buffer = [0; 16];
+        let (octets, _) = receiver.recv_from(&mut buffer).await.expect("the datagram comes");
+        assert_eq!(&buffer[..octets], b"hello");
+        b.now()
+    });
+    assert_eq!(elapsed.as_nanos(), 15_000_000);
+}
+
+#[test]
+fn many_clients_are_accepted_one_after_the_other() {
+    let (served, _) = pair(1, Medium::Ip, wire(), wire(), |a, b| async move {
+        let server = SocketAddr::new(address(2, false), 80);
+        let listener = TcpListener::bind(&b, server, 16).expect("the port is free");
+        let clients: Vec<_> = (0..12_u8)
+            .map(|index| {
+                let a = a.clone();
+                tokio::task::spawn_local(async move {
+                    tokio::time::sleep(Duration::from_millis(u64::from(index))).await;
+                    let mut stream = TcpStream::connect(&a, server).await.expect("the backlog has room");
+                    stream.write_all(&[index]).await.expect("the peer reads");
+                    stream.shutdown().await.expect("always possible");
+                    let mut rest = Vec::new();
+                    stream.read_to_end(&mut rest).await.expect("ends in order")
+                })
+            })
+            .collect();
+        let mut served = Vec::new();
+        for _ in 0..12 {
+            let (mut stream, _) = listener.accept().await.expect("a connection comes");
+            let mut data = Vec::new();
+            stream.read_to_end(&mut data).await.expect("ends in order");
+            served.extend(data);
+        }
+        for client in clients {
+            client.await.expect("no client panics");
+        }
+        served
+    });
+    assert_eq!(served, (0..12).collect::<Vec<u8>>());
+}
+
+#[test]
+fn sixty_virtual_seconds_pass_in_a_moment() {
+    let started = std::time::Instant::now();
+    let (end, _) = pair(1, Medium::Ip, wire(), wire(), |a, _b| async move {
+        // Nobody answers at this address: the request is sent again and again.
+        let unreachable = SocketAddr::new(address(9, false), 80);
+        let attempt = tokio::time::timeout(Duration::from_secs(60), TcpStream::connect(&a, unreachable)).await;
+        assert!(attempt.is_err());
+        a.now()
+    });
+    assert!(end.as_nanos() >= 60_000_000_000);
+    // No bound on the time it took (that would be a timed test), but a real minute would be a broken clock.
+    assert!(started.elapsed() < Duration::from_secs(30));
+}

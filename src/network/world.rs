@@ -1,0 +1,262 @@
+//! The network without I/O: stacks, links, and the packets between them.
+//!
+//! ```text
+//!   stack ─ transmit ─► capture (out) ─► pipe ─► capture (in) ─► stack
+//!   door  ─ inject   ─► capture (out) ─► pipe ─► capture (in) ─► outbox ─► door
+//! ```
+//!
+//! A node is either a userspace stack or *outside*: a real kernel behind a door, whose packets the live driver injects and
+//! whose deliveries it collects. Both have a vantage point of their own, at their end of the link.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::node::{NodeHandle, Reporter, SharedWitness, report};
+use super::{Clock, node};
+use crate::capture::{Direction, Record, Witness};
+use crate::journal::{Entry, Event, Impairment, NodeId, Why};
+use crate::link::{PacketIds, Pipe};
+use crate::packet::{Packet, PacketId, segment};
+use crate::stack::Stack;
+use crate::time::Instant;
+
+/// A network under construction, and then at work.
+pub struct World {
+    clock: Clock,
+    doorbell: Arc<Notify>,
+    witness: SharedWitness,
+    nodes: Vec<Node>,
+    pipes: Vec<Cable>,
+    ids: PacketIds,
+    impairments: Vec<(PacketId, Impairment)>,
+}
+
+struct Node {
+    kind: Kind,
+    /// The pipe that leads away from it.
+    out: Option<usize>,
+    inbox: Vec<Packet>,
+}
+
+enum Kind {
+    Stack(NodeHandle),
+    Outside { outbox: Vec<Packet> },
+}
+
+/// A pipe, and where it leads.
+struct Cable {
+    pipe: Pipe,
+    name: String,
+    to: NodeId,
+}
+
+impl World {
+    /// An empty network that tells `witness` everything.
+    pub fn new(clock: Clock, witness: Box<dyn Witness>) -> World {
+        World {
+            clock,
+            doorbell: Arc::new(Notify::new()),
+            witness: Arc::new(Mutex::new(witness)),
+            nodes: Vec::new(),
+            pipes: Vec::new(),
+            ids: PacketIds::default(),
+            impairments: Vec::new(),
+        }
+    }
+
+    /// Adds a host with a userspace stack.
+    pub fn add_stack(&mut self, stack: Box<dyn Stack>) -> NodeHandle {
+        let node = self.next_id();
+        let handle = NodeHandle::new(node, stack, self.clock.clone(), self.doorbell.clone(), self.witness.clone());
+        self.nodes.push(Node { kind: Kind::Stack(handle.clone()), out: None, inbox: Vec::new() });
+        handle
+    }
+
+    /// Adds a node that lives outside: a real kernel behind a door.
+    pub fn add_outside(&mut self) -> NodeId {
+        let node = self.next_id();
+        self.nodes.push(Node { kind: Kind::Outside { outbox: Vec::new() }, out: None, inbox: Vec::new() });
+        node
+    }
+
+    fn next_id(&self) -> NodeId {
+        NodeId(self.nodes.len() as u16)
+    }
+
+    /// Lays a pipe called `name` from one node to another. A node has one way out; a second pipe replaces the first.
+    pub fn lay_pipe(&mut self, name: &str, from: NodeId, to: NodeId, pipe: Pipe) {
+        let index = self.pipes.len();
+        self.pipes.push(Cable { pipe, name: name.to_owned(), to });
+        if let Some(node) = self.nodes.get_mut(usize::from(from.0)) {
+            node.out = Some(index);
+        }
+    }
+
+    /// Reports events of `node` from outside the stacks: programs on a real kernel.
+    pub fn reporter(&self, node: NodeId) -> Reporter {
+        let (witness, clock) = (self.witness.clone(), self.clock.clone());
+        Arc::new(move |event| report(&witness, &clock, node, event))
+    }
+
+    pub(super) fn doorbell(&self) -> Arc<Notify> {
+        self.doorbell.clone()
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
+    /// A packet came in through the door of an outside node.
+    pub(super) fn inject(&mut self, now: Instant, from: NodeId, packet: Packet) {
+        self.depart(now, from, packet, None, Vec::new());
+    }
+
+    /// Packets that were delivered to an outside node.
+    pub(super) fn outbox(&mut self, node: NodeId) -> Option<&mut Vec<Packet>> {
+        match &mut self.nodes.get_mut(usize::from(node.0))?.kind {
+            Kind::Outside { outbox } => Some(outbox),
+            Kind::Stack(_) => None,
+        }
+    }
+
+    /// Does everything that is due at `now`, until nothing more happens at this moment. Returns whether anything did.
+    pub(super) fn turn(&mut self, now: Instant) -> bool {
+        let mut happened = false;
+        loop {
+            let delivered = self.deliver(now);
+            let served = self.serve(now);
+            if !delivered && !served {
+                return happened;
+            }
+            happened = true;
+        }
+    }
+
+    /// When [`World::turn`] has something to do next by itself.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let pipes = self.pipes.iter().filter_map(|cable| cable.pipe.deadline());
+        let stacks = self.nodes.iter().filter_map(|node| match &node.kind {
+            Kind::Stack(handle) => handle.deadline(),
+            Kind::Outside { .. } => None,
+        });
+        pipes.chain(stacks).min()
+    }
+
+    /// Whether nothing is on its way and no stack waits for an answer.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.pipes.iter().all(|cable| cable.pipe.deadline().is_none())
+            && self.nodes.iter().all(|node| match &node.kind {
+                Kind::Stack(handle) => !handle.is_dirty() && handle.is_quiet(),
+                Kind::Outside { outbox } => outbox.is_empty(),
+            })
+    }
+
+    /// Nothing more happens at this moment: captures may be written out.
+    pub(super) fn settle(&mut self) {
+        self.witness.lock().unwrap_or_else(PoisonError::into_inner).settle();
+    }
+
+    fn deliver(&mut self, now: Instant) -> bool {
+        let mut happened = false;
+        for index in 0..self.pipes.len() {
+            while let Some(packet) = self.pipes[index].pipe.deliver(now) {
+                happened = true;
+                let to = self.pipes[index].to;
+                let packet_id = packet.id;
+                self.tell_packet(now, to, Direction::In, &packet, Vec::new());
+                self.tell(now, to, Event::PacketArrived { packet: packet_id });
+                let Some(node) = self.nodes.get_mut(usize::from(to.0)) else { continue };
+                match &mut node.kind {
+                    Kind::Stack(_) => node.inbox.push(packet),
+                    Kind::Outside { outbox } => outbox.push(packet),
+                }
+            }
+        }
+        happened
+    }
+
+    fn serve(&mut self, now: Instant) -> bool {
+        let mut happened = false;
+        for index in 0..self.nodes.len() {
+            let id = NodeId(index as u16);
+            let node = &mut self.nodes[index];
+            let Kind::Stack(handle) = &node.kind else { continue };
+            let due = handle.deadline().is_some_and(|at| at <= now);
+            if node.inbox.is_empty() && !due && !handle.is_dirty() {
+                continue;
+            }
+            happened |= due || !node.inbox.is_empty();
+            let node::Output { packets, journal } = handle.clone().serve(now, &mut node.inbox);
+            happened |= !packets.is_empty();
+            journal.into_iter().for_each(|event| self.tell(now, id, event));
+            for (packet, why, told) in packets {
+                self.cut_and_depart(now, id, packet, why, told);
+            }
+        }
+        happened
+    }
+
+    /// The edge: a super-segment is cut here, so that links and captures see what a wire would carry.
+    fn cut_and_depart(&mut self, now: Instant, from: NodeId, packet: Packet, why: Why, told: Vec<Event>) {
+        let mut pieces = Vec::with_capacity(1);
+        segment::cut(packet, &mut pieces);
+        let mut told = Some(told);
+        for piece in pieces {
+            self.depart(now, from, piece, Some(why), told.take().unwrap_or_default());
+        }
+    }
+
+    /// Puts one packet on its way: names it, tells of it, hands it to the link.
+    fn depart(&mut self, now: Instant, from: NodeId, mut packet: Packet, why: Option<Why>, told: Vec<Event>) {
+        packet.id = self.ids.allocate();
+        let name = packet.id;
+        for mut event in told {
+            event.name_packet(name);
+            self.tell(now, from, event);
+        }
+        let mut comments = Vec::new();
+        if let Some(why) = why {
+            comments.push(why.to_string());
+            self.tell(now, from, Event::PacketSent { packet: name, why });
+        }
+        let Some(out) = self.nodes.get(usize::from(from.0)).and_then(|node| node.out) else {
+            comments.push("dropped: this node has no link".to_owned());
+            return self.tell_packet(now, from, Direction::Out, &packet, comments);
+        };
+        // The link decides before the capture is written, so that the packet's own comment can say what became of it.
+        let sent = packet.clone();
+        let cable = &mut self.pipes[out];
+        cable.pipe.offer(now, packet, &mut self.ids, &mut self.impairments);
+        let impairments = std::mem::take(&mut self.impairments);
+        for (packet, impairment) in impairments {
+            if packet == name {
+                comments.push(impairment.to_string());
+            } else if impairment.is_drop() {
+                comments.push(format!("its copy, packet {packet}: {impairment}"));
+            } else {
+                comments.push(format!("the link makes a copy of it: packet {packet}"));
+            }
+            let link = self.pipes[out].name.clone();
+            self.tell(now, from, Event::Impaired { packet, link, impairment });
+        }
+        self.tell_packet(now, from, Direction::Out, &sent, comments);
+    }
+
+    fn tell(&self, at: Instant, node: NodeId, event: Event) {
+        self.witness.lock().unwrap_or_else(PoisonError::into_inner).event(Entry { at, node, event });
+    }
+
+    fn tell_packet(&self, at: Instant, node: NodeId, direction: Direction, packet: &Packet, comments: Vec<String>) {
+        let record = Record {
+            at,
+            packet: packet.id,
+            direction,
+            medium: packet.medium(),
+            bytes: packet.to_bytes(),
+            wire_len: packet.len(),
+            comments,
+        };
+        self.witness.lock().unwrap_or_else(PoisonError::into_inner).packet(node, record);
+    }
+}

@@ -1,1 +1,0 @@
-//! smoltcp behind the trait.
