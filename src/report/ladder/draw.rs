@@ -59,7 +59,8 @@ impl Drawing {
         let glyphs = if style.ascii { &ASCII } else { &UNICODE };
         let number = ladder.records.len().to_string().len().max(2);
         let time = items.iter().map(|item| seconds(item.span().0, start).len()).max().unwrap_or_default();
-        // Half of what number and time leave goes to the lane, a little more when it is narrow: labels have little to give.
+        // Half of what number and time leave goes to the lane, a little more when it is narrow: labels have little to
+        // give.
         let rest = style.columns().saturating_sub(number + time + 5);
         let lane = (rest / 2 + 8).clamp(30, 56);
         let rails = Rails { style, glyphs, columns: lane };

@@ -1,7 +1,7 @@
 //! TCP connections as an onlooker sees them: relative numbers, and what a segment plainly is.
 //!
-//! Only what the packets say is used here, so it holds for a stranger's capture too. Where the sender's own reason is in
-//! the journal, that reason is shown instead of the reading made here.
+//! Only what the packets say is used here, so it holds for a stranger's capture too. Where the sender's own reason is
+//! in the journal, that reason is shown instead of the reading made here.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

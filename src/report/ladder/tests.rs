@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+
 use super::super::text::width;
 use super::*;
 use crate::capture::Direction;
@@ -472,12 +475,9 @@ fn without_packets_it_says_so() {
 proptest::proptest! {
     #[test]
     fn any_bytes_and_any_comment_stay_within_the_width(
-        packets in proptest::collection::vec(
-            (proptest::prelude::any::<u64>(), proptest::prelude::any::<bool>(), proptest::collection::vec(0_u8.., 0..90), ".{0,80}"),
-            0..12,
-        ),
-        mutate in proptest::collection::vec((0_usize..60, 0_u8..), 0..6),
-        (width, ascii, verbose) in (80_usize..=140, proptest::prelude::any::<bool>(), proptest::prelude::any::<bool>()),
+        packets in vec((any::<u64>(), any::<bool>(), vec(any::<u8>(), 0..90), ".{0,80}"), 0..12),
+        mutate in vec((0_usize..60, any::<u8>()), 0..6),
+        (width, ascii, verbose) in (80_usize..=140, any::<bool>(), any::<bool>()),
     ) {
         let mut scene = Scene::default();
         for (at, is_client, bytes, comment) in packets {
