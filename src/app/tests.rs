@@ -152,7 +152,7 @@ fn scene<F: Future>(
 ) -> (F::Output, Seen) {
     let seen = Arc::new(Mutex::new(Seen::default()));
     let spy = Box::new(Spy(seen.clone()));
-    let output = sim::run(|clock: &Clock| {
+    let (output, _) = sim::run(|clock: &Clock| {
         let mut world = World::new(clock.clone(), spy);
         let client = world.add_stack(stack(1, seed, clock));
         let server = world.add_stack(stack(2, seed, clock));
@@ -334,7 +334,9 @@ fn a_datagram_without_a_number_is_reported_and_the_sink_goes_on() {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     });
-    for e in &seen.events { eprintln!("{e:?}"); }
+    for e in &seen.events {
+        eprintln!("{e:?}");
+    }
     assert_eq!(seen.messages_received(), [9]);
     let lines = seen.lines(SERVER);
     assert!(matches!(&lines[..], [(line, true)] if line.contains("3 octets has no room for its number")), "{lines:?}");

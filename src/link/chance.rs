@@ -20,7 +20,7 @@ pub(super) struct Chance {
 }
 
 /// What chance has in store for one packet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Luck {
     pub(super) lost: bool,
     pub(super) duplicated: bool,
