@@ -1,9 +1,9 @@
 //! The values that programs are written with: sizes, spans of time, destinations, URLs.
 //!
 //! Each is a string in the lab file and is checked when the file is read, so that an error has a line and a column.
-//! Quantities are whole numbers of octets or nanoseconds; a decimal fraction is fine as long as it ends on one (`"1.5s"`,
-//! not `"0.3ns"`), so that nothing is rounded and nothing depends on a machine's floats. What does not live here: the
-//! meaning of a node's name, which only a run knows ([`Resolver`](super::Resolver)).
+//! Quantities are whole numbers of octets or nanoseconds; a decimal fraction is fine as long as it ends on one
+//! (`"1.5s"`, not `"0.3ns"`), so that nothing is rounded and nothing depends on a machine's floats. What does not live
+//! here: the meaning of a node's name, which only a run knows ([`Resolver`](super::Resolver)).
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};

@@ -81,6 +81,8 @@ pub(super) struct Vantage<'a> {
 pub(super) struct Frame<'a> {
     /// Its number in the capture, from 1.
     pub(super) number: u64,
+    /// When it passed, counted from the capture's first packet, as filters see it.
+    since_first: Instant,
     pub(super) record: &'a Record,
     pub(super) dissection: Dissection,
     stream: Option<u32>,
@@ -133,7 +135,7 @@ impl Frame<'_> {
     pub(super) fn subject(&self) -> Subject<'_> {
         Subject::Packet(PacketSubject {
             number: Some(self.number),
-            at: self.record.at,
+            at: self.since_first,
             dissection: &self.dissection,
             bytes: &self.record.bytes,
             stream: self.stream,
@@ -169,12 +171,14 @@ impl Frame<'_> {
 fn read_frames(records: &[Record]) -> Vec<Frame<'_>> {
     let mut streams = Streams::default();
     let mut repeats = Repeats::default();
+    let first = records.first().map_or(Instant::ZERO, |record| record.at);
     let mut frames = Vec::with_capacity(records.len());
     for (number, record) in (1..).zip(records) {
         let dissection = Dissection::of(record.medium, &record.bytes, record.wire_len);
         let (stream, relative) = streams.next(&dissection);
         let is_repeat = repeats.is_repeat(&dissection);
-        frames.push(Frame { number, record, dissection, stream, relative, is_repeat });
+        let since_first = Instant::ZERO + record.at.since(first);
+        frames.push(Frame { number, since_first, record, dissection, stream, relative, is_repeat });
     }
     frames
 }

@@ -48,6 +48,8 @@ pub enum Only {
     All,
     /// Those that carry sequence numbers which their sender had sent before: retransmissions, as seen from here.
     Repeats,
+    /// Those that do not: what was sent for the first time.
+    Originals,
     /// Those that a link dropped.
     Dropped,
 }
@@ -138,13 +140,14 @@ impl<'a> Evidence<'a> {
     fn packets<'e>(&'e self, filter: &Filter, selection: &Selection, at: NodeId) -> Result<Picked<'e, 'a>, Missing> {
         let dropped = match selection.only {
             Only::Dropped => self.packets_impaired(Impairment::is_drop)?,
-            Only::All | Only::Repeats => HashSet::new(),
+            Only::All | Only::Repeats | Only::Originals => HashSet::new(),
         };
         let wanted = |frame: &&Frame<'a>| {
             filter.matches(&frame.subject())
                 && match selection.only {
                     Only::All => true,
                     Only::Repeats => frame.is_repeat,
+                    Only::Originals => !frame.is_repeat,
                     Only::Dropped => dropped.contains(&frame.record.packet),
                 }
         };
@@ -153,6 +156,7 @@ impl<'a> Evidence<'a> {
         let filter = match selection.only {
             Only::All | Only::Dropped => shown,
             Only::Repeats => format!("({shown}) && tcp.analysis.retransmission"),
+            Only::Originals => format!("({shown}) && !tcp.analysis.retransmission"),
         };
         Ok(Picked { items, vantage: at, filter: Some(filter) })
     }

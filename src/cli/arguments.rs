@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::host::doctor::trial;
-
 const EXIT_CODES: &str = "\
 Exit codes:
   0    all is well
@@ -99,9 +97,6 @@ pub(super) enum Command {
     Show(ShowArguments),
     /// Look at what this machine can do, what is missing, and the command that mends it.
     Doctor(DoctorArguments),
-    /// Tries what live runs need, in namespaces of its own; the doctor starts it.
-    #[command(name = trial::ARGUMENT, hide = true)]
-    TryNamespaces,
 }
 
 /// `wireglass run`.
@@ -128,7 +123,7 @@ pub(super) struct RunArguments {
     /// The capture files' format.
     #[arg(long, default_value = "pcapng")]
     pub(super) format: FormatChoice,
-    /// Show every header of every layer, field by field, below each packet.
+    /// After the ladder, show every header of every packet, field by field.
     #[arg(long)]
     pub(super) layers: bool,
     /// One JSON document instead of text.
@@ -157,7 +152,7 @@ pub(super) struct ListArguments {
 pub(super) struct ShowArguments {
     /// A pcap or pcapng file.
     pub(super) file: PathBuf,
-    /// Show every header of every layer, field by field, below each packet.
+    /// After the ladder, show every header of every packet, field by field.
     #[arg(long)]
     pub(super) layers: bool,
     /// One JSON document instead of text.

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use super::meant::DoctorTask;
 use super::terminal::Terminal;
 use super::{Failure, Outcome};
-use crate::host::doctor::{Examination, Finding, Screen, Surroundings, Verdict, examine, trial};
+use crate::host::HolderConfig;
+use crate::host::doctor::{Examination, Finding, Screen, Surroundings, Verdict, examine};
 
 /// Columns of the widest subject, with a gap.
 const SUBJECT_WIDTH: usize = 20;
@@ -15,8 +16,8 @@ const INDENT: usize = 6 + SUBJECT_WIDTH;
 
 /// Examines the machine and tells.
 pub(super) fn doctor(task: &DoctorTask, terminal: &Terminal) -> Result<Outcome, Failure> {
-    let examination = examine(&Surroundings {
-        program: PathBuf::from("/proc/self/exe"),
+    let examination = examine(Surroundings {
+        holder: HolderConfig::default(),
         out: PathBuf::from("out"),
         terminal: Screen {
             is_terminal: terminal.is_terminal,
@@ -31,14 +32,6 @@ pub(super) fn doctor(task: &DoctorTask, terminal: &Terminal) -> Result<Outcome, 
         terminal.print(&told(&examination, *terminal))?;
     }
     Ok(if examination.labs_can_run { Outcome::Well } else { Outcome::Failed })
-}
-
-/// Is the trial process: answers in JSON, for [`trial::run`] to read.
-pub(super) fn try_namespaces() -> Result<Outcome, Failure> {
-    let answer = trial::attempt_all();
-    let terminal = Terminal { is_terminal: false, colour: false, width: 0, unicode: false };
-    terminal.print_json(&answer)?;
-    Ok(Outcome::Well)
 }
 
 /// The findings and what follows from all of them, as text.

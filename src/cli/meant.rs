@@ -43,8 +43,6 @@ pub(super) enum Task {
     Show(ShowTask),
     /// Examine the machine.
     Doctor(DoctorTask),
-    /// Be the doctor's trial process.
-    TryNamespaces,
 }
 
 /// How to run which lab.
@@ -119,7 +117,6 @@ impl Meant {
             Command::List(list) => Task::List(ListTask { json: list.json }),
             Command::Show(show) => Task::Show(ShowTask { file: show.file, layers: show.layers, json: show.json }),
             Command::Doctor(doctor) => Task::Doctor(DoctorTask { json: doctor.json }),
-            Command::TryNamespaces => Task::TryNamespaces,
         };
         Ok(Meant { appearance: Appearance::by(&typed.looks), task })
     }

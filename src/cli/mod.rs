@@ -21,6 +21,8 @@ use arguments::Arguments;
 use meant::{Meant, Task};
 use terminal::Terminal;
 
+use crate::lab::LabError;
+
 /// How a call that could be carried out ended; its exit code is documented in `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -51,6 +53,9 @@ pub enum Failure {
     /// The output cannot be written.
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
+    /// The lab cannot be had.
+    #[error(transparent)]
+    Lab(#[from] LabError),
     /// What was asked for cannot be had; the text says why and what to do.
     #[error("{0}")]
     Input(String),
@@ -61,7 +66,7 @@ impl Failure {
     pub fn is_broken_pipe(&self) -> bool {
         match self {
             Failure::Output(error) => error.kind() == io::ErrorKind::BrokenPipe,
-            Failure::Usage(_) | Failure::Input(_) => false,
+            Failure::Usage(_) | Failure::Lab(_) | Failure::Input(_) => false,
         }
     }
 }
@@ -84,6 +89,5 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Outcome, Failure
         Task::List(task) => list::list(&task, &terminal),
         Task::Show(task) => show::show(&task, &terminal),
         Task::Doctor(task) => doctor::doctor(&task, &terminal),
-        Task::TryNamespaces => doctor::try_namespaces(),
     }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::meant::Appearance;
 use crate::host::terminal::columns;
+use crate::report::Style;
 
 /// Columns for files and pipes.
 const WIDTH_ELSEWHERE: usize = 100;
@@ -52,6 +53,11 @@ impl Terminal {
             // A file is read anywhere; only a terminal that says it has no UTF-8 is believed.
             unicode: !appearance.ascii && (!is_terminal || has_utf8(&set)),
         }
+    }
+
+    /// The same for reports; `verbose` shows all.
+    pub(super) fn style(self, verbose: bool) -> Style {
+        Style { width: self.width, color: self.colour, ascii: !self.unicode, verbose }
     }
 
     /// Buffered standard output. Flush it at the end: [`Terminal::print`] does.

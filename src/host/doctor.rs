@@ -1,9 +1,7 @@
 //! What this machine can do for labs: what is fine, what is missing, what that costs, and the command that mends it.
 //!
-//! Nothing is inferred that can be tried: namespaces, devices and sockets are really made, by a short-lived process of
-//! our own binary ([`trial`]) in namespaces of its own, which vanish with it. All is returned as data; `cli` prints it.
-
-pub mod trial;
+//! Nothing is inferred that can be tried: a holder is started and each door opened in a node of its own, exactly as a live
+//! run does ([`LiveTrial`]); all of it vanishes with the holder. The findings are data; `cli` prints them.
 
 mod findings;
 mod programs;
@@ -12,14 +10,14 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::{Holder, HolderConfig, HolderError, NodeSetup};
 use crate::door::DoorKind;
-use trial::Trial;
 
 /// What the doctor cannot know by itself.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
-    /// The binary to try namespaces with: `/proc/self/exe` of `wireglass`, called with [`trial::ARGUMENT`].
-    pub program: PathBuf,
+    /// How a live run would start its holder.
+    pub holder: HolderConfig,
     /// Where captures would be written.
     pub out: PathBuf,
     /// What the terminal shows.
@@ -92,14 +90,52 @@ impl Finding {
     }
 }
 
+/// Every door, best first.
+const DOORS: [DoorKind; 3] = [DoorKind::Tun, DoorKind::Tap, DoorKind::Veth];
+
+/// What a live run would meet here.
+struct LiveTrial {
+    /// How each door went, best first; `Err` when there is no holder to open one in.
+    doors: Result<Vec<Attempt>, HolderError>,
+}
+
+/// How one door went.
+struct Attempt {
+    door: DoorKind,
+    /// Why it stayed shut; `None` when it opened.
+    refusal: Option<HolderError>,
+}
+
+impl LiveTrial {
+    /// Starts a holder, opens every door in a node of its own, and ends it all.
+    fn hold(config: HolderConfig) -> LiveTrial {
+        let open = |holder: &Holder, door: DoorKind| {
+            let node = NodeSetup { door: Some(door), ..NodeSetup::named(&format!("doctor-{door}")) };
+            Attempt { door, refusal: holder.add_node(node).err() }
+        };
+        LiveTrial { doors: Holder::start(config).map(|holder| DOORS.map(|door| open(&holder, door)).into()) }
+    }
+
+    /// The doors that opened.
+    fn open_doors(&self) -> Vec<DoorKind> {
+        let tried = self.doors.iter().flatten();
+        tried.filter(|attempt| attempt.refusal.is_none()).map(|attempt| attempt.door).collect()
+    }
+
+    /// Why `door` did not open; `None` when it did, or when there was no holder to open it in.
+    fn refusal(&self, door: DoorKind) -> Option<&HolderError> {
+        self.doors.iter().flatten().find(|attempt| attempt.door == door)?.refusal.as_ref()
+    }
+}
+
 /// Looks at everything.
-pub fn examine(surroundings: &Surroundings) -> Examination {
-    let trial = trial::run(&surroundings.program);
+pub fn examine(surroundings: Surroundings) -> Examination {
+    let trial = LiveTrial::hold(surroundings.holder);
     let output = findings::output(&surroundings.out);
     let labs_can_run = output.verdict == Verdict::Ok;
     let findings = vec![
-        findings::devices(&trial),
         findings::namespaces(&trial),
+        findings::devices(&trial),
         findings::veth(&trial),
         findings::apparmor(),
         findings::privilege(&trial),
@@ -110,45 +146,33 @@ pub fn examine(surroundings: &Surroundings) -> Examination {
         findings::terminal(surroundings.terminal),
         output,
     ];
-    Examination { findings, live_doors: live_doors(&trial), labs_can_run }
-}
-
-/// The doors that were opened in the trial.
-fn live_doors(trial: &Trial) -> Vec<DoorKind> {
-    if !trial.isolates() {
-        return Vec::new();
-    }
-    let mut doors = Vec::new();
-    if trial.worked(trial::Step::Tun) {
-        doors.push(DoorKind::Tun);
-    }
-    if trial.worked(trial::Step::Tap) {
-        doors.push(DoorKind::Tap);
-    }
-    if trial.worked(trial::Step::Veth) && trial.worked(trial::Step::PacketSocket) {
-        doors.push(DoorKind::Veth);
-    }
-    doors
+    Examination { findings, live_doors: trial.open_doors(), labs_can_run }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::trial::{Attempt, Step};
+    use std::path::Path;
+
     use super::*;
 
-    fn trial_where(failed: &[Step]) -> Trial {
-        let attempt = |step: Step| Attempt { step, errno: failed.contains(&step).then_some(1) };
-        Trial { attempts: Step::ALL.map(attempt).to_vec(), problem: None }
+    /// A trial in which these doors stayed shut.
+    pub(super) fn trial_without(shut: &[(DoorKind, HolderError)]) -> LiveTrial {
+        let refusal = |door| shut.iter().find(|(other, _)| *other == door).map(|(_, error)| error.clone());
+        LiveTrial { doors: Ok(DOORS.map(|door| Attempt { door, refusal: refusal(door) }).into()) }
     }
 
     #[test]
     fn a_closed_tun_device_leaves_the_veth_door() {
-        assert_eq!(live_doors(&trial_where(&[Step::Tun, Step::Tap])), [DoorKind::Veth]);
+        let trial = trial_without(&[(DoorKind::Tun, HolderError::TunClosed), (DoorKind::Tap, HolderError::TunClosed)]);
+        assert_eq!(trial.open_doors(), [DoorKind::Veth]);
     }
 
     #[test]
-    fn without_namespaces_no_door_is_open() {
-        assert_eq!(live_doors(&trial_where(&[Step::Pid])), []);
+    fn without_a_holder_no_door_is_open() {
+        let program = Path::new("/nonexistent/wireglass").to_owned();
+        let trial = LiveTrial::hold(HolderConfig { program, ..HolderConfig::default() });
+        assert_eq!(trial.open_doors(), []);
+        assert!(trial.doors.is_err_and(|error| error.to_string().contains("/nonexistent/wireglass")));
     }
 
     #[test]

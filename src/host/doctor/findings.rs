@@ -2,92 +2,61 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::fs::{self, OpenOptions};
-use std::io;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, Uid, User, access};
 
-use super::trial::{Step, Trial};
-use super::{Finding, Screen, programs};
+use super::{Finding, LiveTrial, Screen, programs};
+use crate::door::DoorKind;
+use crate::host::{HolderError, RunAs};
 
 const APPARMOR: &str = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns";
-const USERNS_CLONE: &str = "/proc/sys/kernel/unprivileged_userns_clone";
-const USERNS_MAX: &str = "/proc/sys/user/max_user_namespaces";
+/// Where a door is told of that was not even tried.
+const NO_NAMESPACE: &str = "not tried: no namespaces";
 
-/// `/dev/net/tun`, and devices made through it in a namespace.
-pub(super) fn devices(trial: &Trial) -> Finding {
-    const SUBJECT: &str = "TUN and TAP";
-    const COST: &str = "the tun and tap doors are closed; live runs take the veth door";
-    match OpenOptions::new().read(true).write(true).open("/dev/net/tun") {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            Finding::costs(SUBJECT, "/dev/net/tun is closed to this user", COST, "sudo chmod 0666 /dev/net/tun")
-        }
-        Err(error) => Finding::costs(
-            SUBJECT,
-            format!("/dev/net/tun cannot be opened: {error}"),
-            COST,
-            "sudo modprobe tun (in a container: start it with --device /dev/net/tun)",
-        ),
-        Ok(_) => match trial.refusal(Step::Tun).or_else(|| trial.refusal(Step::Tap)) {
-            Some(error) => Finding::costs(SUBJECT, format!("no device can be made: {error}"), COST, "use --door veth"),
-            None if trial.worked(Step::Tun) => Finding::ok(SUBJECT, "/dev/net/tun opens, devices can be made"),
-            None => Finding::ok(SUBJECT, "/dev/net/tun opens (not tried further: no namespace)"),
-        },
-    }
-}
-
-/// User, network, mount and PID namespaces.
-pub(super) fn namespaces(trial: &Trial) -> Finding {
+/// The holder's namespaces: user (unless root), network, mount and PID.
+pub(super) fn namespaces(trial: &LiveTrial) -> Finding {
     const SUBJECT: &str = "namespaces";
-    const COST: &str = "no live runs: labs run in sim, both ends in userspace";
-    if let Some(problem) = &trial.problem {
-        return Finding::costs(SUBJECT, problem, COST, "run the wireglass binary itself, as an ordinary file");
-    }
-    let refused = [(Step::User, "user"), (Step::Network, "network"), (Step::Mount, "mount"), (Step::Pid, "PID")]
-        .into_iter()
-        .find_map(|(step, name)| trial.refusal(step).map(|error| (name, error)));
-    match refused {
-        Some((name, error)) => {
-            Finding::costs(SUBJECT, format!("no {name} namespace: {error}"), COST, namespace_remedy())
+    match &trial.doors {
+        Ok(_) if Uid::effective().is_root() => Finding::ok(SUBJECT, "network, mount and PID namespaces, as root"),
+        Ok(_) => Finding::ok(SUBJECT, "user, network, mount and PID namespaces, without root"),
+        Err(error) => {
+            let (found, remedy) = told(error);
+            Finding::costs(SUBJECT, found, "no live runs: labs run in sim, both ends in userspace", remedy)
         }
-        None if trial.worked(Step::User) => {
-            Finding::ok(SUBJECT, "user, network, mount and PID namespaces, without root")
-        }
-        None => Finding::ok(SUBJECT, "network, mount and PID namespaces, as root"),
     }
 }
 
-/// What closes namespaces to this user, in the order of likelihood.
-fn namespace_remedy() -> String {
-    let is = |file: &str, value: &str| fs::read_to_string(file).is_ok_and(|text| text.trim() == value);
-    if is(USERNS_MAX, "0") {
-        "sudo sysctl -w user.max_user_namespaces=15000".to_owned()
-    } else if is(USERNS_CLONE, "0") {
-        "sudo sysctl -w kernel.unprivileged_userns_clone=1, or run wireglass with sudo".to_owned()
-    } else if is(APPARMOR, "1") {
-        "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or run wireglass with sudo".to_owned()
-    } else if Uid::effective().is_root() {
-        "start the container with --privileged (or --cap-add SYS_ADMIN --cap-add NET_ADMIN)".to_owned()
-    } else {
-        "run wireglass with sudo (in a container: start it with --privileged)".to_owned()
+/// The doors through `/dev/net/tun`.
+pub(super) fn devices(trial: &LiveTrial) -> Finding {
+    let refusal = trial.refusal(DoorKind::Tun).or_else(|| trial.refusal(DoorKind::Tap));
+    door("TUN and TAP", trial, refusal, "the tun and tap doors are closed; live runs take the veth door")
+}
+
+/// The door that needs no `/dev/net/tun`.
+pub(super) fn veth(trial: &LiveTrial) -> Finding {
+    let refusal = trial.refusal(DoorKind::Veth);
+    door("veth", trial, refusal, "the veth door is closed; live runs need the tun or tap door")
+}
+
+fn door(subject: &'static str, trial: &LiveTrial, refusal: Option<&HolderError>, cost: &str) -> Finding {
+    match refusal {
+        Some(error) => {
+            let (found, remedy) = told(error);
+            Finding::costs(subject, found, cost, remedy)
+        }
+        None if trial.doors.is_err() => Finding::costs(subject, NO_NAMESPACE, cost, "see namespaces"),
+        None => Finding::ok(subject, "opened in a namespace of its own"),
     }
 }
 
-/// The way in that needs no `/dev/net/tun`.
-pub(super) fn veth(trial: &Trial) -> Finding {
-    const SUBJECT: &str = "veth and AF_PACKET";
-    const COST: &str = "the veth door is closed; live runs need the tun or tap door";
-    if let Some(error) = trial.refusal(Step::Veth) {
-        return Finding::costs(SUBJECT, format!("no veth pair: {error}"), COST, "sudo modprobe veth");
-    }
-    if let Some(error) = trial.refusal(Step::PacketSocket) {
-        return Finding::costs(SUBJECT, format!("no packet socket: {error}"), COST, "sudo modprobe af_packet");
-    }
-    if trial.worked(Step::Veth) {
-        Finding::ok(SUBJECT, "veth pairs and raw frames, inside a namespace")
-    } else {
-        Finding::costs(SUBJECT, "not tried: no namespace", COST, "see namespaces")
+/// What the holder says, as what is found and what mends it: its sentences have a semicolon between the two.
+fn told(error: &HolderError) -> (String, String) {
+    let text = error.to_string();
+    match text.split_once("; ") {
+        Some((found, remedy)) => (found.to_owned(), remedy.to_owned()),
+        None => (text, "run wireglass with sudo, or use --mode sim".to_owned()),
     }
 }
 
@@ -107,16 +76,16 @@ pub(super) fn apparmor() -> Finding {
 }
 
 /// Root, root through sudo, or an ordinary user.
-pub(super) fn privilege(trial: &Trial) -> Finding {
+pub(super) fn privilege(trial: &LiveTrial) -> Finding {
     const SUBJECT: &str = "privilege";
-    let caller = env::var("SUDO_UID").ok().and_then(|uid| uid.parse::<u32>().ok());
     let uid = Uid::effective();
-    match (uid.is_root(), caller) {
-        (true, Some(caller)) => Finding::ok(SUBJECT, format!("root, called through sudo by {}", name_of(caller))),
-        (true, None) => {
-            Finding::ok(SUBJECT, "root itself: programs that a lab names run as root, so run only labs you trust")
+    match (uid.is_root(), RunAs::sudo_caller()) {
+        (true, Some(caller)) => {
+            let name = name_of(caller.uid);
+            Finding::ok(SUBJECT, format!("root, called through sudo by {name}, who runs the labs' programs"))
         }
-        (false, _) if trial.isolates() => Finding::ok(SUBJECT, format!("{}, rootless", name_of(uid.as_raw()))),
+        (true, None) => Finding::ok(SUBJECT, "root itself: the labs' programs run as root, so run only labs you trust"),
+        (false, _) if trial.doors.is_ok() => Finding::ok(SUBJECT, format!("{}, rootless", name_of(uid.as_raw()))),
         (false, _) => {
             let found = format!("{}, without root", name_of(uid.as_raw()));
             Finding::costs(SUBJECT, found, "labs run in sim only", privilege_remedy())
@@ -184,8 +153,9 @@ fn nearest_existing(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::super::Verdict;
-    use super::super::trial::Attempt;
+    use super::super::tests::trial_without;
     use super::*;
+    use crate::host::Errno;
 
     fn remedy(finding: &Finding) -> Option<&str> {
         match &finding.verdict {
@@ -194,29 +164,28 @@ mod tests {
         }
     }
 
-    fn trial(attempts: &[(Step, Option<i32>)]) -> Trial {
-        let attempts = attempts.iter().map(|&(step, errno)| Attempt { step, errno }).collect();
-        Trial { attempts, problem: None }
+    #[test]
+    fn a_refused_namespace_is_told_with_what_mends_it() {
+        let mend = "allow it with `sudo sysctl -w user.max_user_namespaces=10000`".to_owned();
+        let error = HolderError::UserNamespaces { errno: Errno(nix::libc::ENOSPC), mend };
+        let trial = LiveTrial { doors: Err(error) };
+        let finding = namespaces(&trial);
+        assert!(finding.found.contains("ENOSPC"), "{finding:?}");
+        assert!(remedy(&finding).is_some_and(|remedy| remedy.contains("max_user_namespaces=10000")), "{finding:?}");
+        assert_eq!(veth(&trial).found, NO_NAMESPACE);
     }
 
     #[test]
-    fn the_first_namespace_that_is_refused_is_named() {
-        let finding = namespaces(&trial(&[(Step::User, Some(nix::libc::EPERM))]));
-        assert!(finding.found.starts_with("no user namespace: "), "{}", finding.found);
-        assert!(remedy(&finding).is_some());
+    fn a_closed_tun_device_costs_only_its_own_doors() {
+        let trial = trial_without(&[(DoorKind::Tun, HolderError::TunClosed), (DoorKind::Tap, HolderError::TunClosed)]);
+        assert!(remedy(&devices(&trial)).is_some_and(|remedy| remedy.contains("chmod 0666 /dev/net/tun")));
+        assert_eq!(remedy(&veth(&trial)), None);
     }
 
     #[test]
-    fn namespaces_without_root_are_told_from_those_of_root() {
-        let all = [(Step::Network, None), (Step::Mount, None), (Step::Pid, None)];
-        assert!(namespaces(&trial(&all)).found.contains("as root"));
-        assert!(namespaces(&trial(&[&[(Step::User, None)][..], &all].concat())).found.contains("without root"));
-    }
-
-    #[test]
-    fn a_missing_veth_module_names_the_module() {
-        let finding = veth(&trial(&[(Step::Veth, Some(nix::libc::EOPNOTSUPP))]));
-        assert_eq!(remedy(&finding), Some("sudo modprobe veth"));
+    fn every_refusal_comes_with_a_remedy() {
+        let trial = trial_without(&[(DoorKind::Veth, HolderError::Gone)]);
+        assert!(remedy(&veth(&trial)).is_some_and(|remedy| !remedy.is_empty()));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
+use crate::app::Span;
 use crate::check::{
     Bound, Check, INTEGRITY_IDS, Measure, PACKET_MEMBERS, Question, Selected, Selection, TimeBound, is_packet_member,
 };
@@ -16,7 +17,7 @@ use super::raw::{
     RawSorted,
 };
 use super::selections::Scope;
-use super::values::{Number, Span};
+use super::values::Number;
 use super::{Break, Falsifier, Prediction};
 
 /// Everything that a lab claims and asks.
@@ -168,7 +169,7 @@ fn selections(scope: &Scope<'_>, raw: &[RawSelection]) -> Result<Vec<Selection>,
 }
 
 fn meant_gap(scope: &Scope<'_>, expect: &RawExpect, raw: &RawGap) -> Result<Question, Fault> {
-    let span = |said: Option<Span>| said.map(|Span(span)| span);
+    let span = |said: Option<Span>| said.map(Span::duration);
     let must = TimeBound {
         more_than: span(raw.more_than),
         less_than: span(raw.less_than),

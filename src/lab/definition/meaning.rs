@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use crate::app::Program;
+use crate::app::{Destination, Program, Size, Span};
 use crate::check::Integrity;
 use crate::filter::Names;
 use crate::journal::NodeId;
@@ -17,7 +17,7 @@ use crate::stack::TcpConfig;
 use super::error::{Fault, unknown};
 use super::raw::{Named, RawAction, RawKind, RawLab, RawLink, RawNode, RawNth, RawPipe, RawRule, RawStep, RawTcp};
 use super::selections::{Scope, node_of, parse_filter};
-use super::values::{Octets, Odds, Rate, Span, SpanOrOff};
+use super::values::{Odds, Rate, SpanOrOff};
 use super::{Definition, Link, LinkRule, Node, NodeKind, PipeSettings, Source, Step, claims};
 
 /// What the whole file means; `broken` is the break that was laid over it.
@@ -132,10 +132,10 @@ fn address(text: &Spanned<String>) -> Result<(IpAddr, u8), Fault> {
 
 fn tcp(raw: &RawTcp) -> TcpConfig {
     let default = TcpConfig::default();
-    let octets = |size: Option<Octets>, default: usize| {
-        size.map_or(default, |Octets(octets)| usize::try_from(octets).unwrap_or(usize::MAX))
+    let octets = |size: Option<Size>, default: usize| {
+        size.map_or(default, |size| usize::try_from(size.octets()).unwrap_or(usize::MAX))
     };
-    let or_off = |said: Option<SpanOrOff>, default| said.map_or(default, |SpanOrOff(span)| span);
+    let or_off = |said: Option<SpanOrOff>, default| said.map_or(default, |SpanOrOff(span)| span.map(Span::duration));
     TcpConfig {
         send_buffer: octets(raw.send_buffer, default.send_buffer),
         receive_buffer: octets(raw.receive_buffer, default.receive_buffer),
@@ -249,7 +249,7 @@ fn mtu(said: Option<&Spanned<usize>>) -> Result<usize, Fault> {
 
 /// What one direction says of itself, else what the link says of both, else nothing is done to packets.
 fn pipe_settings(both: &RawLink, own: &RawPipe, rules: Vec<LinkRule>) -> Result<PipeSettings, Fault> {
-    let span = |own: Option<Span>, both: Option<Span>| own.or(both).map(|Span(span)| span).unwrap_or_default();
+    let span = |own: Option<Span>, both: Option<Span>| own.or(both).map(Span::duration).unwrap_or_default();
     let odds = |own: Option<Odds>, both: Option<Odds>| own.or(both).map_or(Probability::NEVER, |Odds(odds)| odds);
     let rate = own.rate.as_ref().or(both.rate.as_ref());
     if let Some(rate) = rate.filter(|rate| *rate.get_ref() == Rate(0)) {
@@ -324,7 +324,7 @@ fn link_rule(text: &str, raw: &RawRule, names: &Names) -> Result<LinkRule, Fault
         RawAction::Drop => Action::Drop,
         RawAction::Duplicate => Action::Duplicate,
         RawAction::Corrupt => Action::Corrupt,
-        RawAction::Delay(Span(by)) => Action::Delay(by),
+        RawAction::Delay(by) => Action::Delay(by.duration()),
         RawAction::Hold(packets) => Action::Hold(packets),
     };
     Ok(LinkRule { id: raw.id.get_ref().clone(), when, nth, action })
@@ -337,29 +337,14 @@ fn meant_step(scope: &Scope<'_>, raw: &RawStep) -> Result<Step, Fault> {
         check_target(scope, &raw.run, target)?;
     }
     let exec = raw.exec.as_ref().map(|exec| command(scope, exec)).transpose()?;
-    Ok(Step { node, exec, background: raw.background.unwrap_or(is_server(program)), program: program.clone() })
+    Ok(Step { node, exec, background: raw.background.unwrap_or(program.is_server()), program: program.clone() })
 }
 
-fn is_server(program: &Program) -> bool {
-    match program {
-        Program::Sink { .. }
-        | Program::ExchangeServer { .. }
-        | Program::MessageSink { .. }
-        | Program::HttpServer { .. } => true,
-        Program::Send { .. } | Program::Exchange { .. } | Program::MessageSend { .. } | Program::HttpGet { .. } => {
-            false
-        }
-    }
-}
-
-/// `server:9000`, out of whatever the client says.
-fn target(program: &Program) -> Option<&str> {
+/// Whom a client talks to.
+fn target(program: &Program) -> Option<&Destination> {
     match program {
         Program::Send { to, .. } | Program::Exchange { to, .. } | Program::MessageSend { to, .. } => Some(to),
-        Program::HttpGet { url } => {
-            let rest = url.strip_prefix("http://").unwrap_or(url);
-            Some(rest.split('/').next().unwrap_or(rest))
-        }
+        Program::HttpGet { url } => Some(&url.destination),
         Program::Sink { .. }
         | Program::ExchangeServer { .. }
         | Program::MessageSink { .. }
@@ -367,19 +352,14 @@ fn target(program: &Program) -> Option<&str> {
     }
 }
 
-fn check_target(scope: &Scope<'_>, run: &Spanned<Program>, target: &str) -> Result<(), Fault> {
-    let span = run.span();
-    let offset = scope.text.get(span.clone()).and_then(|raw| raw.find(target)).unwrap_or(0);
-    let place = span.start + offset..span.end;
-    let (host, port) = target.rsplit_once(':').unwrap_or((target, ""));
-    if port.parse::<u16>().is_err() {
-        let message = format!("expected a node and a port such as `server:9000`; found `{target}`");
-        return Err(Fault::new(place, message));
-    }
-    if host.parse::<IpAddr>().is_ok() {
+/// A destination is an address, or a node of the lab. Its place is looked for in the text of the step.
+fn check_target(scope: &Scope<'_>, run: &Spanned<Program>, target: &Destination) -> Result<(), Fault> {
+    if target.host.parse::<IpAddr>().is_ok() {
         return Ok(());
     }
-    scope.node(&Spanned::new(place, host.to_owned())).map(drop)
+    let span = run.span();
+    let offset = scope.text.get(span.clone()).and_then(|raw| raw.find(&format!("{}:", target.host))).unwrap_or(0);
+    scope.node(&Spanned::new(span.start + offset..span.end, target.host.clone())).map(drop)
 }
 
 /// A command whose `{server}` are filled in with that node's address.

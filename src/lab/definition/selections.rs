@@ -137,6 +137,7 @@ fn only(said: RawOnly, inherited: Only) -> Only {
     match said {
         RawOnly::All => inherited,
         RawOnly::Repeats => Only::Repeats,
+        RawOnly::Originals => Only::Originals,
         RawOnly::Dropped => Only::Dropped,
     }
 }

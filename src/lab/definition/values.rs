@@ -1,48 +1,30 @@
-//! Quantities as people write them: `"20ms"`, `"10mbit"`, `"64KiB"`, `"0.5%"`, `1.5`.
+//! Quantities that only labs have: `"10mbit"`, `"0.5%"`, `1.75`, `"off"`. Sizes and spans of time are those of the
+//! programs ([`crate::app::Size`], [`crate::app::Span`]), so that one file has one way to write them.
 //!
-//! Every one is read in whole numbers. A decimal fraction is fine as long as it ends on a whole unit (`"1.5s"`, not
-//! `"0.3ns"`), so nothing is rounded and nothing depends on a machine's floats.
+//! Every one is read in whole numbers. A decimal fraction is fine as long as it ends on a whole unit, so nothing is
+//! rounded and nothing depends on a machine's floats.
 
 use std::fmt;
-use std::time::Duration;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
+use crate::app::Span;
 use crate::check::Factor;
 use crate::rng::Probability;
 
-/// A span of time: `ns`, `us`, `ms`, `s`, `min`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span(pub(super) Duration);
-
 /// A span of time, or `"off"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SpanOrOff(pub(super) Option<Duration>);
+pub(super) struct SpanOrOff(pub(super) Option<Span>);
 
 /// Bits per second: `bit`, `kbit`, `mbit`, `gbit`, each a thousand times the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rate(pub(super) u64);
 
-/// Octets: `B`; `KB`, `MB`, `GB` by thousands (SI); `KiB`, `MiB`, `GiB` by 1,024.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Octets(pub(super) u64);
-
 /// Odds: a percentage, down to a ten-millionth of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Odds(pub(super) Probability);
 
-const TIMES: &[(&str, u64)] =
-    &[("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000), ("min", 60_000_000_000)];
 const RATES: &[(&str, u64)] = &[("bit", 1), ("kbit", 1_000), ("mbit", 1_000_000), ("gbit", 1_000_000_000)];
-const SIZES: &[(&str, u64)] = &[
-    ("B", 1),
-    ("KB", 1_000),
-    ("MB", 1_000_000),
-    ("GB", 1_000_000_000),
-    ("KiB", 1 << 10),
-    ("MiB", 1 << 20),
-    ("GiB", 1 << 30),
-];
 const PERCENT: &[(&str, u64)] = &[("%", 10_000_000)];
 
 /// A decimal number times the unit behind it; `None` when it is no such thing, or no whole number of the smallest unit.
@@ -69,34 +51,6 @@ fn decimal(number: &str, factor: u64) -> Option<u64> {
     u64::try_from(product / scale).ok()
 }
 
-/// Reads a string of one kind of quantity, and says with an example what was expected instead of it.
-struct Quantity {
-    expected: &'static str,
-    units: &'static [(&'static str, u64)],
-}
-
-impl Visitor<'_> for Quantity {
-    type Value = u64;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.expected)
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<u64, E> {
-        quantity(text, self.units).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
-    }
-}
-
-const SPAN: Quantity = Quantity { expected: r#"a duration such as "20ms", "1.5s" or "250us""#, units: TIMES };
-const RATE: Quantity = Quantity { expected: r#"a rate such as "10mbit" or "1gbit""#, units: RATES };
-const OCTETS: Quantity = Quantity { expected: r#"a size such as "1500B", "10KB" or "64KiB""#, units: SIZES };
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
-        deserializer.deserialize_str(SPAN).map(|nanos| Span(Duration::from_nanos(nanos)))
-    }
-}
-
 impl<'de> Deserialize<'de> for SpanOrOff {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<SpanOrOff, D::Error> {
         struct OrOff;
@@ -112,10 +66,7 @@ impl<'de> Deserialize<'de> for SpanOrOff {
                 if text == "off" {
                     return Ok(SpanOrOff(None));
                 }
-                match quantity(text, TIMES) {
-                    Some(nanos) => Ok(SpanOrOff(Some(Duration::from_nanos(nanos)))),
-                    None => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
-                }
+                text.parse().map(|span| SpanOrOff(Some(span))).map_err(E::custom)
             }
         }
 
@@ -125,13 +76,21 @@ impl<'de> Deserialize<'de> for SpanOrOff {
 
 impl<'de> Deserialize<'de> for Rate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Rate, D::Error> {
-        deserializer.deserialize_str(RATE).map(Rate)
-    }
-}
+        struct BitsPerSecond;
 
-impl<'de> Deserialize<'de> for Octets {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Octets, D::Error> {
-        deserializer.deserialize_str(OCTETS).map(Octets)
+        impl Visitor<'_> for BitsPerSecond {
+            type Value = Rate;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(r#"a rate such as "10mbit" or "1gbit""#)
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Rate, E> {
+                quantity(text, RATES).map(Rate).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+        }
+
+        deserializer.deserialize_str(BitsPerSecond)
     }
 }
 
@@ -206,26 +165,18 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_whole_nanoseconds() {
-        let cases = [
-            (r#""20ms""#, 20_000_000),
-            (r#""1s""#, 1_000_000_000),
-            (r#""250us""#, 250_000),
-            (r#""1.5s""#, 1_500_000_000),
-            (r#""2 min""#, 120_000_000_000),
-        ];
-        for (text, nanos) in cases {
-            assert_eq!(of::<Span>(text), Ok(Span(Duration::from_nanos(nanos))), "{text}");
-        }
+    fn rates_count_by_thousands() {
+        assert_eq!(of::<Rate>(r#""10mbit""#), Ok(Rate(10_000_000)));
+        assert_eq!(of::<Rate>(r#""1.5 gbit""#), Ok(Rate(1_500_000_000)));
+        assert_eq!(of::<Rate>(r#""300bit""#), Ok(Rate(300)));
     }
 
     #[test]
-    fn rates_and_sizes_count_by_thousands_unless_they_say_ki() {
-        assert_eq!(of::<Rate>(r#""10mbit""#), Ok(Rate(10_000_000)));
-        assert_eq!(of::<Rate>(r#""1gbit""#), Ok(Rate(1_000_000_000)));
-        assert_eq!(of::<Octets>(r#""17520B""#), Ok(Octets(17_520)));
-        assert_eq!(of::<Octets>(r#""10KB""#), Ok(Octets(10_000)));
-        assert_eq!(of::<Octets>(r#""64KiB""#), Ok(Octets(65_536)));
+    fn a_timer_has_a_span_or_is_off() {
+        assert_eq!(of::<SpanOrOff>(r#""off""#), Ok(SpanOrOff(None)));
+        let span = Span::from_duration(std::time::Duration::from_millis(40));
+        assert_eq!(of::<SpanOrOff>(r#""40ms""#), Ok(SpanOrOff(Some(span))));
+        assert!(of::<SpanOrOff>(r#""never""#).is_err());
     }
 
     #[test]
@@ -245,9 +196,9 @@ mod tests {
 
     #[test]
     fn what_is_not_a_quantity_is_refused_with_an_example() {
-        for text in [r#""20""#, r#""ms""#, r#""1.ms""#, r#""20mss""#, r#""0.3ns""#, r#""-1s""#, r#""99999999999min""#] {
-            let message = of::<Span>(text).expect_err(text);
-            assert!(message.ends_with(r#"expected a duration such as "20ms", "1.5s" or "250us""#), "{text}: {message}");
+        for text in [r#""20""#, r#""mbit""#, r#""1.mbit""#, r#""20mb""#, r#""0.3bit""#, r#""-1bit""#, "20"] {
+            let message = of::<Rate>(text).expect_err(text);
+            assert!(message.ends_with(r#"expected a rate such as "10mbit" or "1gbit""#), "{text}: {message}");
         }
     }
 }
