@@ -72,9 +72,7 @@ pub enum ProgramError {
         detail: String,
     },
     /// A real program was to run on a userspace node.
-    #[error(
-        "`{command}` is a real program and runs only on a node with a kernel: make the node `linux`, or name a built-in twin"
-    )]
+    #[error("`{command}` is a real program and needs a kernel: make the node `linux`, or name a built-in twin")]
     NotLinux {
         /// The program with its arguments.
         command: String,

@@ -43,9 +43,7 @@ pub enum ValueError {
         smallest: &'static str,
     },
     /// A message that cannot hold its number, or that no datagram can carry.
-    #[error(
-        "a message of {octets} octets cannot be sent: write a size from 4B (its number) to 65507B (the longest datagram)"
-    )]
+    #[error("a message of {octets} octets cannot be sent: write 4B (its number) to 65507B (the longest datagram)")]
     MessageSize {
         /// The size asked for, in octets.
         octets: u64,
@@ -421,7 +419,7 @@ mod tests {
         let large = "`99999999999999999999B` is too large: at most 2^64 - 1 octets can be counted";
         assert_eq!(error("99999999999999999999B"), large);
         let small = "3B".parse::<MessageSize>().expect_err("no room for the number").to_string();
-        assert!(small.contains("from 4B") && small.contains("65507B"), "{small}");
+        assert!(small.contains("4B (its number)") && small.contains("65507B"), "{small}");
     }
 
     #[test]
