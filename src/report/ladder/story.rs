@@ -76,8 +76,8 @@ impl<'a> Story<'a> {
     }
 }
 
-/// Finds the segment that a change of state belongs to: the last that arrived at the node in that moment, or else the next
-/// one that it sends in that moment.
+/// Finds the segment that a change of state belongs to: the last that arrived at the node in that moment, or else the
+/// next one that it sends in that moment.
 #[derive(Default)]
 struct States {
     segments: HashMap<PacketId, TcpFlags>,
