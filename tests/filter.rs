@@ -2,6 +2,7 @@
 //!
 //! tshark is part of what these tests need: without it they fail.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +13,7 @@ use etherparse::{
     PacketBuilder, PacketBuilderStep, TcpHeader, TcpOptionElement, icmpv4, icmpv6,
 };
 use wireglass::filter::{Filter, Names, PacketSubject, Streams, Subject};
+use wireglass::packet::describe::layers;
 use wireglass::packet::{Dissection, Medium};
 use wireglass::rng::Rng;
 use wireglass::time::Instant;
@@ -358,7 +360,7 @@ fn verdict(capture: &Capture, text: &str) -> Result<bool, String> {
     Ok(!ours.is_empty() && ours.len() < capture.frames.len())
 }
 
-const V4_FILTERS: [&str; 108] = [
+const V4_FILTERS: [&str; 109] = [
     "arp",
     "arp.opcode == 1",
     "arp.src.proto_ipv4 == client && arp.dst.proto_ipv4 != client",
@@ -455,6 +457,7 @@ const V4_FILTERS: [&str; 108] = [
     "udp.stream == 1",
     "udp.length == 8",
     "udp contains \"another\"",
+    "udp.payload == \"another\"",
     "icmp",
     "icmp.type == 3 && icmp.code == 4",
     "icmp.ident == 7 && icmp.seq == 1",
@@ -560,4 +563,16 @@ fn random_frame(rng: &mut Rng) -> Vec<u8> {
         2 => icmp_error(unreachable, &segment(header, b"")[14..]),
         _ => segment(header, b""),
     }
+}
+
+#[test]
+fn every_field_of_a_description_is_one_that_tshark_knows() {
+    let output = Command::new("tshark").args(["-G", "fields"]).output().expect("tshark runs; install it");
+    let known = String::from_utf8(output.stdout).expect("tshark prints text");
+    let known: BTreeSet<&str> = known.lines().filter_map(|line| line.split('\t').nth(2)).collect();
+    let frames: Vec<Frame> = v4_frames().into_iter().chain(v6_frames()).collect();
+    let described = frames.iter().flat_map(|frame| layers(Medium::Ethernet, &frame.bytes));
+    let named: BTreeSet<&str> = described.flat_map(|layer| layer.fields).filter_map(|field| field.filter).collect();
+    let unknown: Vec<&&str> = named.difference(&known).collect();
+    assert!(unknown.is_empty() && named.len() > 60, "unknown to tshark: {unknown:?}; named: {}", named.len());
 }

@@ -88,6 +88,9 @@ impl<'a> Part<'a> {
             (Reader::TcpStart(read), _, _) => self.protocol(Protocol::Tcp).map(read),
             (Reader::TcpSequence, _, _) => self.relative_seq(subject),
             (Reader::Udp(read), _, Some(Transport::Udp(header))) => Some(read(header)),
+            (Reader::UdpPayload, _, Some(Transport::Udp(_))) => {
+                Some(self.payload()).filter(|payload| !payload.is_empty()).map(|payload| vec![Value::Bytes(payload)])
+            }
             (Reader::Stream(protocol), _, _) => self.stream(*protocol, subject),
             (Reader::Icmpv4(read), _, Some(Transport::Icmpv4(message))) => Some(read(message)),
             (Reader::Icmpv6(read), _, Some(Transport::Icmpv6(message))) => Some(read(message)),
@@ -99,6 +102,7 @@ impl<'a> Part<'a> {
                 | Reader::Ipv6(_)
                 | Reader::Tcp(_)
                 | Reader::Udp(_)
+                | Reader::UdpPayload
                 | Reader::Icmpv4(_)
                 | Reader::Icmpv6(_),
                 _,

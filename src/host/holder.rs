@@ -66,8 +66,8 @@ pub struct RunAs {
 }
 
 impl RunAs {
-    /// The user who called sudo, if this process is root because of it: a lab folder may be a stranger's, so its programs
-    /// must not run as root.
+    /// The user who called sudo, if this process is root because of it: a lab folder may be a stranger's, so its
+    /// programs must not run as root.
     pub fn sudo_caller() -> Option<RunAs> {
         let number = |name: &str| env::var(name).ok()?.parse().ok();
         let caller = RunAs { uid: number("SUDO_UID")?, gid: number("SUDO_GID")? };

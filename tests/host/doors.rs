@@ -47,7 +47,8 @@ impl Wire {
         self.send(frame);
     }
 
-    /// Everything that comes within `time`, ARP requests for us answered, until `stop` is content with a frame's IP packet.
+    /// Everything that comes within `time`, ARP requests for us answered, until `stop` is content with a frame's IP
+    /// packet.
     fn until<T>(&mut self, time: Duration, mut stop: impl FnMut(&[u8]) -> Option<T>) -> Option<T> {
         let deadline = Instant::now() + time;
         loop {

@@ -1,7 +1,7 @@
 //! Namespaces, doors and programs on the real kernel.
 //!
-//! Where the machine does not allow them, these tests say so and pass; with `WIREGLASS_REQUIRE_LIVE` set they fail instead.
-//! As root, one of them runs all the others again as an unprivileged user.
+//! Where the machine does not allow them, these tests say so and pass; with `WIREGLASS_REQUIRE_LIVE` set they fail
+//! instead. As root, one of them runs all the others again as an unprivileged user.
 
 mod doors;
 mod processes;

@@ -18,8 +18,8 @@ use super::{config, holder};
 const PATIENCE: Duration = Duration::from_secs(20);
 const MARK: &str = "WIREGLASS_TEST_MARK";
 
-/// Not a test of its own: the main process that other tests kill. Runs a program with a child, a grandchild in a session of
-/// its own and an orphan, then waits for its end or its holder's.
+/// Not a test of its own: the main process that other tests kill. Runs a program with a child, a grandchild in a
+/// session of its own and an orphan, then waits for its end or its holder's.
 #[test]
 #[ignore = "the process that other tests start and kill"]
 fn the_victim() {

@@ -123,8 +123,8 @@ fn switch_on(socket: &OwnedFd, option: libc::c_int) -> io::Result<()> {
     if outcome < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// `ETHTOOL_S*` commands of `linux/ethtool.h`: receive and transmit checksums, TCP and generic segmentation, scatter-gather,
-/// generic receive. In this order, since segmentation depends on scatter-gather.
+/// `ETHTOOL_S*` commands of `linux/ethtool.h`: receive and transmit checksums, TCP and generic segmentation,
+/// scatter-gather, generic receive. In this order, since segmentation depends on scatter-gather.
 const OFFLOADS: [u32; 6] = [0x15, 0x17, 0x1f, 0x24, 0x19, 0x2c];
 
 /// `struct ethtool_value`.

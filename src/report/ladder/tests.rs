@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+
 use super::super::text::width;
 use super::*;
 use crate::capture::Direction;
@@ -420,6 +423,51 @@ fn third_hosts_are_named_beside_their_packets() {
 }
 
 #[test]
+fn a_sender_that_gives_its_reasons_is_believed() {
+    // Octets that were seen before, sent as new data: a stack that does so has its reason, a kernel has not.
+    let drawn = |why: Option<Reason>| {
+        let mut scene = Scene::default();
+        scene.send(0, CLIENT, tcp(CLIENT, PSH_ACK, 1, 1, b"abc"), why, Fate::Arrives);
+        scene.send(9, CLIENT, tcp(CLIENT, PSH_ACK, 1, 1, b"abc"), why, Fate::Arrives);
+        scene.settle();
+        scene.draw(Style::plain(120))
+    };
+    assert!(drawn(None).contains("├═ PSH,ACK"), "{}", drawn(None));
+    assert!(!drawn(Some(Reason::NewData)).contains('═'), "{}", drawn(Some(Reason::NewData)));
+}
+
+#[test]
+fn a_packet_still_on_its_way_at_the_end_did_not_get_here() {
+    let mut scene = Scene::default();
+    scene.send(0, CLIENT, udp(CLIENT, b"a"), None, Fate::Arrives);
+    scene.send(1, SERVER, udp(SERVER, b"b"), None, Fate::Arrives);
+    scene.client.pop();
+    let text = scene.draw(Style::plain(120));
+    assert!(text.contains("not seen at client before the end"), "{text}");
+}
+
+#[test]
+fn what_was_lost_before_the_first_packet_has_a_time_before_it() {
+    let mut scene = Scene::default();
+    scene.send(0, SERVER, udp(SERVER, b"a"), None, Fate::Dropped(Impairment::Lost));
+    scene.send(1_500_000, CLIENT, udp(CLIENT, b"b"), None, Fate::Arrives);
+    let text = scene.draw(Style::plain(100));
+    assert!(text.contains("    -1.500000  │"), "{text}");
+    assert!(text.contains(" 1   0.000000  ├"), "{text}");
+}
+
+#[test]
+fn a_state_is_shown_once_beside_the_packet_that_brought_it() {
+    let mut scene = Scene::default();
+    scene.state(0, CLIENT, TcpState::SynSent);
+    // Two packets in the moment of the change: it belongs to the first.
+    scene.send(0, CLIENT, tcp(CLIENT, SYN, 0, 0, b""), Some(Reason::ActiveOpen), Fate::Arrives);
+    scene.send(0, CLIENT, udp(CLIENT, b"a"), Some(Reason::Datagram), Fate::Arrives);
+    let text = scene.draw(Style::plain(100));
+    assert_eq!(text.matches("SYN-SENT").count(), 1, "{text}");
+}
+
+#[test]
 fn without_packets_it_says_so() {
     assert_eq!(Scene::default().draw(Style::plain(80)), "no packets\n");
 }
@@ -427,12 +475,9 @@ fn without_packets_it_says_so() {
 proptest::proptest! {
     #[test]
     fn any_bytes_and_any_comment_stay_within_the_width(
-        packets in proptest::collection::vec(
-            (proptest::prelude::any::<u64>(), proptest::prelude::any::<bool>(), proptest::collection::vec(0_u8.., 0..90), ".{0,80}"),
-            0..12,
-        ),
-        mutate in proptest::collection::vec((0_usize..60, 0_u8..), 0..6),
-        (width, ascii, verbose) in (80_usize..=140, proptest::prelude::any::<bool>(), proptest::prelude::any::<bool>()),
+        packets in vec((any::<u64>(), any::<bool>(), vec(any::<u8>(), 0..90), ".{0,80}"), 0..12),
+        mutate in vec((0_usize..60, any::<u8>()), 0..6),
+        (width, ascii, verbose) in (80_usize..=140, any::<bool>(), any::<bool>()),
     ) {
         let mut scene = Scene::default();
         for (at, is_client, bytes, comment) in packets {
