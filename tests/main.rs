@@ -2,5 +2,10 @@
 
 mod architecture;
 mod capture;
+// They start the binary, which is built with its command line only.
+#[cfg(feature = "cli")]
 mod command_line;
+mod filter;
+#[cfg(feature = "cli")]
+mod host;
 mod support;

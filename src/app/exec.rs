@@ -44,8 +44,6 @@ async fn watch(host: &Host, program: &str, command: &str, exec: Exec) -> Result<
     let node = match host.endpoint() {
         Endpoint::Linux(node) => node,
         Endpoint::Stack(_) => return Err(ProgramError::NotLinux { command: command.to_owned() }),
-        #[cfg(test)]
-        Endpoint::Loopback => return Err(ProgramError::NotLinux { command: command.to_owned() }),
     };
     let mut child = Leash { child: node.exec(exec)?, is_ended: false };
     let mut output = Output { out: child.child.stdout.take(), err: child.child.stderr.take() };

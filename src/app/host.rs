@@ -18,11 +18,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::{Destination, ProgramError};
 use crate::host::LinuxNode;
 use crate::journal::{Event, ProgramEvent};
-use crate::network::NodeHandle;
+use crate::network::{NodeHandle, Reporter};
 use crate::socket;
-
-/// Takes a program's event to the journal, with the time and the node that only the run knows.
-pub type Reporter = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// Which world a host belongs to.
 #[derive(Clone)]
@@ -31,9 +28,6 @@ pub enum Endpoint {
     Stack(NodeHandle),
     /// A real kernel in a namespace of its own.
     Linux(LinuxNode),
-    /// The loopback interface of the machine that runs the tests.
-    #[cfg(test)]
-    Loopback,
 }
 
 /// A place where programs run. Clones are the same place.
@@ -71,8 +65,6 @@ impl Host {
         match &self.endpoint {
             Endpoint::Stack(node) => socket::TcpStream::connect(node, remote).await.map(Stream::Stack),
             Endpoint::Linux(node) => node.connect(remote).await.map(Stream::Kernel),
-            #[cfg(test)]
-            Endpoint::Loopback => tokio::net::TcpStream::connect(remote).await.map(Stream::Kernel),
         }
     }
 
@@ -84,8 +76,6 @@ impl Host {
         match &self.endpoint {
             Endpoint::Stack(node) => socket::TcpListener::bind(node, local, Self::BACKLOG).map(Listener::Stack),
             Endpoint::Linux(node) => node.listen(local).await.map(Listener::Kernel),
-            #[cfg(test)]
-            Endpoint::Loopback => tokio::net::TcpListener::bind(local).await.map(Listener::Kernel),
         }
     }
 
@@ -97,8 +87,6 @@ impl Host {
         match &self.endpoint {
             Endpoint::Stack(node) => socket::UdpSocket::bind(node, local).map(Datagram::Stack),
             Endpoint::Linux(node) => node.udp_bind(local).await.map(Datagram::Kernel),
-            #[cfg(test)]
-            Endpoint::Loopback => tokio::net::UdpSocket::bind(local).await.map(Datagram::Kernel),
         }
     }
 

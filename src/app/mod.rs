@@ -26,7 +26,7 @@ mod values;
 mod tests;
 
 pub use error::ProgramError;
-pub use host::{Datagram, Endpoint, Host, Listener, Reporter, Resolver, Stream};
+pub use host::{Datagram, Endpoint, Host, Listener, Resolver, Stream};
 pub use program::Program;
 pub use run::run;
 pub use values::{Destination, MessageSize, Size, Span, Url, ValueError};

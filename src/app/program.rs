@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn a_wrong_parameter_is_answered_with_the_field_and_what_was_expected() {
         let table = [
-            (r#"{ sink = { prot = 9000 } }"#, "unknown field `prot`, expected `port`"),
+            (r#"{ sink = { prot = 9000 } }"#, "unexpected keys in table: prot, available keys: port"),
             (r#"{ sink = { port = 0 } }"#, "expected a nonzero u16"),
             (r#"{ snik = { port = 1 } }"#, "unknown variant `snik`, expected one of `sink`, `send`"),
             (r#"{ send = { to = "server", bytes = "1KB" } }"#, "`server` is not a destination"),

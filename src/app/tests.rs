@@ -1,1 +1,541 @@
+//! The built-in programs, in pairs, over a userspace network in virtual time.
 
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::{Endpoint, Host, Program, ProgramError, Resolver, exec, run};
+use crate::capture::{Direction, Record, Witness};
+use crate::host::Exec;
+use crate::journal::{Entry, Event, NodeId, ProgramEvent};
+use crate::link::{Action, Pipe, PipeConfig, Rule};
+use crate::network::{Clock, NodeHandle, World, sim};
+use crate::packet::dissect::Tcp;
+use crate::packet::{Dissection, Medium};
+use crate::rng::{Probability, Rng};
+use crate::stack::smoltcp::SmoltcpStack;
+use crate::stack::{Interface, StackConfig, TcpConfig};
+
+const CLIENT: NodeId = NodeId(0);
+const SERVER: NodeId = NodeId(1);
+
+/// What a run left behind.
+#[derive(Default)]
+struct Seen {
+    packets: Vec<(NodeId, Record)>,
+    events: Vec<Entry>,
+}
+
+struct Spy(Arc<Mutex<Seen>>);
+
+impl Witness for Spy {
+    fn packet(&mut self, node: NodeId, record: Record) {
+        self.0.lock().expect("no test panics while it holds this").packets.push((node, record));
+    }
+
+    fn event(&mut self, entry: Entry) {
+        self.0.lock().expect("no test panics while it holds this").events.push(entry);
+    }
+
+    fn settle(&mut self) {}
+}
+
+impl Seen {
+    /// What the programs of a node reported, in order.
+    fn reports(&self, node: NodeId) -> Vec<ProgramEvent> {
+        let of_node = self.events.iter().filter(|entry| entry.node == node);
+        of_node
+            .filter_map(|entry| match &entry.event {
+                Event::Program { report, .. } => Some(report.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Octets and hash of each stream that a node's programs sent, or received.
+    fn streams(&self, node: NodeId, direction: Direction) -> Vec<(u64, String)> {
+        let reports = self.reports(node).into_iter();
+        reports
+            .filter_map(|report| match (report, direction) {
+                (ProgramEvent::StreamSent { bytes, sha256 }, Direction::Out)
+                | (ProgramEvent::StreamReceived { bytes, sha256 }, Direction::In) => Some((bytes, sha256)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The numbers of the messages that arrived, in order of arrival.
+    fn messages_received(&self) -> Vec<u32> {
+        let reports = self.reports(SERVER).into_iter();
+        reports
+            .filter_map(|report| match report {
+                ProgramEvent::MessageReceived { number, .. } => Some(number),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Lines that the programs of a node printed.
+    fn lines(&self, node: NodeId) -> Vec<(String, bool)> {
+        let reports = self.reports(node).into_iter();
+        reports
+            .filter_map(|report| match report {
+                ProgramEvent::Output { line, is_error } => Some((line, is_error)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The TCP segments that a node put on the link, in order.
+    fn segments(&self, node: NodeId) -> impl Iterator<Item = (&Record, Tcp)> + Clone {
+        let sent = self.packets.iter().filter(move |(at, record)| *at == node && record.direction == Direction::Out);
+        sent.filter_map(|(_, record)| {
+            Some((record, Dissection::of(record.medium, &record.bytes, record.wire_len).tcp()?.clone()))
+        })
+    }
+
+    /// The TCP payload that a node put on the link, octets sent again included.
+    fn sent_text(&self, node: NodeId) -> String {
+        let payloads =
+            self.segments(node).filter_map(|(record, tcp)| record.bytes.get(record.bytes.len() - tcp.payload_len..));
+        payloads.map(String::from_utf8_lossy).collect()
+    }
+}
+
+fn address(node: u8) -> IpAddr {
+    std::net::Ipv4Addr::new(10, 0, 0, node).into()
+}
+
+fn address_v6(node: u8) -> IpAddr {
+    std::net::Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, u16::from(node)).into()
+}
+
+fn stack(node: u8, seed: u64, clock: &Clock) -> Box<SmoltcpStack> {
+    let config = StackConfig {
+        interface: Interface {
+            medium: Medium::Ip,
+            mac: [0; 6],
+            addresses: vec![(address(node), 24), (address_v6(node), 64)],
+            gateways: vec![],
+            mtu: 1500,
+        },
+        seed: seed + u64::from(node),
+        tcp: TcpConfig::default(),
+    };
+    Box::new(SmoltcpStack::new(&config, clock.now()))
+}
+
+fn wire() -> PipeConfig {
+    PipeConfig {
+        name: "client-server".to_owned(),
+        delay: Duration::from_millis(10),
+        jitter: Duration::ZERO,
+        rate: None,
+        queue: 1000,
+        loss: Probability::NEVER,
+        reorder: Probability::NEVER,
+        reorder_by: 3,
+        duplicate: Probability::NEVER,
+        corrupt: Probability::NEVER,
+        mtu: 1500,
+        rules: vec![],
+    }
+}
+
+/// Runs a scenario on two hosts, `client` and `server`; `there` is the wire to the server.
+fn scene<F: Future>(
+    seed: u64,
+    there: PipeConfig,
+    scenario: impl FnOnce(Host, Host, Resolver) -> F,
+) -> (F::Output, Seen) {
+    let seen = Arc::new(Mutex::new(Seen::default()));
+    let spy = Box::new(Spy(seen.clone()));
+    let (output, _) = sim::run(|clock: &Clock| {
+        let mut world = World::new(clock.clone(), spy);
+        let client = world.add_stack(stack(1, seed, clock));
+        let server = world.add_stack(stack(2, seed, clock));
+        world.lay_pipe("client-server", CLIENT, SERVER, Pipe::new(there, Rng::derive(seed, "there")));
+        world.lay_pipe("client-server", SERVER, CLIENT, Pipe::new(wire(), Rng::derive(seed, "back")));
+        let host = |node: NodeHandle, number: u8| {
+            let reporter = world.reporter(node.node());
+            Host::new(Endpoint::Stack(node), [address(number), address_v6(number)], reporter)
+        };
+        let (client, server) = (host(client, 1), host(server, 2));
+        let resolver = [("client".to_owned(), address(1)), ("server".to_owned(), address(2))].into_iter().collect();
+        (world, scenario(client, server, resolver))
+    })
+    .expect("a paused runtime needs nothing of the system");
+    let seen = std::mem::take(&mut *seen.lock().expect("the run is over"));
+    (output, seen)
+}
+
+fn program(toml: &str) -> Program {
+    #[derive(serde::Deserialize)]
+    struct Step {
+        run: Program,
+    }
+    toml::from_str::<Step>(&format!("run = {toml}")).expect(toml).run
+}
+
+/// Starts a server and returns once it is ready.
+async fn start(server: &str, host: &Host, seed: u64) -> tokio::task::JoinHandle<Result<(), ProgramError>> {
+    let (program, host) = (program(server), host.clone());
+    let (ready, is_ready) = oneshot::channel();
+    let task = tokio::task::spawn_local(async move {
+        run(&program, &host, &Resolver::default(), seed, || ready.send(()).expect("the test waits")).await
+    });
+    // An error means that the server has ended instead; its task says why.
+    let _ = is_ready.await;
+    task
+}
+
+/// Runs a server and its client until the client has ended and all is quiet.
+fn pair(seed: u64, there: PipeConfig, server: &str, client: &str) -> (Result<(), ProgramError>, Seen) {
+    scene(seed, there, |client_host, server_host, resolver| async move {
+        start(server, &server_host, seed).await;
+        run(&program(client), &client_host, &resolver, seed, || panic!("a client is never ready")).await
+    })
+}
+
+const ENDED_WELL: ProgramEvent = ProgramEvent::Ended { ok: true, detail: String::new() };
+
+#[test]
+fn a_sink_receives_what_was_sent() {
+    for bytes in [0, 1, 17_520, 300_001] {
+        let client = format!(r#"{{ send = {{ to = "server:9000", bytes = "{bytes}B" }} }}"#);
+        let (outcome, seen) = pair(1, wire(), "{ sink = { port = 9000 } }", &client);
+        outcome.expect("the link is clean");
+        let sent = seen.streams(CLIENT, Direction::Out);
+        assert_eq!(sent.iter().map(|(octets, _)| *octets).collect::<Vec<_>>(), [bytes]);
+        assert_eq!(sent, seen.streams(SERVER, Direction::In));
+        assert_eq!(seen.reports(CLIENT).first(), Some(&ProgramEvent::Started));
+        assert_eq!(seen.reports(CLIENT).last(), Some(&ENDED_WELL));
+    }
+}
+
+#[test]
+fn the_data_is_the_seed_s_and_does_not_depend_on_how_it_is_cut() {
+    let client = r#"{ send = { to = "server:9000", bytes = "20001B" } }"#;
+    let sent = |seed, there| pair(seed, there, "{ sink = { port = 9000 } }", client).1.streams(CLIENT, Direction::Out);
+    let mut data = vec![0; 20_001];
+    Rng::derive(1, "send").fill(&mut data);
+    let hash: String =
+        <sha2::Sha256 as sha2::Digest>::digest(&data).iter().map(|octet| format!("{octet:02x}")).collect();
+    assert_eq!(sent(1, wire()), [(20_001, hash)]);
+    assert_eq!(sent(1, PipeConfig { loss: Probability::from_percent(5), ..wire() }), sent(1, wire()));
+    assert_ne!(sent(2, wire()), sent(1, wire()));
+}
+
+#[test]
+fn the_hash_of_nothing_is_the_one_that_everybody_knows() {
+    let client = r#"{ send = { to = "server:9000", bytes = "0B" } }"#;
+    let (_, seen) = pair(1, wire(), "{ sink = { port = 9000 } }", client);
+    let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    assert_eq!(seen.streams(SERVER, Direction::In), [(0, empty.to_owned())]);
+}
+
+#[test]
+fn streams_survive_loss_whole() {
+    let lossy = PipeConfig { loss: Probability::from_percent(5), ..wire() };
+    let client = r#"{ send = { to = "server:9000", bytes = "100KB" } }"#;
+    let (outcome, seen) = pair(3, lossy, "{ sink = { port = 9000 } }", client);
+    outcome.expect("TCP sends again what is lost");
+    assert_eq!(seen.streams(CLIENT, Direction::Out), seen.streams(SERVER, Direction::In));
+}
+
+#[test]
+fn an_exchange_server_answers_only_after_the_half_close() {
+    let server = r#"{ exchange-server = { port = 9000, bytes = "30KB" } }"#;
+    let client = r#"{ exchange = { to = "server:9000", bytes = "20KB" } }"#;
+    let (outcome, seen) = pair(1, wire(), server, client);
+    outcome.expect("the link is clean");
+    let (to_server, to_client) = (seen.streams(CLIENT, Direction::Out), seen.streams(SERVER, Direction::Out));
+    assert_eq!(to_server, seen.streams(SERVER, Direction::In));
+    assert_eq!(to_client, seen.streams(CLIENT, Direction::In));
+    assert_eq!((to_server[0].0, to_client[0].0), (20_000, 30_000));
+    let (fin, _) = seen.segments(CLIENT).find(|(_, tcp)| tcp.flags.fin()).expect("the client closes");
+    let (before, _) =
+        seen.packets.split_at(seen.packets.iter().position(|(_, record)| record == fin).expect("it is there"));
+    let before = Seen { packets: before.to_vec(), events: vec![] };
+    assert_eq!(before.sent_text(SERVER), "", "the server spoke before it was its turn");
+}
+
+#[test]
+fn one_server_serves_many_clients_side_by_side_over_both_families() {
+    let (outcomes, seen) = scene(1, wire(), |client, server, resolver| async move {
+        start("{ sink = { port = 9000 } }", &server, 1).await;
+        // One that opens a connection and says nothing must not stop the others.
+        let _silent = client.connect((address(2), 9000).into()).await.expect("the sink listens");
+        let mut outcomes = Vec::new();
+        for to in ["10.0.0.2:9000", "[fd00::2]:9000", "server:9000"] {
+            let client_program = program(&format!(r#"{{ send = {{ to = "{to}", bytes = "5KB" }} }}"#));
+            outcomes.push(run(&client_program, &client, &resolver, 1, || ()).await.is_ok());
+        }
+        outcomes
+    });
+    assert_eq!(outcomes, [true; 3]);
+    let whole = seen.streams(SERVER, Direction::In).into_iter().filter(|(octets, _)| *octets == 5000);
+    assert_eq!(whole.count(), 3);
+    let accepted = seen.reports(SERVER).into_iter().filter(|report| matches!(report, ProgramEvent::Accepted { .. }));
+    assert_eq!(accepted.count(), 4);
+}
+
+#[test]
+fn messages_over_tcp_arrive_in_order_each_in_a_segment_of_its_own() {
+    let client = r#"{ message-send = { to = "server:7000", over = "tcp", count = 50, size = "100B", every = "3ms" } }"#;
+    let (outcome, seen) = pair(1, wire(), r#"{ message-sink = { port = 7000, over = "tcp" } }"#, client);
+    outcome.expect("the link is clean");
+    assert_eq!(seen.messages_received(), (1..=50).collect::<Vec<u32>>());
+    let lengths = seen.segments(CLIENT).map(|(_, tcp)| tcp.payload_len).filter(|length| *length > 0);
+    assert_eq!(lengths.collect::<Vec<_>>(), [102; 50]);
+}
+
+#[test]
+fn messages_over_tcp_arrive_in_order_even_when_some_are_lost() {
+    let lossy = PipeConfig { loss: Probability::from_percent(10), ..wire() };
+    let client = r#"{ message-send = { to = "server:7000", over = "tcp", count = 50, size = "4B", every = "20ms" } }"#;
+    let (outcome, seen) = pair(14, lossy, r#"{ message-sink = { port = 7000, over = "tcp" } }"#, client);
+    outcome.expect("TCP sends again what is lost");
+    assert_eq!(seen.messages_received(), (1..=50).collect::<Vec<u32>>());
+}
+
+#[test]
+fn messages_over_udp_arrive_as_the_link_lets_them() {
+    let rule = |id: &str, nth, action| Rule { id: id.to_owned(), when: Arc::new(|_| true), nth: vec![nth], action };
+    let there =
+        PipeConfig { rules: vec![rule("lose", 3, Action::Drop), rule("overtake", 6, Action::Hold(1))], ..wire() };
+    let client =
+        r#"{ message-send = { to = "server:7000", over = "udp", count = 10, size = "100B", every = "20ms" } }"#;
+    let (outcome, seen) = pair(1, there, r#"{ message-sink = { port = 7000, over = "udp" } }"#, client);
+    outcome.expect("UDP does not know");
+    // Each rule counts for itself, the second without what the first has taken; so the 7th datagram is its 6th.
+    assert_eq!(seen.messages_received(), [1, 2, 4, 5, 6, 8, 7, 9, 10]);
+}
+
+#[test]
+fn messages_go_on_the_beat_counted_from_the_first() {
+    let client = r#"{ message-send = { to = "server:7000", over = "udp", count = 4, size = "4B", every = "20ms" } }"#;
+    let (_, seen) = pair(1, wire(), r#"{ message-sink = { port = 7000, over = "udp" } }"#, client);
+    let is_sent = |event: &Event| matches!(event, Event::Program { report: ProgramEvent::MessageSent { .. }, .. });
+    let beats: Vec<u64> =
+        seen.events.iter().filter(|entry| is_sent(&entry.event)).map(|entry| entry.at.as_nanos()).collect();
+    assert_eq!(beats, [0, 20_000_000, 40_000_000, 60_000_000]);
+}
+
+#[test]
+fn a_datagram_without_a_number_is_reported_and_the_sink_goes_on() {
+    let ((), seen) = scene(1, wire(), |client, server, _| async move {
+        start(r#"{ message-sink = { port = 7000, over = "udp" } }"#, &server, 1).await;
+        let socket = client.bind_udp((address(1), 0).into()).await.expect("a port is free");
+        for datagram in [&b"abc"[..], &[0, 0, 0, 9]] {
+            socket.send_to(datagram, (address(2), 7000).into()).await.expect("there is room");
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    });
+    for e in &seen.events {
+        eprintln!("{e:?}");
+    }
+    assert_eq!(seen.messages_received(), [9]);
+    let lines = seen.lines(SERVER);
+    assert!(matches!(&lines[..], [(line, true)] if line.contains("3 octets has no room for its number")), "{lines:?}");
+}
+
+#[test]
+fn a_stream_that_ends_inside_a_message_is_reported() {
+    use tokio::io::AsyncWriteExt;
+    for broken in [&[0_u8][..], &[0, 4, 0, 0], &[0, 3, 1, 2, 3]] {
+        let ((), seen) = scene(1, wire(), |client, server, _| async move {
+            start(r#"{ message-sink = { port = 7000, over = "tcp" } }"#, &server, 1).await;
+            let mut stream = client.connect((address(2), 7000).into()).await.expect("the sink listens");
+            stream.write_all(&[0, 4, 0, 0, 0, 1]).await.expect("the sink reads");
+            stream.write_all(broken).await.expect("the sink reads");
+            stream.shutdown().await.expect("always possible");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        });
+        assert_eq!(seen.messages_received(), [1]);
+        assert_eq!(seen.lines(SERVER).len(), 1, "{broken:?}");
+    }
+}
+
+#[test]
+fn a_client_without_a_server_is_told_what_to_do() {
+    let ((), seen) = scene(1, wire(), |client, _server, resolver| async move {
+        let send = program(r#"{ send = { to = "server:9000", bytes = "1KB" } }"#);
+        let error = run(&send, &client, &resolver, 1, || ()).await.expect_err("nobody listens").to_string();
+        assert!(error.starts_with("`send` cannot connect to server:9000 (10.0.0.2:9000): "), "{error}");
+        assert!(error.ends_with("; nothing listens there: start its server in an earlier step"), "{error}");
+    });
+    let reports = seen.reports(CLIENT);
+    assert!(
+        matches!(reports.last(), Some(ProgramEvent::Ended { ok: false, detail }) if detail.contains("cannot connect"))
+    );
+}
+
+#[test]
+fn two_servers_on_one_port_are_told_apart_by_an_error() {
+    let ((), _) = scene(1, wire(), |_client, server, _| async move {
+        start("{ sink = { port = 9000 } }", &server, 1).await;
+        let second = start(r#"{ exchange-server = { port = 9000, bytes = "1KB" } }"#, &server, 1).await;
+        let error = second.await.expect("no panic").expect_err("the port is taken").to_string();
+        assert!(error.starts_with("`exchange-server` cannot listen on 10.0.0.2:9000: "), "{error}");
+        assert!(error.ends_with("another program of this node holds that port: give each its own"), "{error}");
+    });
+}
+
+#[test]
+fn a_server_stops_with_its_connections_when_its_task_is_aborted() {
+    let (refused, _) = scene(1, wire(), |client, server, _| async move {
+        let task = start("{ sink = { port = 9000 } }", &server, 1).await;
+        let _held = client.connect((address(2), 9000).into()).await.expect("the sink listens");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        task.abort();
+        assert!(task.await.expect_err("it was aborted").is_cancelled());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        // Its port is free again, and nobody answers there.
+        client.connect((address(2), 9000).into()).await.err().map(|error| error.kind())
+    });
+    assert_eq!(refused, Some(std::io::ErrorKind::ConnectionRefused));
+}
+
+#[test]
+fn a_real_program_is_refused_on_a_userspace_node() {
+    let ((), seen) = scene(1, wire(), |client, _server, _| async move {
+        let curl = Exec { argv: vec!["/usr/bin/curl".to_owned(), "http://server/".to_owned()], ..Exec::default() };
+        let error = exec::run(&client, curl).await.expect_err("there is no kernel here").to_string();
+        assert!(error.starts_with("`/usr/bin/curl http://server/` is a real program"), "{error}");
+    });
+    let names = seen.events.iter().filter_map(|entry| match &entry.event {
+        Event::Program { program, .. } => Some(program.as_str()),
+        _ => None,
+    });
+    assert_eq!(names.collect::<Vec<_>>(), ["curl", "curl"]);
+}
+
+#[cfg(not(feature = "http"))]
+#[test]
+fn the_http_programs_say_how_to_get_them() {
+    let server = r#"{ http-server = { port = 80, path = "/", body = "" } }"#;
+    let ((), _) = scene(1, wire(), |_client, host, _| async move {
+        let error = start(server, &host, 1).await.await.expect("no panic").expect_err("it is not built in");
+        assert_eq!(error.to_string(), "`http-server` is not in this build: build wireglass with the feature `http`");
+    });
+}
+
+#[cfg(feature = "http")]
+mod http {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const SERVER_OF_POSTS: &str =
+        r#"{ http-server = { port = 8080, path = "/api/posts", body = '{"posts": [1, 2]}' } }"#;
+
+    fn fetch(url: &str) -> Seen {
+        let (outcome, seen) = pair(1, wire(), SERVER_OF_POSTS, &format!(r#"{{ http-get = {{ url = "{url}" }} }}"#));
+        outcome.expect("a status is an answer, not an error");
+        seen
+    }
+
+    #[test]
+    fn a_page_is_fetched_as_curl_fetches_it() {
+        let seen = fetch("http://server:8080/api/posts?page=2");
+        let request = format!(
+            "GET /api/posts?page=2 HTTP/1.1\r\nHost: server:8080\r\nUser-Agent: wireglass/{}\r\nAccept: */*\r\n\
+             Connection: close\r\n\r\n",
+            env!("CARGO_PKG_VERSION")
+        );
+        assert_eq!(seen.sent_text(CLIENT), request);
+        let response = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\
+                        Content-Length: 17\r\n\r\n{\"posts\": [1, 2]}";
+        assert_eq!(seen.sent_text(SERVER), response);
+        assert_eq!(seen.lines(CLIENT), [("{\"posts\": [1, 2]}".to_owned(), false)]);
+    }
+
+    #[test]
+    fn both_ends_report_the_request_and_its_response() {
+        let seen = fetch("http://server:8080/api/posts");
+        let request = ProgramEvent::Request { method: "GET".to_owned(), target: "/api/posts".to_owned() };
+        for node in [CLIENT, SERVER] {
+            let reports = seen.reports(node);
+            assert!(reports.contains(&request), "{reports:?}");
+            assert!(reports.contains(&ProgramEvent::Response { status: 200, bytes: 17 }), "{reports:?}");
+        }
+        assert_eq!(seen.reports(CLIENT).last(), Some(&ENDED_WELL));
+        assert_eq!(seen.lines(SERVER), [], "the close was not orderly");
+    }
+
+    #[test]
+    fn elsewhere_the_answer_is_404_and_the_client_ends_well() {
+        let seen = fetch("http://server:8080/nothing");
+        let is_404 =
+            |report: &ProgramEvent| matches!(report, ProgramEvent::Response { status: 404, bytes } if *bytes > 0);
+        assert!(seen.reports(CLIENT).iter().any(is_404));
+        assert_eq!(seen.lines(CLIENT)[0].0, "There is nothing at /nothing. This server has /api/posts");
+    }
+
+    #[test]
+    fn a_page_that_is_not_json_is_plain_text() {
+        let server = r#"{ http-server = { port = 80, path = "/", body = "{not json\nat all" } }"#;
+        let (outcome, seen) = pair(1, wire(), server, r#"{ http-get = { url = "http://server" } }"#);
+        outcome.expect("the page is there");
+        assert!(seen.sent_text(SERVER).contains("Content-Type: text/plain; charset=utf-8\r\n"));
+        let lines: Vec<String> = seen.lines(CLIENT).into_iter().map(|(line, _)| line).collect();
+        assert_eq!(lines, ["{not json", "at all"]);
+    }
+
+    #[test]
+    fn the_connection_closes_without_a_reset_and_at_once() {
+        let seen = fetch("http://server:8080/api/posts");
+        let segments = || seen.segments(CLIENT).chain(seen.segments(SERVER));
+        assert!(segments().all(|(_, tcp)| !tcp.flags.rst()));
+        assert_eq!(segments().filter(|(_, tcp)| tcp.flags.fin()).count(), 2);
+        let ended = seen.events.iter().rfind(|entry| matches!(entry.event, Event::Program { .. })).expect("they spoke");
+        // The handshake, the request and the response: two round trips of 20 ms, and at most one more for the close.
+        assert!(ended.at.as_nanos() <= 60_000_000, "{}", ended.at);
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_packets() {
+        assert_eq!(fetch("http://server:8080/api/posts").packets, fetch("http://server:8080/api/posts").packets);
+    }
+
+    #[test]
+    fn a_peer_that_does_not_speak_http_is_reported_as_such() {
+        let (outcome, _) = scene(1, wire(), |client, host, resolver| async move {
+            let listener = host.listen((address(2), 80).into()).await.expect("the port is free");
+            tokio::task::spawn_local(async move {
+                let (mut stream, _) = listener.accept().await.expect("a connection comes");
+                stream.read(&mut [0; 1000]).await.expect("a request comes");
+                stream.write_all(b"220 mail ready\r\n").await.expect("the client reads");
+                stream.shutdown().await.expect("always possible");
+                // Until the client has closed too.
+                while stream.read(&mut [0; 1000]).await.is_ok_and(|octets| octets > 0) {}
+            });
+            run(&program(r#"{ http-get = { url = "http://server/" } }"#), &client, &resolver, 1, || ()).await
+        });
+        let error = outcome.expect_err("that is not HTTP").to_string();
+        assert!(error.starts_with("`http-get` does not understand server:80: "), "{error}");
+    }
+
+    #[test]
+    fn a_server_answers_a_client_that_does_not_speak_http_and_serves_on() {
+        let (fetched, seen) = scene(1, wire(), |client, host, resolver| async move {
+            start(SERVER_OF_POSTS, &host, 1).await;
+            let mut stream = client.connect((address(2), 8080).into()).await.expect("it listens");
+            stream.write_all(b"what?\r\n\r\n").await.expect("it reads");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.expect("it answers and closes");
+            assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+            let get = program(r#"{ http-get = { url = "http://server:8080/api/posts" } }"#);
+            run(&get, &client, &resolver, 1, || ()).await.is_ok()
+        });
+        assert!(fetched);
+        let lines = seen.lines(SERVER);
+        assert!(
+            matches!(&lines[..], [(line, true)] if line.starts_with("`http-server` does not understand 10.0.0.1:")),
+            "{lines:?}"
+        );
+    }
+}

@@ -89,8 +89,12 @@ pub(super) enum Reader {
     Tcp(for<'a> fn(&Segment<'a>) -> Values<'a>),
     /// The first octets of each TCP header, of which an ICMP error may quote only eight.
     TcpStart(fn(&[u8]) -> Values<'static>),
+    /// The relative sequence number.
+    TcpSequence,
     /// Each UDP header.
     Udp(fn(&Udp) -> Values<'static>),
+    /// The data of each UDP datagram, if there is any.
+    UdpPayload,
     /// The connection's or conversation's number, for TCP or UDP.
     Stream(Protocol),
     /// An ICMP message.
@@ -248,8 +252,8 @@ static TCP: [Field; 30] = [
     ),
     field("tcp.stream", Kind::Number(32), Reader::Stream(Protocol::Tcp)),
     field("tcp.len", Kind::Number(32), Reader::Tcp(|segment| optional(segment.length()))),
-    field("tcp.seq", Kind::Number(32), Reader::Tcp(|segment| optional(segment.relative_seq()))),
-    field("tcp.seq_raw", Kind::Number(32), Reader::Tcp(|segment| number(segment.header.seq.0))),
+    field("tcp.seq", Kind::Number(32), Reader::TcpSequence),
+    field("tcp.seq_raw", Kind::Number(32), Reader::Tcp(|segment| optional(segment.raw_seq()))),
     field("tcp.ack", Kind::Number(32), Reader::Tcp(|segment| optional(segment.relative_ack()))),
     field("tcp.ack_raw", Kind::Number(32), Reader::Tcp(|segment| number(segment.header.ack.0))),
     field("tcp.hdr_len", Kind::Number(8), Reader::Tcp(|segment| size(segment.header.header_len))),
@@ -287,7 +291,7 @@ static TCP: [Field; 30] = [
     field("tcp.payload", Kind::Bytes, Reader::Tcp(|segment| segment.payload().map(Value::Bytes).into_iter().collect())),
 ];
 
-static UDP_AND_ICMP: [Field; 16] = [
+static UDP_AND_ICMP: [Field; 17] = [
     field("udp.srcport", Kind::Number(16), Reader::Udp(|udp| number(udp.src_port))),
     field("udp.dstport", Kind::Number(16), Reader::Udp(|udp| number(udp.dst_port))),
     field(
@@ -298,6 +302,7 @@ static UDP_AND_ICMP: [Field; 16] = [
     field("udp.stream", Kind::Number(32), Reader::Stream(Protocol::Udp)),
     field("udp.length", Kind::Number(16), Reader::Udp(|udp| number(udp.length))),
     field("udp.checksum", Kind::Number(16), Reader::Udp(|udp| number(udp.checksum))),
+    field("udp.payload", Kind::Bytes, Reader::UdpPayload),
     field("icmp.type", Kind::Number(8), Reader::Icmpv4(|icmp| number(icmp.kind))),
     field("icmp.code", Kind::Number(8), Reader::Icmpv4(|icmp| number(icmp.code))),
     field("icmp.ident", Kind::Number(16), Reader::Icmpv4(|icmp| echo(icmp, [0, 8], 0))),

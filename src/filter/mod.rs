@@ -6,9 +6,10 @@
 //! so the error asks for `tcp.flags.ack == 0`.
 //!
 //! A filter looks at one packet at a time, Wireshark also at those before it. They can therefore differ where Wireshark
-//! has put pieces together: on IP fragments and on HTTP messages that span segments (they agree with its reassembly
-//! switched off), and on the payload of retransmissions, which Wireshark does not open. HTTP is told by its first line,
-//! on any port; `data` is payload that is not HTTP.
+//! puts pieces together: a fragment is data to us, while Wireshark opens the last one of a complete set; an HTTP message
+//! counts where it begins, in Wireshark where it ends (they agree with `tcp.desegment_tcp_streams` off); the payload of
+//! a retransmission is opened here and not there. HTTP is told by its first line, on any port, and what is not HTTP is
+//! `data`; Wireshark knows more protocols.
 //!
 //! What lives here: reading, printing and asking filters, and numbering conversations ([`Streams`]). The journal's
 //! entries are asked through fields `event.…`, named as in `journal.jsonl`.

@@ -1,8 +1,8 @@
 //! Conversations, numbered as Wireshark numbers them.
 //!
 //! Measured on Wireshark 4.0 and held against it by a test: a conversation is a pair of endpoints; a SYN whose sequence
-//! number is not the one known for its sender begins a new one; a SYN,ACK with another number only moves the base.
-//! Datagrams quoted in ICMP errors belong to their conversation, quoted TCP segments do not.
+//! number is not the one known for its sender begins a new one; a SYN,ACK with another number only moves the base. What
+//! an ICMP error quotes belongs to its conversation too, but sets no first base.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -69,10 +69,21 @@ impl Streams {
             },
             Some(Transport::Udp(_)) => (self.datagram(dissection), None),
             Some(Transport::Icmpv4(_) | Transport::Icmpv6(_)) => {
-                let quoted = dissection.quoted.as_deref().filter(|quoted| quoted.udp().is_some());
-                (quoted.and_then(|quoted| self.datagram(quoted)), None)
+                (dissection.quoted.as_deref().and_then(|quoted| self.quoted(quoted)), None)
             }
             None => (None, None),
+        }
+    }
+
+    fn quoted(&mut self, dissection: &Dissection) -> Option<u32> {
+        let (source, destination) = endpoints(dissection)?;
+        match dissection.tcp() {
+            Some(tcp) => {
+                let connection = self.connection(source, destination, tcp);
+                self.connections.insert(pair(source, destination), connection);
+                Some(connection.stream)
+            }
+            None => self.datagram(dissection),
         }
     }
 
@@ -82,33 +93,36 @@ impl Streams {
         Some(*self.conversations.entry(pair(source, destination)).or_insert(count))
     }
 
-    fn segment(&mut self, source: SocketAddr, destination: SocketAddr, tcp: &Tcp) -> (u32, RelativeSeq) {
-        let from_higher = usize::from(source > destination);
-        let to_higher = 1 - from_higher;
+    /// The connection that a segment belongs to: the latest one, or a new one when its SYN does not repeat the known one.
+    fn connection(&mut self, source: SocketAddr, destination: SocketAddr, tcp: &Tcp) -> Connection {
+        let sender = usize::from(source > destination);
+        let is_request = tcp.flags.syn() && !tcp.flags.ack();
+        let is_answer = tcp.flags.syn() && tcp.flags.ack();
         let known = self.connections.get(&pair(source, destination)).copied();
-        // The ports are used again when a SYN does not repeat the one that is known.
         let mut connection = known
-            .filter(|known| {
-                let is_request = tcp.flags.syn() && !tcp.flags.ack();
-                !is_request || known.bases[from_higher].is_none_or(|base| base == tcp.seq)
-            })
+            .filter(|known| !is_request || known.bases[sender].is_none_or(|base| base == tcp.seq))
             .unwrap_or_else(|| {
                 let stream = self.connection_count;
                 self.connection_count += 1;
                 Connection { stream, bases: [None, None] }
             });
-        let base = match connection.bases[from_higher] {
-            Some(base) if !(tcp.flags.syn() && tcp.flags.ack()) => base,
-            Some(_) | None if tcp.flags.syn() => tcp.seq,
-            Some(_) | None => tcp.seq - 1,
-        };
-        connection.bases[from_higher] = Some(base);
-        if tcp.flags.ack() && connection.bases[to_higher].is_none() {
-            connection.bases[to_higher] = Some(tcp.ack - 1);
+        if is_answer && connection.bases[sender].is_some() {
+            connection.bases[sender] = Some(tcp.seq);
+        }
+        connection
+    }
+
+    fn segment(&mut self, source: SocketAddr, destination: SocketAddr, tcp: &Tcp) -> (u32, RelativeSeq) {
+        let mut connection = self.connection(source, destination, tcp);
+        let sender = usize::from(source > destination);
+        let receiver = 1 - sender;
+        let first = if tcp.flags.syn() { tcp.seq } else { tcp.seq - 1 };
+        let isn_sender = *connection.bases[sender].get_or_insert(first);
+        if tcp.flags.ack() && connection.bases[receiver].is_none() {
+            connection.bases[receiver] = Some(tcp.ack - 1);
         }
         self.connections.insert(pair(source, destination), connection);
-        let isn_receiver = connection.bases[to_higher];
-        (connection.stream, RelativeSeq { isn_sender: base, isn_receiver })
+        (connection.stream, RelativeSeq { isn_sender, isn_receiver: connection.bases[receiver] })
     }
 }
 

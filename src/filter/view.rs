@@ -77,9 +77,7 @@ impl<'a> Part<'a> {
         let network = self.dissection.network.as_ref();
         let values = match (&field.reader, network, transport) {
             (Reader::Frame(read), _, _) => Some(read(subject)),
-            (Reader::Presence(protocol), _, _) => {
-                self.protocol(*protocol).map(|bytes| Values::from_iter([Value::Bytes(bytes)]))
-            }
+            (Reader::Presence(protocol), _, _) => self.protocol(*protocol).map(|bytes| vec![Value::Bytes(bytes)]),
             (Reader::Ethernet(read), _, _) => self.dissection.ethernet.as_ref().map(read),
             (Reader::Arp(read), Some(Network::Arp(arp)), _) => Some(read(arp)),
             (Reader::Ipv4(read), Some(Network::Ipv4(header)), _) => Some(read(header)),
@@ -88,7 +86,11 @@ impl<'a> Part<'a> {
                 Some(read(&Segment { header, part: self, subject: *subject }))
             }
             (Reader::TcpStart(read), _, _) => self.protocol(Protocol::Tcp).map(read),
+            (Reader::TcpSequence, _, _) => self.relative_seq(subject),
             (Reader::Udp(read), _, Some(Transport::Udp(header))) => Some(read(header)),
+            (Reader::UdpPayload, _, Some(Transport::Udp(_))) => {
+                Some(self.payload()).filter(|payload| !payload.is_empty()).map(|payload| vec![Value::Bytes(payload)])
+            }
             (Reader::Stream(protocol), _, _) => self.stream(*protocol, subject),
             (Reader::Icmpv4(read), _, Some(Transport::Icmpv4(message))) => Some(read(message)),
             (Reader::Icmpv6(read), _, Some(Transport::Icmpv6(message))) => Some(read(message)),
@@ -100,6 +102,7 @@ impl<'a> Part<'a> {
                 | Reader::Ipv6(_)
                 | Reader::Tcp(_)
                 | Reader::Udp(_)
+                | Reader::UdpPayload
                 | Reader::Icmpv4(_)
                 | Reader::Icmpv6(_),
                 _,
@@ -156,26 +159,35 @@ impl<'a> Part<'a> {
         Some(self.up_to_end_of_data(start)).filter(|bytes| !bytes.is_empty())
     }
 
-    /// What the network header says comes next; `None` in fragments but the first, where it comes not.
+    /// What the network header says comes next; `None` in fragments: Wireshark opens none before it has all of them.
     fn protocol_number(self) -> Option<u8> {
         match self.dissection.network.as_ref()? {
-            Network::Ipv4(header) => (header.fragment_offset == 0).then_some(header.protocol),
-            Network::Ipv6(header) => {
-                (!header.is_fragment || self.dissection.transport.is_some()).then_some(header.protocol)
-            }
+            Network::Ipv4(header) => (header.fragment_offset == 0 && !header.more_fragments).then_some(header.protocol),
+            Network::Ipv6(header) => (!header.is_fragment).then_some(header.protocol),
             Network::Arp(_) => None,
         }
     }
 
     fn stream(self, protocol: Protocol, subject: &PacketSubject<'a>) -> Option<Values<'a>> {
         let has_stream = match self.dissection.transport.as_ref()? {
-            // Wireshark does not follow connections through errors, but it does follow datagrams.
-            Transport::Tcp(_) => protocol == Protocol::Tcp && !self.is_quoted,
+            Transport::Tcp(_) => protocol == Protocol::Tcp,
             Transport::Udp(_) => protocol == Protocol::Udp,
             Transport::Icmpv4(_) | Transport::Icmpv6(_) => false,
         };
         let number = subject.stream.filter(|_| has_stream)?;
-        Some(Values::from_iter([Value::Number(number.into())]))
+        Some(vec![Value::Number(number.into())])
+    }
+
+    /// The relative sequence number. That of a quoted segment stays as it is, and is there even if no more than the eight
+    /// octets that RFC 792 asks for were quoted.
+    fn relative_seq(self, subject: &PacketSubject<'a>) -> Option<Values<'a>> {
+        let seq = if self.is_quoted {
+            let bytes = self.protocol(Protocol::Tcp)?.get(4..8)?;
+            u32::from_be_bytes(bytes.try_into().ok()?)
+        } else {
+            subject.relative?.seq(self.dissection.tcp()?)
+        };
+        Some(vec![Value::Number(seq.into())])
     }
 
     fn http(self) -> Option<Http<'a>> {
@@ -206,12 +218,9 @@ impl<'a> Segment<'a> {
         (!self.part.is_quoted).then_some(self.header.payload_len as u32)
     }
 
-    /// Relative sequence number; that of a quoted segment stays as it is.
-    pub(super) fn relative_seq(&self) -> Option<u32> {
-        if self.part.is_quoted {
-            return Some(self.header.seq.0);
-        }
-        self.subject.relative.map(|relative| relative.seq(self.header))
+    /// The sequence number as it stands there; Wireshark has it under `tcp.seq` for a quoted segment.
+    pub(super) fn raw_seq(&self) -> Option<u32> {
+        (!self.part.is_quoted).then_some(self.header.seq.0)
     }
 
     /// Relative acknowledgment number; that of a quoted segment stays as it is.
@@ -262,7 +271,7 @@ impl<'a> Segment<'a> {
             };
             let Some(option) = bytes.get(..length) else { break };
             if *kind == wanted {
-                return Values::from_iter([Value::Bytes(option)]);
+                return vec![Value::Bytes(option)];
             }
             bytes = &bytes[length..];
         }

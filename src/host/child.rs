@@ -1,7 +1,7 @@
 //! A real program in a linux node, as the main process sees it.
 //!
-//! Its parent is the inner holder, so the main process cannot `wait` for it. Instead three pipes cross: standard output,
-//! standard error, and one on which the holder writes, once, how the program ended.
+//! Its parent is the inner holder, so the main process cannot `wait` for it. Instead three pipes cross: standard
+//! output, standard error, and one on which the holder writes, once, how the program ended.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -41,7 +41,8 @@ impl Exit {
         self.code == Some(0)
     }
 
-    /// What the holder writes into the third pipe: the code, then the signal, each as a little-endian `i32`, −1 for none.
+    /// What the holder writes into the third pipe: the code, then the signal, each as a little-endian `i32`, −1 for
+    /// none.
     pub(super) fn to_bytes(self) -> [u8; 8] {
         let mut bytes = [0xff; 8];
         let (code, signal) = bytes.split_at_mut(4);
@@ -139,8 +140,8 @@ impl Lines {
         Ok(Lines { pipe: BufReader::new(Receiver::from_owned_fd(pipe)?), partial: Vec::new() })
     }
 
-    /// The next line without its end, bytes that are no UTF-8 replaced; `None` at the end. A line of more than 64 KB comes
-    /// in pieces. Cancel-safe.
+    /// The next line without its end, bytes that are no UTF-8 replaced; `None` at the end. A line of more than 64 KB
+    /// comes in pieces. Cancel-safe.
     ///
     /// # Errors
     /// The pipe's.

@@ -1,8 +1,9 @@
 //! The three doors, over descriptors that the holder opened in a node's namespace.
 //!
-//! None of them sends or takes a virtio header, so every packet is one that a wire could carry: at most the MTU, checksums
-//! full. On TAP and veth the stack outside may use any Ethernet address it likes: a TAP reader sees every frame, and the
-//! veth socket listens promiscuously. The kernel's neighbours are found by ARP and neighbour discovery like any other's.
+//! None of them sends or takes a virtio header, so every packet is one that a wire could carry: at most the MTU,
+//! checksums full. On TAP and veth the stack outside may use any Ethernet address it likes: a TAP reader sees every
+//! frame, and the veth socket listens promiscuously. The kernel's neighbours are found by ARP and neighbour discovery
+//! like any other's.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
@@ -148,8 +149,8 @@ impl Door for TapDoor {
 
 /// The far end of a veth pair, read and written through an AF_PACKET socket.
 ///
-/// The far end stands in a namespace of its own, without addresses, so that the node's kernel sees one interface only and
-/// no other kernel answers on the wire.
+/// The far end stands in a namespace of its own, without addresses, so that the node's kernel sees one interface only
+/// and no other kernel answers on the wire.
 pub struct VethDoor {
     /// A second descriptor of the socket that `receiver` and `sender` own, to wait on.
     descriptor: OwnedFd,
@@ -188,7 +189,8 @@ impl VethDoor {
         }
     }
 
-    /// What is behind an error: pnet reports a device that went down as an unnamed poll event, the socket knows its name.
+    /// What is behind an error: pnet reports a device that went down as an unnamed poll event, the socket knows its
+    /// name.
     fn cause(&self, error: io::Error) -> io::Error {
         match getsockopt(&self.descriptor, sockopt::SocketError) {
             Ok(number) if number != 0 => io::Error::from_raw_os_error(number),

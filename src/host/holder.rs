@@ -66,8 +66,8 @@ pub struct RunAs {
 }
 
 impl RunAs {
-    /// The user who called sudo, if this process is root because of it: a lab folder may be a stranger's, so its programs
-    /// must not run as root.
+    /// The user who called sudo, if this process is root because of it: a lab folder may be a stranger's, so its
+    /// programs must not run as root.
     pub fn sudo_caller() -> Option<RunAs> {
         let number = |name: &str| env::var(name).ok()?.parse().ok();
         let caller = RunAs { uid: number("SUDO_UID")?, gid: number("SUDO_GID")? };
@@ -188,12 +188,12 @@ impl Line {
     pub(super) fn ask(&self, request: &Request) -> Result<(Answer, Vec<OwnedFd>), HolderError> {
         // One question and its answer at a time: the lock spans both. A panic elsewhere cannot leave it half-way.
         let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
-        match wire::send(&socket, request, &[]) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                return Err(HolderError::Protocol(error.to_string()));
-            }
-            Err(_) => return Err(HolderError::Gone),
+        if let Err(error) = wire::send(&socket, request, &[]) {
+            return Err(match error.kind() {
+                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => HolderError::Gone,
+                // Too long for the socket, most likely: nothing was sent.
+                _ => HolderError::Protocol(error.to_string()),
+            });
         }
         match wire::receive(&socket) {
             Ok(Some(answer)) => Ok(answer),

@@ -22,7 +22,8 @@ pub struct NodeSetup {
     /// Its door; `None` prefers TUN and falls back to veth where `/dev/net/tun` is missing or closed to this user.
     pub door: Option<DoorKind>,
     /// Addresses of the kernel's interface, each with its prefix length. Without an IPv6 address the interface is
-    /// silent in IPv6.
+    /// silent in IPv6; with one, the kernel announces its multicast groups in its first second (two MLDv2 reports from
+    /// `::`, RFC 3810 §6.1), which no setting prevents.
     pub kernel_addresses: Vec<(IpAddr, u8)>,
     /// Routes besides those that the addresses bring.
     pub routes: Vec<Route>,
@@ -174,6 +175,9 @@ impl LinuxNode {
     ///
     /// # Errors
     /// What is missing, and what mends it.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
     pub fn exec(&self, exec: Exec) -> Result<Child, ExecError> {
         let program = exec.argv.first().cloned().ok_or(ExecError::Empty)?;
         let (answer, descriptors) = self.line.ask(&Request::Exec { node: self.number, exec })?;

@@ -1,7 +1,7 @@
 //! What the main process and the holder say to each other.
 //!
-//! One request, one answer, strictly in turn, over a `SOCK_SEQPACKET` socket: JSON in the message, descriptors beside it
-//! (`SCM_RIGHTS`). A message is never cut, and the end of either process is an end-of-file at the other.
+//! One request, one answer, strictly in turn, over a `SOCK_SEQPACKET` socket: JSON in the message, descriptors beside
+//! it (`SCM_RIGHTS`). A message is never cut, and the end of either process is an end-of-file at the other.
 #![allow(unsafe_code)]
 
 use std::io::{self, IoSlice, IoSliceMut};

@@ -49,6 +49,8 @@ pub enum Reason {
         /// The time-out that has run.
         rto: Duration,
     },
+    /// The retransmission timer has fired before, and all that was unacknowledged then goes again, in order (go-back-N).
+    RetransmitAfterTimer,
     /// Three duplicate acknowledgments came.
     RetransmitByDuplicateAcks,
     /// The peer's window is zero; is it still?
@@ -96,6 +98,7 @@ impl Reason {
             Reason::Close => "close",
             Reason::AcknowledgeClose => "acknowledge-close",
             Reason::RetransmitByTimer { .. } => "retransmit-by-timer",
+            Reason::RetransmitAfterTimer => "retransmit-after-timer",
             Reason::RetransmitByDuplicateAcks => "retransmit-by-duplicate-acks",
             Reason::ZeroWindowProbe => "zero-window-probe",
             Reason::KeepAlive => "keep-alive",
@@ -121,6 +124,7 @@ impl Reason {
             Reason::WindowUpdate => "RFC 9293 §3.8.6",
             Reason::Close | Reason::AcknowledgeClose => "RFC 9293 §3.6",
             Reason::RetransmitByTimer { .. } => "RFC 6298 §5.4",
+            Reason::RetransmitAfterTimer => "RFC 9293 §3.8.1",
             Reason::RetransmitByDuplicateAcks => "RFC 5681 §3.2",
             Reason::ZeroWindowProbe => "RFC 9293 §3.8.6.1",
             Reason::KeepAlive => "RFC 9293 §3.8.4",
@@ -134,7 +138,10 @@ impl Reason {
 
     /// Whether the packet carries octets that were sent before.
     pub const fn is_retransmission(self) -> bool {
-        matches!(self, Reason::RetransmitByTimer { .. } | Reason::RetransmitByDuplicateAcks)
+        matches!(
+            self,
+            Reason::RetransmitByTimer { .. } | Reason::RetransmitAfterTimer | Reason::RetransmitByDuplicateAcks
+        )
     }
 }
 
@@ -154,8 +161,10 @@ impl fmt::Display for Reason {
             Reason::Close => "FIN: nothing more will be sent",
             Reason::AcknowledgeClose => "ACK: the peer's FIN has arrived",
             Reason::RetransmitByTimer { nth, rto } => {
-                return write!(f, "sent again ({nth}): no ACK came within the RTO of {rto:?}");
+                let (seconds, millis) = (rto.as_secs(), rto.subsec_millis());
+                return write!(f, "sent again ({nth}): no ACK came within the RTO, {seconds}.{millis:03} s");
             }
+            Reason::RetransmitAfterTimer => "sent again: after the time-out all that was in flight goes again",
             Reason::RetransmitByDuplicateAcks => "sent again: three duplicate ACKs say it is lost",
             Reason::ZeroWindowProbe => "probe: is the peer's window still zero?",
             Reason::KeepAlive => "keep-alive: is the peer still there?",

@@ -152,3 +152,54 @@ fn folders(path: &Path) -> Result<Vec<PathBuf>, LabError> {
     }
     Ok(folders)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalogue() -> Catalogue {
+        Catalogue::in_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("labs")).expect("the labs are there")
+    }
+
+    #[test]
+    fn a_lab_is_found_by_its_number_its_name_or_both() {
+        for name in ["20", "rto-backoff", "20-rto-backoff"] {
+            assert_eq!(catalogue().find(name).expect(name).id, "20-rto-backoff");
+        }
+    }
+
+    #[test]
+    fn a_lab_is_found_by_the_path_of_its_folder_or_its_file() {
+        let folder = format!("{}/labs/2-tcp-recovery/20-rto-backoff", env!("CARGO_MANIFEST_DIR"));
+        for path in [folder.clone(), format!("{folder}/"), format!("{folder}/lab.toml")] {
+            assert_eq!(Catalogue::default().find(&path).expect("a lab").id, "20-rto-backoff");
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_closest() {
+        let told = |name: &str| catalogue().find(name).expect_err("no such lab").to_string();
+        assert_eq!(
+            told("rto-bakcoff"),
+            "there is no lab `rto-bakcoff` (did you mean `20-rto-backoff`?); `wireglass list` shows all of them"
+        );
+        assert_eq!(told("zzz"), "there is no lab `zzz`; `wireglass list` shows all of them");
+    }
+
+    #[test]
+    fn a_path_where_nothing_is_says_which_file_it_wanted() {
+        let told = Catalogue::default().find("./no-such-lab").expect_err("no such folder").to_string();
+        assert!(told.starts_with("./no-such-lab: cannot be read: "), "{told}");
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn the_labs_of_the_repository_are_built_in() {
+        assert_eq!(Catalogue::built_in().entries().len(), catalogue().entries().len());
+        for (built_in, on_disk) in Catalogue::built_in().entries().iter().zip(catalogue().entries()) {
+            assert_eq!((&built_in.id, &built_in.theme), (&on_disk.id, &on_disk.theme));
+            assert_eq!(built_in.text, on_disk.text);
+            assert_eq!(built_in.file, format!("labs/{}/{}/lab.toml", on_disk.theme, on_disk.id));
+        }
+    }
+}

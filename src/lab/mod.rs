@@ -1,11 +1,14 @@
 //! Lab definitions and their runs.
 //!
-//! What lives here: what a lab file says ([`Definition`]), where labs are found ([`Catalogue`]).
+//! What lives here: what a lab file says ([`Definition`]), where labs are found ([`Catalogue`]), how they are run
+//! ([`run()`]).
 
 mod catalogue;
 mod definition;
+mod run;
 
 pub use catalogue::{Catalogue, Entry};
 pub use definition::{
     Break, Definition, Falsifier, LabError, Link, LinkRule, Node, NodeKind, PipeSettings, Place, Prediction, Step,
 };
+pub use run::{Finished, Mode, Options, RunError, StepFailure, Wanted, run};

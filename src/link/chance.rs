@@ -1,8 +1,8 @@
 //! Chance: what is drawn for each packet.
 //!
-//! Each kind of impairment has a generator of its own, and every packet offered draws from all of them before anything is
-//! decided. So the same packets are lost whether or not the link also duplicates some, and a rule that drops one packet
-//! does not change the luck of the next.
+//! Each kind of impairment has a generator of its own, and every packet offered draws from all of them before anything
+//! is decided. So the same packets are lost whether or not the link also duplicates some, and a rule that drops one
+//! packet does not change the luck of the next.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(super) struct Chance {
 }
 
 /// What chance has in store for one packet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Luck {
     pub(super) lost: bool,
     pub(super) duplicated: bool,

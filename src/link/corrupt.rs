@@ -46,8 +46,8 @@ fn flip(packet: &mut Packet, octet: usize, mask: u8) {
         *byte ^= mask;
         return;
     }
-    // Payload is shared with other packets (the sender still has it for a retransmission): only the chunk that is hit is
-    // copied, and put in the place of the old one.
+    // Payload is shared with other packets (the sender still has it for a retransmission): only the chunk that is hit
+    // is copied, and put in the place of the old one.
     let mut struck = Packet::new(packet.medium(), packet.headers());
     struck.id = packet.id;
     struck.set_gso_size(packet.gso_size());

@@ -6,7 +6,8 @@
 //!   by_count   a heap by passes:        … or when enough others are scheduled, whichever comes first
 //! ```
 //!
-//! Only ordinary packets count as passing a held one: a packet that a rule delays, and one that was itself held, do not.
+//! Only ordinary packets count as passing a held one: a packet that a rule delays, and one that was itself held, do
+//! not.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};

@@ -9,9 +9,9 @@
 //!             └─ with its reason     ┘        └────────────────┘         └─ held back ──────┘
 //! ```
 //!
-//! [`config`](PipeConfig) says what a pipe is asked to do; `rules` counts, `chance` draws, `serializer` is the sending end
-//! of the wire, `flight` the wire itself, `corrupt` the bit error. What does not live here: which packets a rule means
-//! (an injected [`Predicate`]), and who is told about it (the caller, through the list of impairments).
+//! [`config`](PipeConfig) says what a pipe is asked to do; `rules` counts, `chance` draws, `serializer` is the sending
+//! end of the wire, `flight` the wire itself, `corrupt` the bit error. What does not live here: which packets a rule
+//! means (an injected [`Predicate`]), and who is told about it (the caller, through the list of impairments).
 
 mod chance;
 mod config;

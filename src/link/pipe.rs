@@ -54,9 +54,9 @@ impl Pipe {
     /// Takes a packet from the sending node. What was done to it, other than carrying it, goes into `impairments`, with
     /// the id of the packet it was done to (for a duplicate: the copy's, fresh from `ids`).
     ///
-    /// Decided in this order: MTU, rules, loss, copy, queue, bit error, holding back, delay. So a dropped packet takes no
-    /// time of the wire, and a copy follows its original through the queue. Corruption flips a bit beyond the link header
-    /// and leaves checksums as they are.
+    /// Decided in this order: MTU, rules, loss, copy, queue, bit error, holding back, delay. So a dropped packet takes
+    /// no time of the wire, and a copy follows its original through the queue. Corruption flips a bit beyond the link
+    /// header and leaves checksums as they are.
     pub fn offer(
         &mut self,
         now: Instant,
@@ -65,7 +65,8 @@ impl Pipe {
         impairments: &mut Vec<(PacketId, Impairment)>,
     ) {
         // Drawn before anything is decided, so that one packet's fate never changes the luck of the next.
-        let luck = self.chance.draw(&self.config);
+        // A lab meets the same chances behind every door, so address resolution, which only Ethernet has, takes no part.
+        let luck = if packet.is_address_resolution() { Luck::default() } else { self.chance.draw(&self.config) };
         let fate = match self.judge(&packet, luck) {
             Ok(fate) => fate,
             Err(drop) => return impairments.push((packet.id, drop)),
@@ -87,8 +88,8 @@ impl Pipe {
         self.flight.deliver(now)
     }
 
-    /// When [`Pipe::deliver`] has something next; `None` when nothing is on its way. A held packet that no other passes is
-    /// released in the end: [`HOLD_LIMIT`](super::HOLD_LIMIT) after it would have arrived.
+    /// When [`Pipe::deliver`] has something next; `None` when nothing is on its way. A held packet that no other passes
+    /// is released in the end: [`HOLD_LIMIT`](super::HOLD_LIMIT) after it would have arrived.
     pub fn deadline(&self) -> Option<Instant> {
         self.flight.deadline()
     }

@@ -5,8 +5,8 @@
 //!                 at most `queue`           until `free_at`
 //! ```
 //!
-//! Nothing is stored but times: a packet's place in the queue is decided when it is offered, and so is when its last bit
-//! leaves. Tail drop, first in first out.
+//! Nothing is stored but times: a packet's place in the queue is decided when it is offered, and so is when its last
+//! bit leaves. Tail drop, first in first out.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -328,7 +328,10 @@ proptest! {
     }
 
     #[test]
-    fn a_full_pipe_carries_exactly_its_rate(rate in 1_000_u64..10_000_000_000, lens in prop::collection::vec(0_usize..1460, 1..50)) {
+    fn a_full_pipe_carries_exactly_its_rate(
+        rate in 1_000_u64..10_000_000_000,
+        lens in prop::collection::vec(0_usize..1460, 1..50),
+    ) {
         let mut pipe = pipe(|config| config.rate = Some(rate));
         let mut told = Vec::new();
         for len in &lens {
@@ -344,7 +347,12 @@ proptest! {
     }
 
     #[test]
-    fn a_bit_error_is_one_bit_that_the_checksum_finds(len in 0_usize..200, draw: u64, split in 0_usize..300, ethernet: bool) {
+    fn a_bit_error_is_one_bit_that_the_checksum_finds(
+        len in 0_usize..200,
+        draw: u64,
+        split in 0_usize..300,
+        ethernet: bool,
+    ) {
         let medium = if ethernet { Medium::Ethernet } else { Medium::Ip };
         let link = if ethernet { [vec![0; 12], vec![8, 0]].concat() } else { Vec::new() };
         let before = [link.clone(), tcp_headers(&vec![3; len])].concat();

@@ -24,7 +24,7 @@ pub struct Dissection {
     pub ethernet: Option<Ethernet>,
     /// The network header.
     pub network: Option<Network>,
-    /// The transport header; `None` for ARP, for fragments but the first, and for protocols not known here.
+    /// The transport header; `None` for ARP, for fragments, and for protocols not known here.
     pub transport: Option<Transport>,
     /// Where the innermost payload lies; empty when there is none. May reach beyond the bytes at hand when a capture cut
     /// the frame short.

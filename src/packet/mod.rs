@@ -191,6 +191,20 @@ impl Packet {
         }
     }
 
+    /// Whether it only resolves addresses on Ethernet: ARP, or neighbour discovery (RFC 4861, ICMPv6 types 133 to 137).
+    pub fn is_address_resolution(&self) -> bool {
+        let header = match self.medium {
+            Medium::Ip => return false,
+            Medium::Ethernet => self.headers(),
+        };
+        match header.get(12..14) {
+            Some([0x08, 0x06]) => true,
+            // The next-header octet of a base header, then the ICMPv6 type.
+            Some([0x86, 0xdd]) => header.get(20) == Some(&58) && matches!(header.get(54), Some(133..=137)),
+            Some(_) | None => false,
+        }
+    }
+
     /// What the headers say.
     pub fn dissect(&self) -> Dissection {
         if self.headers.is_empty() {

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!   3  0.000412  server → client  60 octets
-//!     IPv4  10.0.0.2 → 10.0.0.1 TCP                                   octets 0–19
-//!       Version                  4             45                     ip.version
+//!     IPv4  10.0.0.2 → 10.0.0.1 TCP                          octets 0–19
+//!       45           Version                 4                ip.version
+//!       0a 00 00 02  Source Address          10.0.0.2             ip.src
 //! ```
 
 use std::ops::Range;
@@ -35,21 +36,25 @@ pub struct PacketView<'a> {
 /// Where layers and fields begin.
 const LAYER_INDENT: usize = 2;
 const FIELD_INDENT: usize = 4;
-/// Columns of a field's name; longer names push the rest to the right.
-const NAME: usize = 26;
-/// Octets of a field that are written out.
-const OCTETS_SHOWN: usize = 8;
+/// Octets of a field that are written out: a MAC address fits.
+const OCTETS_SHOWN: usize = 6;
+/// Where names and values begin; a longer name pushes its value to the right.
+const NAME_AT: usize = FIELD_INDENT + OCTETS_SHOWN * 3 + 1;
+const VALUE_AT: usize = NAME_AT + 24;
 /// Octets of payload in one line, and lines of it.
 const DUMP_OCTETS: usize = 16;
 const DUMP_LINES: usize = 8;
 
 /// The packet's headers as text: one line for the packet, one per layer, one or more per field.
 pub fn layers(packet: &PacketView<'_>, style: &Style) -> String {
+    render(packet, &describe::layers(packet.medium, packet.bytes), *style)
+}
+
+fn render(packet: &PacketView<'_>, layers: &[Layer], style: Style) -> String {
     let mut out = String::new();
-    write_heading(&mut out, packet, *style);
-    let layers = describe::layers(packet.medium, packet.bytes);
-    for layer in &layers {
-        write_layer(&mut out, layer, packet.bytes, *style);
+    write_heading(&mut out, packet, style);
+    for layer in layers {
+        write_layer(&mut out, layer, packet.bytes, style);
     }
     out
 }
@@ -94,57 +99,43 @@ fn write_layer(out: &mut String, layer: &Layer, frame: &[u8], style: Style) {
     }
 }
 
-/// Name, value, bytes in hex, filter name. What does not fit beside the name goes on lines of its own below it.
+/// Bytes in hex, name, value, and the filter name at the right edge. Nothing is left out: a long value flows on below
+/// itself, and a filter name that finds no room beside the value stands below it.
 fn write_field(out: &mut String, field: &Field, frame: &[u8], style: Style) {
     let columns = style.columns();
-    let aside = aside(field, frame, style);
-    let value = clean(&field.value, style);
+    let filter = field.filter.unwrap_or_default();
     let mut line = Line::default();
     line.pad_to(FIELD_INDENT);
-    line.push(Paint::Plain, shorten(&clean(field.name, style), columns / 2, style));
+    line.push(Paint::Dim, hex(frame.get(field.range.clone()).unwrap_or_default(), style));
+    line.pad_to(NAME_AT);
+    line.push(Paint::Plain, shorten(&clean(field.name, style), columns / 3, style));
     line.push(Paint::Plain, "  ");
-    line.pad_to(FIELD_INDENT + NAME);
-    let at = line.width();
-    let beside = columns.saturating_sub(at + aside.width() + 2);
-    let mut rest = Vec::new();
-    if width(&value) <= beside {
-        line.push(Paint::Data, value);
-    } else {
-        let mut parts = wrap(&value, columns - at).into_iter();
-        let first = parts.next().unwrap_or_default();
-        // The aside keeps its place on the first line when the value's first part leaves room for it.
-        let (beside_first, below) = if width(&first) <= beside { (first, None) } else { (String::new(), Some(first)) };
-        line.push(Paint::Data, beside_first);
-        rest = below.into_iter().chain(parts).collect();
-    }
-    line.pad_to(columns.saturating_sub(aside.width()));
-    line.append(aside);
-    line.write_to(out, style.color);
-    for part in rest {
-        let mut line = Line::default();
-        line.pad_to(at);
+    line.pad_to(VALUE_AT);
+    let value_at = line.width();
+    let mut filter_is_due = !filter.is_empty();
+    for part in wrap(&clean(&field.value, style), columns - value_at) {
+        line.pad_to(value_at);
         line.push(Paint::Data, part);
+        if filter_is_due && line.width() + 2 + width(filter) <= columns {
+            line.pad_to(columns - width(filter));
+            line.push(Paint::Dim, filter);
+            filter_is_due = false;
+        }
+        line.write_to(out, style.color);
+        line = Line::default();
+    }
+    if filter_is_due {
+        line.pad_to(columns.saturating_sub(width(filter)));
+        line.push(Paint::Dim, shorten(filter, columns, style));
+    }
+    if line.width() > 0 {
         line.write_to(out, style.color);
     }
 }
 
-/// The right-hand part of a field's line: its bytes, and its filter name in a column of its own.
-fn aside(field: &Field, frame: &[u8], style: Style) -> Line {
-    const FILTER: usize = 24;
-    let mut aside = Line::default();
-    let bytes = frame.get(field.range.clone()).unwrap_or_default();
-    aside.push(Paint::Dim, hex(bytes, style));
-    aside.push(Paint::Plain, "  ");
-    let filter = shorten(field.filter.unwrap_or_default(), FILTER, style);
-    let mut cell = Line::default();
-    cell.push(Paint::Dim, filter);
-    cell.pad_to(FILTER);
-    aside.append(cell);
-    aside
-}
-
 fn hex(bytes: &[u8], style: Style) -> String {
-    let mut text: Vec<String> = bytes.iter().take(OCTETS_SHOWN).map(|byte| format!("{byte:02x}")).collect();
+    let shown = if bytes.len() > OCTETS_SHOWN { OCTETS_SHOWN - 1 } else { OCTETS_SHOWN };
+    let mut text: Vec<String> = bytes.iter().take(shown).map(|byte| format!("{byte:02x}")).collect();
     if bytes.len() > OCTETS_SHOWN {
         text.push(if style.ascii { ".." } else { "…" }.to_owned());
     }
@@ -185,4 +176,82 @@ fn write_text(out: &mut String, indent: usize, paint: Paint, text: &str, style: 
 
 fn dash(style: Style) -> &'static str {
     if style.ascii { "-" } else { "–" }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn field(name: &'static str, value: &str, range: Range<usize>, filter: Option<&'static str>) -> Field {
+        Field { name, value: value.to_owned(), range, filter }
+    }
+
+    fn view<'a>(bytes: &'a [u8], comments: &'a [String]) -> PacketView<'a> {
+        let route = "client → server";
+        PacketView { number: 4, time: "0.020100", route, medium: Medium::Ip, bytes, wire_len: bytes.len(), comments }
+    }
+
+    fn ip() -> Layer {
+        Layer {
+            name: "IPv4",
+            summary: "10.0.0.1 → 10.0.0.2, TCP".to_owned(),
+            range: 0..20,
+            fields: vec![
+                field("Version", "4", 0..1, Some("ip.version")),
+                field("Destination MAC", "02:00:00:00:00:01", 0..6, Some("eth.dst")),
+                field("TSval", "4294967295, a value beside its filter", 0..4, Some("tcp.options.timestamp.tsval")),
+                field("Source Address", "10.0.0.1", 12..16, Some("ip.src")),
+                field("Options", &"no-operation, then a very long list of them ".repeat(4), 4..18, None),
+                field("A name that is much longer than most of them", "1", 3..4, Some("ip.a.name.that.is.long.too")),
+            ],
+        }
+    }
+
+    fn payload(len: usize) -> Layer {
+        Layer { name: "Payload", summary: format!("{len} octets"), range: 20..20 + len, fields: Vec::new() }
+    }
+
+    #[test]
+    fn layers_show_fields_with_their_bytes_and_filters() {
+        let bytes: Vec<u8> = (0..200).collect();
+        let comments = ["new data [RFC 9293 §3.7]".to_owned(), "dropped by rule lose-first-data".to_owned()];
+        insta::assert_snapshot!(render(&view(&bytes, &comments), &[ip(), payload(180)], Style::plain(80)));
+    }
+
+    #[test]
+    fn verbose_shows_the_whole_payload() {
+        let bytes: Vec<u8> = (0..200).collect();
+        let text = render(&view(&bytes, &[]), &[payload(180)], Style { verbose: true, ..Style::plain(80) });
+        assert!(text.lines().any(|line| line.starts_with("    00c4  c4 c5 c6 c7")), "{text}");
+        assert!(!text.contains("more octets"), "{text}");
+    }
+
+    #[test]
+    fn a_packet_cut_short_by_the_capture_says_so() {
+        let packet = PacketView { wire_len: 1500, ..view(&[0x45; 96], &[]) };
+        assert!(render(&packet, &[], Style::plain(80)).contains("1500 octets, 96 captured"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_field_stays_within_the_width(
+            columns in 80_usize..=140,
+            (value, summary, comment) in (".{0,200}", ".{0,200}", ".{0,200}"),
+            (start, len) in (0_usize..80, 0_usize..80),
+            ascii: bool,
+        ) {
+            // A range beyond the frame is what a capture that was cut short leads to.
+            let bytes = [7_u8; 60];
+            let fields = vec![field("Name", &value, start..start + len, Some("tcp.options.sack_le"))];
+            let layers = [Layer { name: "TCP", summary, range: start..start + len, fields }, payload(80)];
+            let text = render(&view(&bytes, &[comment]), &layers, Style { ascii, ..Style::plain(columns) });
+            for line in text.lines() {
+                prop_assert!(width(line) <= columns, "{}", line);
+                prop_assert_eq!(line, line.trim_end());
+                prop_assert!(!line.chars().any(char::is_control) && (line.is_ascii() || !ascii));
+            }
+        }
+    }
 }

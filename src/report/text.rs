@@ -99,8 +99,8 @@ fn is_wide(char: char) -> bool {
     )
 }
 
-/// The text as it may go to a terminal: control characters, which a stranger's capture may hold, become blanks; in ASCII
-/// style everything else that is not ASCII is spelled out or becomes `?`.
+/// The text as it may go to a terminal: control characters, which a stranger's capture may hold, become blanks; in
+/// ASCII style everything else that is not ASCII is spelled out or becomes `?`.
 pub(super) fn clean(text: &str, style: Style) -> String {
     let mut clean = String::with_capacity(text.len());
     for char in text.chars() {

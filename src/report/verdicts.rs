@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   PASS  syn-once — exactly one SYN opens the connection
-//!         measured: 1 · client.pcapng, packets 1
+//!         measured: 1 packet · packet 1 at client
 //!         filter: tcp.flags.syn == 1 && tcp.flags.ack == 0
 //! ```
 

@@ -22,6 +22,12 @@ const SOCKET_BUFFER: usize = 8 << 20;
 /// `PACKET_IGNORE_OUTGOING` of `linux/if_packet.h`, Linux 4.20.
 const PACKET_IGNORE_OUTGOING: libc::c_int = 23;
 
+/// `PACKET_QDISC_BYPASS` of `linux/if_packet.h`, Linux 3.14: straight to the device.
+///
+/// A veth pair has no queue to lose by that; but the kernel attaches even "no queue" only when a work item of its has
+/// noticed the carrier, up to a second late, and throws away without an error what is sent before.
+const PACKET_QDISC_BYPASS: libc::c_int = 20;
+
 /// The far end of a veth pair, in a namespace of its own.
 const FAR_END: &str = "door0";
 
@@ -101,23 +107,24 @@ fn packet_socket() -> io::Result<OwnedFd> {
     if setsockopt(&socket, sockopt::RcvBufForce, &SOCKET_BUFFER).is_err() {
         setsockopt(&socket, sockopt::RcvBuf, &SOCKET_BUFFER)?;
     }
-    let on: libc::c_int = 1;
-    // SAFETY: the option takes an int; the pointer and length are those of one that lives through the call. It is not
-    // essential (the far end's own kernel is silent), so a kernel without it (before 4.20) does without.
-    unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_PACKET,
-            PACKET_IGNORE_OUTGOING,
-            (&raw const on).cast(),
-            mem::size_of_val(&on) as libc::socklen_t,
-        );
-    }
+    // A kernel without it (before 4.20) does without: the far end's own kernel is silent.
+    let _ = switch_on(&socket, PACKET_IGNORE_OUTGOING);
+    switch_on(&socket, PACKET_QDISC_BYPASS)?;
     Ok(socket)
 }
 
-/// `ETHTOOL_S*` commands of `linux/ethtool.h`: receive and transmit checksums, TCP and generic segmentation, scatter-gather,
-/// generic receive. In this order, since segmentation depends on scatter-gather.
+/// Switches on an option of a packet socket.
+fn switch_on(socket: &OwnedFd, option: libc::c_int) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    let length = mem::size_of_val(&on) as libc::socklen_t;
+    // SAFETY: both options take an int; the pointer and length are those of one that lives through the call.
+    let outcome =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_PACKET, option, (&raw const on).cast(), length) };
+    if outcome < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// `ETHTOOL_S*` commands of `linux/ethtool.h`: receive and transmit checksums, TCP and generic segmentation,
+/// scatter-gather, generic receive. In this order, since segmentation depends on scatter-gather.
 const OFFLOADS: [u32; 6] = [0x15, 0x17, 0x1f, 0x24, 0x19, 0x2c];
 
 /// `struct ethtool_value`.

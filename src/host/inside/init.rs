@@ -1,8 +1,8 @@
 //! The inner holder: PID 1 of the run's PID namespace.
 //!
-//! It waits on three descriptors: the socket to main (requests; its end is our end), the pipe from the outer holder (its
-//! end is our end), and a signal descriptor (a child has ended). When it ends, the kernel kills every process in the
-//! namespace, whatever session or parent they gave themselves.
+//! It waits on three descriptors: the socket to main (requests; its end is our end), the pipe from the outer holder
+//! (its end is our end), and a signal descriptor (a child has ended). When it ends, the kernel kills every process in
+//! the namespace, whatever session or parent they gave themselves.
 
 use std::collections::HashMap;
 use std::io;

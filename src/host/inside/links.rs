@@ -3,9 +3,12 @@
 //! `rtnetlink` is asynchronous; this process is not. Each call has a current-thread runtime of its own, whose netlink
 //! socket belongs to the namespace that the process stands in at that moment.
 
+use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::net::if_::if_nametoindex;
 use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkMessage};
@@ -72,6 +75,33 @@ pub(super) fn bring_up(setup: &NodeSetup, interface: &str) -> Result<(), HolderE
     netlink(setup, async |handle| change(&handle, setup, up, "bringing its interface up").await)
 }
 
+/// How long the kernel may take to answer for an IPv6 address. It needs milliseconds.
+const SETTLING: Duration = Duration::from_secs(10);
+
+/// Waits until the kernel answers for every IPv6 address of this namespace.
+///
+/// It takes them into use from a work queue, even when it need not look for duplicates (RFC 4862 §5.4), and until then
+/// is deaf to whoever asks for them.
+fn await_addresses(setup: &NodeSetup) -> Result<(), HolderError> {
+    let deadline = Instant::now() + SETTLING;
+    while has_tentative_address() {
+        if Instant::now() > deadline {
+            return Err(refused(setup, "an IPv6 address in time", Errno(nix::libc::ETIMEDOUT)));
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+fn has_tentative_address() -> bool {
+    const TENTATIVE: u32 = 0x40;
+    // Address, interface, prefix length, scope, flags, name; no such file without IPv6.
+    let list = fs::read_to_string("/proc/self/net/if_inet6").unwrap_or_default();
+    list.lines()
+        .filter_map(|line| u32::from_str_radix(line.split_whitespace().nth(4)?, 16).ok())
+        .any(|flags| flags & TENTATIVE != 0)
+}
+
 async fn change(handle: &Handle, setup: &NodeSetup, message: LinkMessage, what: &str) -> Result<(), HolderError> {
     handle.link().change(message).execute().await.map_err(explain(setup, what))
 }
@@ -107,7 +137,8 @@ pub(super) fn configure(setup: &NodeSetup, interface: &str, door: DoorKind) -> R
             handle.route().add(message).execute().await.map_err(explain(setup, &what))?;
         }
         Ok(())
-    })
+    })?;
+    await_addresses(setup)
 }
 
 /// `None` when destination and gateway are of different families.

@@ -61,8 +61,8 @@ fn hold() -> io::Result<ExitCode> {
 /// the write end of a pipe, whose end-of-file tells the inner part that the outer part died.
 fn fork_inner(line: OwnedFd, begin: Begin) -> io::Result<ExitCode> {
     let (alive, outer_lives) = pipe2(OFlag::O_CLOEXEC)?;
-    // SAFETY: this process has one thread (`holder_entry` is called before any other could be started), so the child may
-    // do anything a process may do.
+    // SAFETY: this process has one thread (`holder_entry` is called before any other could be started), so the child
+    // may do anything a process may do.
     match unsafe { fork() }? {
         ForkResult::Child => {
             drop(outer_lives);

@@ -71,8 +71,9 @@ pub(super) fn arrange_mounts(begin: &Begin) -> Result<(), HolderError> {
 
 /// Lays a file of the run's own over `target`.
 ///
-/// The file lives in a small tmpfs that needs a directory to be mounted on for a moment. `/proc` is there on every system,
-/// is about to be covered anyway, and no lab lies in it. A bind mount outlives the mount that its source was found in.
+/// The file lives in a small tmpfs that needs a directory to be mounted on for a moment. `/proc` is there on every
+/// system, is about to be covered anyway, and no lab lies in it. A bind mount outlives the mount that its source was
+/// found in.
 fn replace(target: &str, text: &str) -> Result<(), HolderError> {
     let none = None::<&str>;
     let failed = |errno: Errno| refused(target, errno, &format!("make sure it exists: `sudo touch {target}`"));

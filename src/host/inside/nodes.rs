@@ -1,7 +1,7 @@
 //! The run's linux nodes: one network namespace each, entered for the length of a request.
 //!
-//! A network namespace belongs to a thread, and this process has one. It stands in whichever namespace it was last needed
-//! in, so every request enters the right one first.
+//! A network namespace belongs to a thread, and this process has one. It stands in whichever namespace it was last
+//! needed in, so every request enters the right one first.
 
 use std::fs::File;
 use std::io;

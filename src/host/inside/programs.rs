@@ -1,7 +1,7 @@
 //! Starting real programs in a node.
 //!
-//! A program gets: the node's network namespace, a session of its own, `no_new_privs`, a small known environment, nothing
-//! on its standard input, and, when the run was started with sudo, the identity of the user who called it.
+//! A program gets: the node's network namespace, a session of its own, `no_new_privs`, a small known environment,
+//! nothing on its standard input, and, when the run was started with sudo, the identity of the user who called it.
 
 use std::env;
 use std::ffi::{CString, OsStr};

@@ -1,6 +1,7 @@
 //! Kernel settings of one network namespace.
 //!
-//! The files under `/proc/sys/net` are those of the namespace that the *opener* is in, so no mount of their own is needed.
+//! The files under `/proc/sys/net` are those of the namespace that the *opener* is in, so no mount of their own is
+//! needed.
 
 use std::fs;
 use std::io;
@@ -10,9 +11,9 @@ use crate::host::error::HolderError;
 
 /// Settings of every node, written before its interface exists so that the interface begins with them.
 ///
-/// IPv6 is kept from speaking unasked (link-local addresses, duplicate detection, router solicitations); packets from any
-/// address are let in, since labs have routers; and any user may bind low ports and ping, since programs run without
-/// privileges.
+/// IPv6 is kept from speaking unasked (link-local addresses, duplicate detection, router solicitations); packets from
+/// any address are let in, since labs have routers; and any user may bind low ports and ping, since programs run
+/// without privileges.
 const QUIET: [(&str, &str); 10] = [
     ("net.ipv6.conf.default.addr_gen_mode", "1"),
     ("net.ipv6.conf.default.accept_ra", "0"),
@@ -50,7 +51,8 @@ pub(super) fn write(node: &str, key: &str, value: &str) -> Result<(), HolderErro
     })
 }
 
-/// `net.ipv4.tcp_sack` → `/proc/sys/net/ipv4/tcp_sack`. Only settings of a network namespace: anything else is the host's.
+/// `net.ipv4.tcp_sack` → `/proc/sys/net/ipv4/tcp_sack`. Only settings of a network namespace: anything else is the
+/// host's.
 fn path_of(key: &str) -> Result<PathBuf, &'static str> {
     if !key.starts_with("net.") {
         return Err("only settings under `net.` belong to a node; write it like `net.ipv4.tcp_sack`");

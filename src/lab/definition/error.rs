@@ -77,7 +77,7 @@ impl Fault {
     /// What `toml` found wrong, with the closest name when a name is not known.
     pub(super) fn of_toml(error: &toml::de::Error) -> Fault {
         let message = one_line(error.message());
-        Fault { at: error.span().map_or(0, |span| span.start), message: with_closest(message) }
+        Fault { at: error.span().map_or(0, |span| span.start), message: with_closest(in_plain_words(message)) }
     }
 
     /// The fault with its line and column in `text`.
@@ -92,6 +92,19 @@ impl Fault {
 /// The parser explains in several lines; an error of ours is one.
 fn one_line(message: &str) -> String {
     message.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+/// serde names Rust's types; a lab's author knows numbers.
+fn in_plain_words(message: String) -> String {
+    if message == "wanted string or table" {
+        return "expected a name in quotes, or a table".to_owned();
+    }
+    let Some((before, kind)) = message.rsplit_once("expected ") else { return message };
+    match kind {
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i64" => format!("{before}expected a whole number"),
+        "a nonzero u16" => format!("{before}expected a whole number from 1 to 65535"),
+        _ => message,
+    }
 }
 
 /// serde says "unknown field `x`, expected one of `a`, `b`"; this adds which of them was probably meant.
@@ -129,7 +142,7 @@ fn closest_clause(closest: &[String]) -> String {
         [] => String::new(),
         names => {
             let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-            format!("; did you mean {}?", quoted.join(" or "))
+            format!(" (did you mean {}?)", quoted.join(" or "))
         }
     }
 }

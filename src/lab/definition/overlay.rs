@@ -116,7 +116,7 @@ fn put_within<'i>(
         }
         DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {
             let further = path.join(".");
-            Err(Fault::new(span.clone(), format!("cannot set `{further}` inside a {}", place.type_str())))
+            Err(Fault::new(span.clone(), format!("cannot set `{further}` inside a value of type {}", place.type_str())))
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) type Named<T> = BTreeMap<Spanned<String>, T>;
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawLab {
     pub(super) id: Spanned<String>,
     pub(super) title: String,
@@ -55,7 +55,7 @@ pub(super) enum RawKind {
 
 /// `[node.NAME]`
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawNode {
     pub(super) live: RawKind,
     pub(super) sim: Option<Spanned<RawKind>>,
@@ -73,7 +73,7 @@ pub(super) struct RawSysctl(pub(super) String);
 
 /// `tcp = { … }`
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawTcp {
     pub(super) send_buffer: Option<Size>,
     pub(super) receive_buffer: Option<Size>,
@@ -86,7 +86,7 @@ pub(super) struct RawTcp {
 
 /// `[[link]]`: what holds for both directions, and what one direction says of its own.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawLink {
     pub(super) between: Spanned<Vec<Spanned<String>>>,
     pub(super) mtu: Option<Spanned<usize>>,
@@ -107,7 +107,7 @@ pub(super) struct RawLink {
 
 /// `[link.from.NODE]`: the direction that begins at this node.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawPipe {
     pub(super) delay: Option<Span>,
     pub(super) jitter: Option<Span>,
@@ -122,7 +122,7 @@ pub(super) struct RawPipe {
 
 /// `[[link.rule]]`
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawRule {
     pub(super) id: Spanned<String>,
     pub(super) from: Spanned<String>,
@@ -149,7 +149,7 @@ pub(super) enum RawAction {
 
 /// `[[step]]`
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawStep {
     pub(super) on: Spanned<String>,
     pub(super) run: Spanned<Program>,
@@ -171,7 +171,7 @@ pub(super) enum SelectionShape {
 
 /// `{ packets = "…", at = "server", only = "repeats", nth = 2 }`
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawSelectionTable {
     pub(super) packets: Option<Spanned<String>>,
     pub(super) events: Option<Spanned<String>>,
@@ -195,7 +195,7 @@ pub(super) enum RawOnly {
 
 /// `[[expect]]`
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawExpect {
     pub(super) id: Spanned<String>,
     pub(super) that: String,
@@ -231,7 +231,7 @@ pub(super) enum RawFalsifier {
 
 /// `gap = { from = "…", to = "…", less_than = "1s" }`
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawGap {
     pub(super) from: RawSelection,
     pub(super) to: RawSelection,
@@ -243,7 +243,7 @@ pub(super) struct RawGap {
 
 /// `ratio = { of = { gap = ["b", "c"] }, to = { gap = ["a", "b"] }, at_least = 1.8 }`
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawRatio {
     pub(super) of: RawMeasure,
     pub(super) to: RawMeasure,
@@ -262,7 +262,7 @@ pub(super) enum RawMeasure {
 
 /// `equals = { member = "sha256", of = ["sent", "received"] }`
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawEquals {
     pub(super) member: Spanned<String>,
     pub(super) of: Spanned<Vec<RawSelection>>,
@@ -270,7 +270,7 @@ pub(super) struct RawEquals {
 
 /// `sorted = { of = "received", member = "number", is = false }`
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawSorted {
     pub(super) of: RawSelection,
     pub(super) member: Spanned<String>,
@@ -284,7 +284,7 @@ fn yes() -> bool {
 
 /// `[[predict]]`
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawPredict {
     pub(super) ask: String,
     pub(super) answer: RawMeasure,
@@ -293,7 +293,7 @@ pub(super) struct RawPredict {
 
 /// `[[break]]`
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawBreak {
     pub(super) name: Spanned<String>,
     pub(super) teaches: String,

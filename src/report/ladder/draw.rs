@@ -10,63 +10,23 @@ use std::time::Duration;
 use super::super::Style;
 use super::super::text::{Line, Paint, clean, count, shorten, width, wrap};
 use super::fold::{Fold, Item, SILENCE};
-use super::label::Kind;
 use super::note::Note;
+use super::rails::{ASCII, Glyphs, Rails, UNICODE};
 use super::rows::{End, Row, Wire};
 use super::streams::Opened;
 use super::{Ends, Ladder, Lane, Side};
 use crate::packet::Dissection;
 use crate::time::Instant;
 
-/// The characters of a ladder.
-struct Glyphs {
-    rail: &'static str,
-    tail: [&'static str; 2],
-    plain: &'static str,
-    again: &'static str,
-    copy: &'static str,
-    head: [&'static str; 2],
-    lost: &'static str,
-    dots: &'static str,
-    arrow: &'static str,
-    separator: &'static str,
-}
-
-const UNICODE: Glyphs = Glyphs {
-    rail: "│",
-    tail: ["├", "┤"],
-    plain: "─",
-    again: "═",
-    copy: "┄",
-    head: ["►", "◄"],
-    lost: "✗",
-    dots: "⋯",
-    arrow: "→",
-    separator: " · ",
-};
-
-const ASCII: Glyphs = Glyphs {
-    rail: "|",
-    tail: ["|", "|"],
-    plain: "-",
-    again: "=",
-    copy: ".",
-    head: [">", "<"],
-    lost: "x",
-    dots: "...",
-    arrow: "->",
-    separator: "; ",
-};
-
 /// Draws a whole ladder.
-struct Drawing<'a> {
+struct Drawing {
     style: Style,
-    glyphs: &'a Glyphs,
+    glyphs: &'static Glyphs,
     /// The moment that counts as 0.
     start: Instant,
     number: usize,
     time: usize,
-    lane: usize,
+    rails: Rails,
     out: String,
 }
 
@@ -92,17 +52,19 @@ pub(super) fn draw(ladder: &Ladder<'_>, items: &[Item], style: Style) -> String 
     drawing.out
 }
 
-impl<'a> Drawing<'a> {
-    fn new(ladder: &Ladder<'_>, items: &[Item], style: Style) -> Drawing<'a> {
+impl Drawing {
+    fn new(ladder: &Ladder<'_>, items: &[Item], style: Style) -> Drawing {
         let first = items.first().map_or(Instant::ZERO, |item| item.span().0);
         let start = ladder.records.first().map_or(first, |record| record.at);
         let glyphs = if style.ascii { &ASCII } else { &UNICODE };
         let number = ladder.records.len().to_string().len().max(2);
         let time = items.iter().map(|item| seconds(item.span().0, start).len()).max().unwrap_or_default();
-        // Half of what number and time leave goes to the lane, a little more when it is narrow: labels have little to give.
+        // Half of what number and time leave goes to the lane, a little more when it is narrow: labels have little to
+        // give.
         let rest = style.columns().saturating_sub(number + time + 5);
-        let lane = (rest / 2 + 6).min(56).max(30);
-        Drawing { style, glyphs, start, number, time, lane, out: String::new() }
+        let lane = (rest / 2 + 8).clamp(30, 56);
+        let rails = Rails { style, glyphs, columns: lane };
+        Drawing { style, glyphs, start, number, time, rails, out: String::new() }
     }
 
     fn lane_at(&self) -> usize {
@@ -110,7 +72,7 @@ impl<'a> Drawing<'a> {
     }
 
     fn notes_at(&self) -> usize {
-        self.lane_at() + self.lane + 2
+        self.lane_at() + self.rails.columns + 2
     }
 
     fn emit(&mut self, line: &Line) {
@@ -127,15 +89,15 @@ impl<'a> Drawing<'a> {
 
     fn heading(&mut self, ladder: &Ladder<'_>) {
         let (left, right) = names(ladder);
-        let room = self.lane / 2 - 1;
+        let room = self.rails.columns / 2 - 1;
         let left = shorten(&clean(&left, self.style), room, self.style);
         let right = shorten(&clean(&right, self.style), room, self.style);
         let mut line = self.margin("no", "time");
         line.push(Paint::Bold, left);
-        line.pad_to(self.lane_at() + self.lane - width(&right));
+        line.pad_to(self.lane_at() + self.rails.columns - width(&right));
         line.push(Paint::Bold, right);
         if let Some(ends) = ladder.ends {
-            let text = clean(&format!("numbers and times at {}", ends.lane(ends.vantage).name), self.style);
+            let text = clean(&format!("as seen at {}", ends.lane(ends.vantage).name), self.style);
             line.pad_to(self.notes_at());
             line.push(Paint::Dim, shorten(&text, self.style.columns() - self.notes_at(), self.style));
         }
@@ -148,78 +110,27 @@ impl<'a> Drawing<'a> {
         }
         let number = row.number.map_or(String::new(), |number| number.to_string());
         let mut line = self.margin(&number, &seconds(row.at, self.start));
-        line.append(self.arrow(row));
+        line.append(self.rails.arrow(row));
         let mut notes = self.notes(&row.notes).into_iter();
+        let mut states = self.rails.states(&row.states).into_iter();
         if let Some(first) = notes.next() {
             line.pad_to(self.notes_at());
             line.append(first);
         }
         self.emit(&line);
-        for note in notes {
+        loop {
+            let (state, note) = (states.next(), notes.next());
+            if state.is_none() && note.is_none() {
+                return;
+            }
             let mut line = self.margin("", "");
-            line.append(self.rails(""));
-            line.pad_to(self.notes_at());
-            line.append(note);
+            line.append(state.unwrap_or_else(|| self.rails.around("")));
+            if let Some(note) = note {
+                line.pad_to(self.notes_at());
+                line.append(note);
+            }
             self.emit(&line);
         }
-    }
-
-    /// `├─ SYN seq=0 ───────►│` or its mirror image.
-    fn arrow(&self, row: &Row) -> Line {
-        let inner = self.lane - 2;
-        let wire = match row.wire {
-            Wire::Plain => self.glyphs.plain,
-            Wire::Again => self.glyphs.again,
-            Wire::Copy => self.glyphs.copy,
-        };
-        // Beside the label: one dash and a blank before it, a blank, a dash and the head behind it.
-        let room = inner.saturating_sub(5);
-        let fitting = row.labels.iter().map(|label| clean(label, self.style)).find(|label| width(label) <= room);
-        let label = fitting.unwrap_or_default();
-        let reach = match row.end {
-            End::Arrives | End::Refused => inner,
-            End::Lost => (inner * 3 / 4).max(width(&label) + 5).min(inner),
-        };
-        let dashes = wire.repeat(reach.saturating_sub(width(&label) + 4));
-        let (tail, head) = match row.from {
-            Side::Left => (self.glyphs.tail[0], self.glyphs.head[0]),
-            Side::Right => (self.glyphs.tail[1], self.glyphs.head[1]),
-        };
-        let (head, head_paint) = match row.end {
-            End::Arrives => (head, paint(row)),
-            End::Lost | End::Refused => (self.glyphs.lost, Paint::Lost),
-        };
-        let gap = " ".repeat(inner - reach);
-        let mut pieces = vec![
-            (Paint::Dim, tail.to_owned()),
-            (paint(row), wire.to_owned()),
-            (paint(row), format!(" {label} ")),
-            (paint(row), dashes),
-            (head_paint, head.to_owned()),
-            (Paint::Plain, gap),
-            (Paint::Dim, self.glyphs.rail.to_owned()),
-        ];
-        if row.from == Side::Right {
-            pieces.reverse();
-        }
-        let mut line = Line::default();
-        for (paint, text) in pieces {
-            line.push(paint, text);
-        }
-        line
-    }
-
-    /// The two rails, and a text in the middle between them.
-    fn rails(&self, text: &str) -> Line {
-        let text = shorten(text, self.lane - 2, self.style);
-        let left = (self.lane - 2 - width(&text)) / 2;
-        let mut line = Line::default();
-        line.push(Paint::Dim, self.glyphs.rail);
-        line.push(Paint::Dim, " ".repeat(left));
-        line.push(Paint::Dim, text);
-        line.pad_to(self.lane - 1);
-        line.push(Paint::Dim, self.glyphs.rail);
-        line
     }
 
     /// Remarks in lines: each on the line before if it fits there, else on its own.
@@ -271,7 +182,7 @@ impl<'a> Drawing<'a> {
     fn silence(&mut self, span: Duration) {
         let dots = self.glyphs.dots;
         let mut line = self.margin("", "");
-        line.append(self.rails(&format!("{dots} {} of silence {dots}", span_text(span))));
+        line.append(self.rails.around(&format!("{dots} {} of silence {dots}", span_text(span))));
         self.emit(&line);
     }
 
@@ -281,14 +192,16 @@ impl<'a> Drawing<'a> {
             sorts.into_iter().filter(|(number, _)| *number > 0).map(|(number, word)| count(number, word)).collect();
         let dots = self.glyphs.dots;
         let mut line = self.margin(dots, dots);
-        line.append(self.rails(&format!("{dots} {} {dots}", parts.join(", "))));
+        line.append(self.rails.around(&format!("{dots} {} {dots}", parts.join(", "))));
         line.pad_to(self.notes_at());
         let span = span_text(fold.to.since(fold.from));
-        let text = match fold.numbers {
-            Some((low, high)) => format!("packets {low} to {high}, {span}"),
-            None => span,
-        };
-        line.push(Paint::Dim, shorten(&text, self.style.columns() - self.notes_at(), self.style));
+        let numbers = fold.numbers.map(|(low, high)| format!("packets {low} to {high}"));
+        let mut text = numbers.clone().map_or_else(String::new, |numbers| numbers + ", ") + &span;
+        let room = self.style.columns() - self.notes_at();
+        if width(&text) > room {
+            text = numbers.unwrap_or_default();
+        }
+        line.push(Paint::Dim, shorten(&clean(&text, self.style), room, self.style));
         self.emit(&line);
     }
 
@@ -313,21 +226,8 @@ impl<'a> Drawing<'a> {
             }
         }
         let mut line = Line::default();
-        line.push(Paint::Dim, shorten(&text, self.style.columns(), self.style));
+        line.push(Paint::Dim, shorten(&clean(&text, self.style), self.style.columns(), self.style));
         self.emit(&line);
-    }
-}
-
-fn paint(row: &Row) -> Paint {
-    match (row.end, row.wire, row.kind) {
-        (End::Lost, _, _) => Paint::Lost,
-        (_, Wire::Again | Wire::Copy, _) => Paint::Again,
-        (_, Wire::Plain, Kind::Syn) => Paint::Syn,
-        (_, Wire::Plain, Kind::Fin) => Paint::Fin,
-        (_, Wire::Plain, Kind::Rst) => Paint::Rst,
-        (_, Wire::Plain, Kind::Data | Kind::Datagram) => Paint::Data,
-        (_, Wire::Plain, Kind::Ack) => Paint::Ack,
-        (_, Wire::Plain, Kind::Other) => Paint::Other,
     }
 }
 
@@ -362,7 +262,7 @@ fn seconds(at: Instant, start: Instant) -> String {
 fn span_text(span: Duration) -> String {
     let micros = span.as_micros();
     match micros {
-        0..1_000 => format!("{micros} us"),
+        0..1_000 => format!("{micros} µs"),
         1_000..1_000_000 => format!("{}.{:03} ms", micros / 1_000, micros % 1_000),
         _ => format!("{}.{:03} s", micros / 1_000_000, micros / 1_000 % 1_000),
     }

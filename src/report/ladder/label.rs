@@ -178,3 +178,42 @@ fn icmp_text(kind: u8, [request, reply]: [u8; 2]) -> Option<String> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn icmp(kind: u8, code: u8, rest: [u8; 4]) -> Icmp {
+        Icmp { offset: 20, kind, code, checksum: 0, rest }
+    }
+
+    #[test]
+    fn icmp_messages_have_their_names() {
+        let cases = [
+            (0, 0, [0, 1, 0, 2], "echo reply seq=2"),
+            (3, 3, [0; 4], "port unreachable"),
+            (3, 4, [0, 0, 5, 0x78], "too big, mtu=1400"),
+            (3, 13, [0; 4], "unreachable, code 13"),
+            (8, 0, [0, 1, 1, 0], "echo request seq=256"),
+            (11, 0, [0; 4], "time to live exceeded"),
+            (42, 7, [0; 4], "type 42 code 7"),
+        ];
+        for (kind, code, rest, name) in cases {
+            assert_eq!(icmpv4(&icmp(kind, code, rest)), name);
+        }
+    }
+
+    #[test]
+    fn icmpv6_messages_have_their_names() {
+        let cases = [
+            (1, 4, [0; 4], "port unreachable"),
+            (2, 0, [0, 0, 5, 0], "too big, mtu=1280"),
+            (3, 0, [0; 4], "hop limit exceeded"),
+            (129, 0, [0, 1, 0, 9], "echo reply seq=9"),
+            (135, 0, [0; 4], "neighbour solicitation"),
+        ];
+        for (kind, code, rest, name) in cases {
+            assert_eq!(icmpv6(&icmp(kind, code, rest)), name);
+        }
+    }
+}

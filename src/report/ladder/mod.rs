@@ -7,13 +7,15 @@
 //! ```
 //!
 //! From packets to text in four steps: [`Story`] sorts the journal by packet, [`rows`] joins the two captures and reads
-//! each packet (`label`, `streams`, `note`), `fold` takes long transfers together, `draw` lays out the lines. The same
-//! function shows a stranger's capture, for which there is no journal: what the packets themselves say takes its place.
+//! each packet (`label`, `streams`, `note`), `fold` takes long transfers together, `draw` lays out the lines and
+//! `rails` what is between the rails. The same function shows a stranger's capture, for which there is no journal: what
+//! the packets themselves say takes its place.
 
 mod draw;
 mod fold;
 mod label;
 mod note;
+mod rails;
 mod rows;
 mod story;
 mod streams;

@@ -1,13 +1,13 @@
-//! What is said beside a packet: why it was sent, what the link did to it, which states it brought.
+//! What is said beside a packet: why it was sent, and what the link did to it.
 
 use std::collections::{HashMap, HashSet};
 
 use super::super::Style;
-use super::super::text::Paint;
+use super::super::text::{Paint, count};
+use super::Side;
 use super::story::About;
-use super::{Ends, Side};
 use crate::capture::Record;
-use crate::journal::{Impairment, NodeId, TcpState};
+use crate::journal::Impairment;
 use crate::packet::{Dissection, PacketId};
 
 /// One remark.
@@ -37,7 +37,6 @@ impl Note {
 
 /// Writes the remarks of a whole ladder; remembers what it has said.
 pub(super) struct Notes<'a> {
-    ends: Option<Ends<'a>>,
     style: Style,
     /// The numbers of the packets at the vantage point.
     numbers: &'a HashMap<PacketId, u64>,
@@ -52,8 +51,8 @@ pub(super) struct Plain {
 }
 
 impl<'a> Notes<'a> {
-    pub(super) fn new(ends: Option<Ends<'a>>, style: Style, numbers: &'a HashMap<PacketId, u64>) -> Notes<'a> {
-        Notes { ends, style, numbers, sections: HashSet::new() }
+    pub(super) fn new(style: Style, numbers: &'a HashMap<PacketId, u64>) -> Notes<'a> {
+        Notes { style, numbers, sections: HashSet::new() }
     }
 
     /// The remarks on a packet, most important first.
@@ -74,11 +73,8 @@ impl<'a> Notes<'a> {
                 None
             }
         };
-        if let Some(about) = about {
-            if let Some(reason) = about.refused {
-                notes.push(Note::new(Paint::Lost, format!("refused on arrival: {reason}")));
-            }
-            notes.extend(about.states.iter().filter_map(|(node, state)| self.state(*node, *state)));
+        if let Some(reason) = about.and_then(|about| about.refused) {
+            notes.push(Note::new(Paint::Lost, format!("refused on arrival: {reason}")));
         }
         if let Some(section) = section {
             self.cite(section, &mut notes);
@@ -106,25 +102,20 @@ impl<'a> Notes<'a> {
             | Impairment::Lost
             | Impairment::QueueOverflow
             | Impairment::TooBig { .. } => Some(Note::new(Paint::Lost, impairment.to_string())),
-            Impairment::Duplicated { rule, original } => Some(Note::new(
-                Paint::Again,
-                match self.numbers.get(original) {
-                    Some(number) => format!("a copy of packet {number}, made by the link {}", by(rule)),
-                    None => format!("a copy made by the link {}", by(rule)),
-                },
-            )),
+            Impairment::Duplicated { rule, original } => {
+                let whose = self.numbers.get(original).map(|number| format!(" of packet {number}")).unwrap_or_default();
+                Some(Note::new(Paint::Again, format!("the link's copy{whose}, {}", by(rule))))
+            }
+            Impairment::Held { rule, packets } => {
+                let others = count(*packets as usize, "other");
+                Some(Note::new(Paint::Again, format!("held {} until {others} passed", by(rule))))
+            }
             // Jitter concerns every packet of the link, so it is no news.
             Impairment::Delayed { rule: None, .. } if !self.style.verbose => None,
-            Impairment::Delayed { .. } | Impairment::Held { .. } | Impairment::Corrupted { .. } => {
+            Impairment::Delayed { .. } | Impairment::Corrupted { .. } => {
                 Some(Note::new(Paint::Again, impairment.to_string()))
             }
         }
-    }
-
-    fn state(&self, node: NodeId, state: TcpState) -> Option<Note> {
-        let ends = self.ends?;
-        let lane = [ends.left, ends.right].into_iter().find(|lane| lane.node == node)?;
-        Some(Note::new(Paint::Syn, format!("{}: {state}", lane.name)))
     }
 
     /// Names the section, but each only once: it is there to be looked up, not to be read a hundred times.

@@ -10,7 +10,7 @@ use super::story::{About, Story};
 use super::streams::{Opened, Reading, Streams};
 use super::{Ladder, Side};
 use crate::capture::{Direction, Record};
-use crate::journal::Impairment;
+use crate::journal::{Impairment, TcpState};
 use crate::packet::{Dissection, PacketId};
 use crate::time::Instant;
 
@@ -27,6 +27,8 @@ pub(super) struct Row {
     pub(super) wire: Wire,
     pub(super) end: End,
     pub(super) notes: Vec<Note>,
+    /// The states that the left and the right node entered by it.
+    pub(super) states: [Vec<TcpState>; 2],
     /// The connection that begins here.
     pub(super) opened: Option<(usize, Opened)>,
     /// Nothing about it is special: it may be taken together with others like it.
@@ -67,7 +69,7 @@ pub(super) fn rows(ladder: &Ladder<'_>, story: &Story<'_>, style: Style) -> Vec<
     let mut reader = Reader {
         ladder,
         style,
-        notes: Notes::new(ladder.ends, style, &numbers),
+        notes: Notes::new(style, &numbers),
         streams: Streams::default(),
         firsts: HashMap::new(),
         pair: None,
@@ -127,12 +129,13 @@ impl Reader<'_> {
         }
         let from = self.side(seen, &dissection, &mut notes);
         let opened = reading.as_ref().and_then(|reading| Some((reading.connection, reading.opened?)));
+        let states = self.states(about);
         let quiet = about.is_none_or(|about| about.states.is_empty() && about.impairments.iter().all(is_jitter));
         let ordinary = quiet
             && opened.is_none()
             && (wire, end) == (Wire::Plain, End::Arrives)
             && matches!(kind, Kind::Data | Kind::Ack | Kind::Datagram);
-        Row { number: seen.number, at: record.at, from, kind, labels, wire, end, notes, opened, ordinary }
+        Row { number: seen.number, at: record.at, from, kind, labels, wire, end, notes, states, opened, ordinary }
     }
 
     fn read(&mut self, dissection: &Dissection, numbered: bool) -> Option<Reading> {
@@ -159,6 +162,15 @@ impl Reader<'_> {
             notes.push(Note::route(format!("{} → {}", self.name(src), self.name(dst))));
         }
         if *self.firsts.entry(hosts).or_insert(src) == src { Side::Left } else { Side::Right }
+    }
+
+    fn states(&self, about: Option<&About<'_>>) -> [Vec<TcpState>; 2] {
+        let changes = about.map(|about| about.states.as_slice()).unwrap_or_default();
+        let Some(ends) = self.ladder.ends else {
+            return Default::default();
+        };
+        [ends.left.node, ends.right.node]
+            .map(|lane| changes.iter().filter(|(node, _)| *node == lane).map(|(_, state)| *state).collect())
     }
 
     fn name(&self, address: IpAddr) -> String {

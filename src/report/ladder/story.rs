@@ -67,8 +67,8 @@ impl<'a> Story<'a> {
     }
 }
 
-/// Finds the packet that a change of state belongs to: the last that arrived at the node in that moment, or else the next
-/// one that it sends in that moment.
+/// Finds the packet that a change of state belongs to: the last that arrived at the node in that moment, or else the
+/// next one that it sends in that moment.
 #[derive(Default)]
 struct States {
     arrived: HashMap<NodeId, (Instant, PacketId)>,

@@ -1,7 +1,7 @@
 //! TCP connections as an onlooker sees them: relative numbers, and what a segment plainly is.
 //!
-//! Only what the packets say is used here, so it holds for a stranger's capture too. Where the sender's own reason is in
-//! the journal, that reason is shown instead of the reading made here.
+//! Only what the packets say is used here, so it holds for a stranger's capture too. Where the sender's own reason is
+//! in the journal, that reason is shown instead of the reading made here.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -190,10 +190,10 @@ impl Half {
         if end <= start {
             return false;
         }
-        if self.seen.iter().rev().any(|(from, to)| *from <= start && end <= *to) {
+        let first = self.seen.partition_point(|(_, to)| *to < start);
+        if self.seen.get(first).is_some_and(|(from, to)| *from <= start && end <= *to) {
             return true;
         }
-        let first = self.seen.partition_point(|(_, to)| *to < start);
         let after = self.seen.partition_point(|(from, _)| *from <= end);
         let merged = self.seen[first..after]
             .iter()
@@ -206,6 +206,77 @@ impl Half {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packet::dissect::{TcpFlags, TcpOptions};
+
+    /// Who sends, flags, relative seq and ack, octets of data, window.
+    type Sent = (char, u8, u32, u32, usize, u16);
+
+    fn segment((end, flags, seq, ack, payload_len, window): Sent) -> Tcp {
+        // Initial numbers so near to the end of the circle that every test runs across it.
+        let (own, other) = if end == 'c' { (u32::MAX - 2, u32::MAX) } else { (u32::MAX, u32::MAX - 2) };
+        Tcp {
+            offset: 20,
+            header_len: 20,
+            src_port: 1,
+            dst_port: 2,
+            seq: SeqNum(own) + seq,
+            ack: SeqNum(other) + ack,
+            flags: TcpFlags(flags),
+            window,
+            checksum: 0,
+            urgent: 0,
+            options: TcpOptions::default(),
+            payload_len,
+        }
+    }
+
+    /// The reading of the last segment, after all the others.
+    fn last_reading(sent: &[Sent]) -> Reading {
+        let [client, server] = ["10.0.0.1:1", "10.0.0.2:2"].map(|end| end.parse().expect("an address"));
+        let mut streams = Streams::default();
+        let handshake = [('c', 2, 0, 0, 0, 100), ('s', 0x12, 0, 1, 0, 100), ('c', 0x10, 1, 1, 0, 100)];
+        let readings = handshake.iter().chain(sent).map(|one| {
+            let (src, dst) = if one.0 == 'c' { (client, server) } else { (server, client) };
+            streams.read(src, dst, &segment(*one), true)
+        });
+        readings.last().expect("something was sent")
+    }
+
+    #[test]
+    fn segments_are_named_by_what_came_before_them() {
+        let (ack, fin, rst) = (0x10, 0x11, 0x04);
+        let data = ('c', ack, 1, 1, 10, 100);
+        let cases: [(&str, &[Sent]); 13] = [
+            ("completes the handshake", &[]),
+            ("new data", &[data]),
+            ("this much has arrived", &[data, ('s', ack, 1, 11, 0, 100)]),
+            ("new data; something before it is missing", &[data, ('c', ack, 21, 1, 10, 100)]),
+            (
+                "fills a gap: came out of order, or was lost before",
+                &[data, ('c', ack, 21, 1, 10, 100), ('c', ack, 11, 1, 10, 100)],
+            ),
+            ("sent again: these octets were on their way before", &[data, ('c', ack, 1, 1, 10, 100)]),
+            (
+                "duplicate ACK: something is missing, or came twice",
+                &[data, ('s', ack, 1, 11, 0, 100), ('c', ack, 21, 1, 10, 100), ('s', ack, 1, 11, 0, 100)],
+            ),
+            ("the window is closed: no room for more", &[data, ('s', ack, 1, 11, 0, 0)]),
+            ("window update", &[data, ('s', ack, 1, 11, 0, 0), ('s', ack, 1, 11, 0, 100)]),
+            ("keep-alive: is the peer still there?", &[data, ('s', ack, 1, 11, 0, 100), ('c', ack, 10, 1, 0, 100)]),
+            ("the last data; nothing more will be sent", &[('c', fin, 1, 1, 10, 100)]),
+            ("the peer's FIN has arrived", &[('c', fin, 1, 1, 0, 100), ('s', ack, 1, 2, 0, 100)]),
+            ("resets the connection", &[('s', rst, 1, 0, 0, 0)]),
+        ];
+        for (text, sent) in cases {
+            assert_eq!(last_reading(sent).text, text, "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_relative_across_the_end_of_the_circle() {
+        let reading = last_reading(&[('c', 0x10, 1, 1, 10, 100), ('s', 0x10, 1, 11, 0, 100)]);
+        assert_eq!((reading.seq, reading.ack), (1, Some(11)));
+    }
 
     #[test]
     fn ranges_that_touch_become_one() {

@@ -1,1 +1,505 @@
+//! Ladders of hand-built scenes: two hosts, a wire of 10 ms, and what goes wrong on it.
 
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::super::text::width;
+use super::*;
+use crate::capture::Direction;
+use crate::journal::{DropReason, Event, Impairment, Reason, SocketId, TcpState, Why};
+use crate::packet::{Medium, PacketId, dissect::TcpFlags};
+use crate::time::Instant;
+
+const CLIENT: NodeId = NodeId(0);
+const SERVER: NodeId = NodeId(1);
+const CLIENT_ISS: u32 = 305_419_896;
+const SERVER_ISS: u32 = 2_596_069_104;
+const DELAY: u64 = 10_000;
+
+/// What becomes of a packet.
+enum Fate {
+    Arrives,
+    Dropped(Impairment),
+    Impaired(Impairment),
+    Refused(DropReason),
+}
+
+/// Two captures and a journal in the making. Times are in microseconds.
+#[derive(Default)]
+struct Scene {
+    client: Vec<Record>,
+    server: Vec<Record>,
+    entries: Vec<Entry>,
+    packets: u64,
+}
+
+fn at(micros: u64) -> Instant {
+    Instant::from_nanos(micros * 1_000)
+}
+
+impl Scene {
+    /// Sends a packet; `why` of `None` is a kernel, which gives no reasons.
+    fn send(&mut self, micros: u64, from: NodeId, bytes: Vec<u8>, why: Option<Reason>, fate: Fate) -> PacketId {
+        self.packets += 1;
+        let packet = PacketId(self.packets);
+        let arrival = micros + DELAY;
+        let medium = if bytes.first() == Some(&0xff) { Medium::Ethernet } else { Medium::Ip };
+        let to = if from == CLIENT { SERVER } else { CLIENT };
+        let mut comments = Vec::new();
+        if let Some(reason) = why {
+            comments.push(Why::of(reason).to_string());
+            self.tell(micros, from, Event::PacketSent { packet, why: Why::of(reason) });
+        }
+        let dropped = matches!(fate, Fate::Dropped(_));
+        if let Fate::Dropped(impairment) | Fate::Impaired(impairment) = &fate {
+            comments.push(impairment.to_string());
+            let link = "client-server".to_owned();
+            self.tell(micros, from, Event::Impaired { packet, link, impairment: impairment.clone() });
+        }
+        let wire_len = bytes.len();
+        let record = Record {
+            at: at(micros),
+            packet,
+            direction: Direction::Out,
+            medium,
+            bytes: bytes.into(),
+            wire_len,
+            comments,
+        };
+        self.records(from).push(record.clone());
+        if !dropped {
+            let record = Record { at: at(arrival), direction: Direction::In, comments: Vec::new(), ..record };
+            self.records(to).push(record);
+            self.tell(arrival, to, Event::PacketArrived { packet });
+        }
+        if let Fate::Refused(reason) = fate {
+            self.tell(arrival, to, Event::PacketDropped { packet, reason });
+        }
+        packet
+    }
+
+    fn records(&mut self, node: NodeId) -> &mut Vec<Record> {
+        if node == CLIENT { &mut self.client } else { &mut self.server }
+    }
+
+    fn tell(&mut self, micros: u64, node: NodeId, event: Event) {
+        self.entries.push(Entry { at: at(micros), node, event });
+    }
+
+    fn state(&mut self, micros: u64, node: NodeId, to: TcpState) {
+        self.tell(micros, node, Event::State { socket: SocketId(1), from: TcpState::Closed, to });
+    }
+
+    /// Records and journal in the order of time.
+    fn settle(&mut self) {
+        self.client.sort_by_key(|record| record.at);
+        self.server.sort_by_key(|record| record.at);
+        self.entries.sort_by_key(|entry| entry.at);
+    }
+
+    fn draw_at(&self, vantage: Side, style: Style) -> String {
+        let entries: Vec<&Entry> = self.entries.iter().collect();
+        let (near, far) = match vantage {
+            Side::Left => (&self.client, &self.server),
+            Side::Right => (&self.server, &self.client),
+        };
+        let ends =
+            Ends { left: Lane { name: "client", node: CLIENT }, right: Lane { name: "server", node: SERVER }, vantage };
+        let scene =
+            Ladder { records: near, far_records: Some(far), entries: &entries, ends: Some(ends), name_of: &name_of };
+        checked(ladder(&scene, &style), style)
+    }
+
+    fn draw(&self, style: Style) -> String {
+        self.draw_at(Side::Left, style)
+    }
+
+    /// As a stranger sees the client's capture: no journal, no names, no ends.
+    fn draw_foreign(&self, style: Style, with_comments: bool) -> String {
+        let mut records = self.client.clone();
+        for record in &mut records {
+            record.packet = PacketId(0);
+            if !with_comments {
+                record.comments.clear();
+            }
+        }
+        let scene = Ladder { records: &records, far_records: None, entries: &[], ends: None, name_of: &|_| None };
+        checked(ladder(&scene, &style), style)
+    }
+}
+
+/// The text, once no line of it is too wide or ends in a blank.
+fn checked(text: String, style: Style) -> String {
+    for line in text.lines() {
+        assert!(width(line) <= style.width || style.color, "{} columns: {line}\n{text}", width(line));
+        assert_eq!(line, line.trim_end());
+        assert!(line.is_ascii() || !style.ascii, "{line}");
+    }
+    text
+}
+
+fn name_of(address: IpAddr) -> Option<String> {
+    match address.to_string().as_str() {
+        "10.0.0.1" => Some("client".to_owned()),
+        "10.0.0.2" => Some("server".to_owned()),
+        _ => None,
+    }
+}
+
+/// A segment with sequence and acknowledgment numbers relative to the initial ones.
+fn tcp(from: NodeId, flags: TcpFlags, seq: u32, ack: u32, payload: &[u8]) -> Vec<u8> {
+    let (src, dst, ports, own, other) = if from == CLIENT {
+        ([10, 0, 0, 1], [10, 0, 0, 2], (49_152, 80), CLIENT_ISS, SERVER_ISS)
+    } else {
+        ([10, 0, 0, 2], [10, 0, 0, 1], (80, 49_152), SERVER_ISS, CLIENT_ISS)
+    };
+    let mut builder =
+        etherparse::PacketBuilder::ipv4(src, dst, 64).tcp(ports.0, ports.1, own.wrapping_add(seq), 64_240);
+    let with = |flag: TcpFlags| flags.contains(flag);
+    if with(TcpFlags::ACK) {
+        builder = builder.ack(other.wrapping_add(ack));
+    }
+    builder = if with(TcpFlags::SYN) { builder.syn() } else { builder };
+    builder = if with(TcpFlags::FIN) { builder.fin() } else { builder };
+    builder = if with(TcpFlags::RST) { builder.rst() } else { builder };
+    builder = if with(TcpFlags::PSH) { builder.psh() } else { builder };
+    let mut bytes = Vec::new();
+    builder.write(&mut bytes, payload).expect("a vector takes a packet");
+    bytes
+}
+
+const SYN: TcpFlags = TcpFlags::SYN;
+const ACK: TcpFlags = TcpFlags::ACK;
+const SYN_ACK: TcpFlags = TcpFlags(0x12);
+const PSH_ACK: TcpFlags = TcpFlags(0x18);
+const FIN_ACK: TcpFlags = TcpFlags(0x11);
+const RST: TcpFlags = TcpFlags::RST;
+
+fn handshake(scene: &mut Scene) {
+    scene.state(0, CLIENT, TcpState::SynSent);
+    scene.send(0, CLIENT, tcp(CLIENT, SYN, 0, 0, b""), Some(Reason::ActiveOpen), Fate::Arrives);
+    scene.state(10_000, SERVER, TcpState::SynReceived);
+    scene.send(10_000, SERVER, tcp(SERVER, SYN_ACK, 0, 1, b""), Some(Reason::AnswerOpen), Fate::Arrives);
+    scene.state(20_000, CLIENT, TcpState::Established);
+    scene.send(20_000, CLIENT, tcp(CLIENT, ACK, 1, 1, b""), Some(Reason::CompleteOpen), Fate::Arrives);
+    scene.state(30_000, SERVER, TcpState::Established);
+}
+
+/// Opens, sends a request that is lost once and answered, and closes.
+fn lossy_conversation() -> Scene {
+    let mut scene = Scene::default();
+    handshake(&mut scene);
+    let request = || tcp(CLIENT, PSH_ACK, 1, 1, b"GET / HTTP/1.1\r\nHost: server\r\n\r\n");
+    let by_rule = Impairment::DroppedByRule { rule: "lose-first-data".to_owned() };
+    scene.send(20_100, CLIENT, request(), Some(Reason::NewData), Fate::Dropped(by_rule));
+    let rto = Duration::from_secs(1);
+    let again = Some(Reason::RetransmitByTimer { nth: 1, rto });
+    scene.send(1_020_100, CLIENT, request(), again, Fate::Arrives);
+    scene.send(
+        1_030_100,
+        SERVER,
+        tcp(SERVER, ACK, 1, 33, b""),
+        Some(Reason::Acknowledge),
+        Fate::Dropped(Impairment::Lost),
+    );
+    let page = || tcp(SERVER, PSH_ACK, 1, 33, &[0; 1400]);
+    scene.send(1_030_200, SERVER, page(), Some(Reason::NewData), Fate::Arrives);
+    scene.send(1_040_200, CLIENT, tcp(CLIENT, ACK, 33, 1401, b""), Some(Reason::Acknowledge), Fate::Arrives);
+    scene.state(1_041_000, CLIENT, TcpState::FinWait1);
+    scene.send(1_041_000, CLIENT, tcp(CLIENT, FIN_ACK, 33, 1401, b""), Some(Reason::Close), Fate::Arrives);
+    scene.state(1_051_000, SERVER, TcpState::CloseWait);
+    scene.state(1_051_000, SERVER, TcpState::LastAck);
+    scene.send(1_051_000, SERVER, tcp(SERVER, FIN_ACK, 1401, 34, b""), Some(Reason::Close), Fate::Arrives);
+    scene.state(1_061_000, CLIENT, TcpState::TimeWait);
+    let last = Some(Reason::AcknowledgeClose);
+    scene.send(1_061_000, CLIENT, tcp(CLIENT, ACK, 34, 1402, b""), last, Fate::Arrives);
+    scene.state(1_071_000, SERVER, TcpState::Closed);
+    scene.settle();
+    scene
+}
+
+#[test]
+fn a_lossy_conversation_at_80_columns() {
+    insta::assert_snapshot!(lossy_conversation().draw(Style::plain(80)));
+}
+
+#[test]
+fn a_lossy_conversation_at_120_columns() {
+    insta::assert_snapshot!(lossy_conversation().draw(Style::plain(120)));
+}
+#[test]
+fn a_strangers_capture_is_read_from_its_packets_alone() {
+    insta::assert_snapshot!(lossy_conversation().draw_foreign(Style::plain(100), false));
+}
+
+#[test]
+fn a_strangers_comments_take_the_place_of_the_journal() {
+    let text = lossy_conversation().draw_foreign(Style::plain(120), true);
+    assert!(text.contains("✗              │  new data · dropped by rule lose-first-data"), "{text}");
+    assert!(text.contains("├═ PSH,ACK seq=1"), "{text}");
+    assert!(text.contains("sent again (1): no ACK came within the RTO of 1s"), "{text}");
+}
+
+#[test]
+fn from_the_server_the_lost_request_has_a_row_without_a_number() {
+    insta::assert_snapshot!(lossy_conversation().draw_at(Side::Right, Style::plain(80)));
+}
+
+#[test]
+fn ascii_style_has_the_same_rows() {
+    insta::assert_snapshot!(lossy_conversation().draw(Style { ascii: true, ..Style::plain(80) }));
+}
+
+#[test]
+fn colour_adds_nothing_but_colour() {
+    let scene = lossy_conversation();
+    let mut plain = String::new();
+    let mut rest = scene.draw(Style { color: true, ..Style::plain(100) });
+    while let Some(start) = rest.find('\x1b') {
+        let end = start + rest[start..].find('m').expect("a colour ends with m");
+        plain.push_str(&rest[..start]);
+        rest = rest[end + 1..].to_owned();
+    }
+    plain.push_str(&rest);
+    assert_eq!(plain, scene.draw(Style::plain(100)));
+}
+
+#[test]
+fn verbose_shows_windows_and_repeats_sections() {
+    let text = lossy_conversation().draw(Style { verbose: true, ..Style::plain(120) });
+    assert!(text.contains("ACK seq=1 ack=1 win=64240"), "{text}");
+    assert_eq!(text.matches("[RFC 9293 §3.5]").count(), 3, "{text}");
+}
+
+fn udp(from: NodeId, payload: &[u8]) -> Vec<u8> {
+    let (src, dst) = if from == CLIENT { ([10, 0, 0, 1], [10, 0, 0, 2]) } else { ([10, 0, 0, 2], [10, 0, 0, 1]) };
+    let ports = if from == CLIENT { (40_000, 7) } else { (7, 40_000) };
+    let mut bytes = Vec::new();
+    let builder = etherparse::PacketBuilder::ipv4(src, dst, 64).udp(ports.0, ports.1);
+    builder.write(&mut bytes, payload).expect("a vector takes a packet");
+    bytes
+}
+
+/// An ARP message in an Ethernet frame to everybody, so that it begins with 0xff.
+fn arp(operation: u8, sender: u8, target: u8) -> Vec<u8> {
+    let mac = |host: u8| [2, 0, 0, 0, 0, host];
+    let ip = |host: u8| [10, 0, 0, host];
+    let head = [0, 1, 8, 0, 6, 4, 0, operation];
+    let link = [&[0xff; 6][..], &mac(sender), &[8, 6]].concat();
+    [&link[..], &head, &mac(sender), &ip(sender), &mac(target), &ip(target)].concat()
+}
+
+/// Address resolution, then datagrams: one held, one copied, one corrupted, and a port that nobody listens on.
+fn datagrams() -> Scene {
+    let mut scene = Scene::default();
+    scene.send(0, CLIENT, arp(1, 1, 2), Some(Reason::AddressRequest), Fate::Arrives);
+    scene.send(10_000, SERVER, arp(2, 2, 1), Some(Reason::AddressReply), Fate::Arrives);
+    let datagram = Some(Reason::Datagram);
+    let held = Impairment::Held { rule: None, packets: 1 };
+    scene.send(30_000, CLIENT, udp(CLIENT, b"message 1"), datagram, Fate::Impaired(held));
+    let original = scene.send(31_000, CLIENT, udp(CLIENT, b"message 2"), datagram, Fate::Arrives);
+    let copied = Impairment::Duplicated { rule: Some("twice".to_owned()), original };
+    scene.packets += 1;
+    let copy = PacketId(scene.packets);
+    scene.tell(31_000, CLIENT, Event::Impaired { packet: copy, link: "client-server".to_owned(), impairment: copied });
+    let bytes = udp(CLIENT, b"message 2");
+    let wire_len = bytes.len();
+    scene.server.push(Record {
+        at: at(41_500),
+        packet: copy,
+        direction: Direction::In,
+        medium: Medium::Ip,
+        bytes: bytes.into(),
+        wire_len,
+        comments: Vec::new(),
+    });
+    scene.send(52_000, SERVER, udp(SERVER, &[0; 9]), datagram, Fate::Refused(DropReason::BadTransportChecksum));
+    let mut unreachable = Vec::new();
+    let icmp = etherparse::Icmpv4Type::DestinationUnreachable(etherparse::icmpv4::DestUnreachableHeader::Port);
+    let builder = etherparse::PacketBuilder::ipv4([10, 0, 0, 2], [10, 0, 0, 1], 64).icmpv4(icmp);
+    builder.write(&mut unreachable, &[0; 28]).expect("a vector takes a packet");
+    scene.send(60_000, SERVER, unreachable, Some(Reason::IcmpError), Fate::Arrives);
+    scene.settle();
+    scene
+}
+
+#[test]
+fn datagrams_and_address_resolution_at_80_columns() {
+    insta::assert_snapshot!(datagrams().draw(Style::plain(80)));
+}
+
+#[test]
+fn datagrams_and_address_resolution_at_120_columns() {
+    insta::assert_snapshot!(datagrams().draw(Style::plain(120)));
+}
+
+#[test]
+fn a_copy_that_the_vantage_point_sees_names_its_original() {
+    let text = datagrams().draw_at(Side::Right, Style::plain(120));
+    assert!(text.contains("├┄ UDP 40000→7 len=9"), "{text}");
+    assert!(text.contains("the link's copy of packet 4, by rule twice"), "{text}");
+}
+
+/// 200 segments, each acknowledged, in two bursts; one is lost and sent again.
+fn transfer() -> Scene {
+    let mut scene = Scene::default();
+    handshake(&mut scene);
+    let mut now = 20_000;
+    for index in 0..200 {
+        now += if index == 150 { 500_000 } else { 1_000 };
+        let data = || tcp(CLIENT, ACK, 1 + index * 1000, 1, &[0; 1000]);
+        if index == 100 {
+            scene.send(now, CLIENT, data(), Some(Reason::NewData), Fate::Dropped(Impairment::Lost));
+            now += 50_000;
+            scene.send(now, CLIENT, data(), Some(Reason::RetransmitByDuplicateAcks), Fate::Arrives);
+        } else {
+            scene.send(now, CLIENT, data(), Some(Reason::NewData), Fate::Arrives);
+        }
+        let ack = tcp(SERVER, ACK, 1, 1001 + index * 1000, b"");
+        scene.send(now + DELAY, SERVER, ack, Some(Reason::Acknowledge), Fate::Arrives);
+    }
+    scene.send(now + 30_000, CLIENT, tcp(CLIENT, RST, 200_001, 0, b""), Some(Reason::Reset), Fate::Arrives);
+    scene.settle();
+    scene
+}
+
+#[test]
+fn a_long_transfer_is_folded_around_what_matters() {
+    insta::assert_snapshot!(transfer().draw(Style::plain(80)));
+}
+
+#[test]
+fn verbose_folds_nothing() {
+    let text = transfer().draw(Style { verbose: true, ..Style::plain(120) });
+    let rows = text.lines().filter(|line| line.contains("►│") || line.contains("│◄") || line.contains('✗')).count();
+    // 3 of the handshake, 200 segments and as many ACKs, one sent again, the RST, and the sum.
+    assert_eq!(rows, 3 + 400 + 1 + 1 + 1, "{text}");
+}
+
+#[test]
+fn every_packet_is_either_shown_or_counted() {
+    let text = transfer().draw(Style::plain(80));
+    let shown = text.lines().filter(|line| line.trim_start().starts_with(|char: char| char.is_ascii_digit())).count();
+    let folded = text.lines().filter_map(|line| line.trim_start().strip_prefix('⋯')?.split('│').nth(1));
+    let counted: usize = folded.flat_map(|lane| lane.split(' ').filter_map(|word| word.parse::<usize>().ok())).sum();
+    // The line with the sum begins with a digit too.
+    assert_eq!(shown - 1 + counted, 3 + 400 + 1 + 1, "{text}");
+}
+
+#[test]
+fn connections_are_numbered_as_wireshark_numbers_them() {
+    let mut scene = lossy_conversation();
+    // The same ports again, with another initial sequence number: a connection of its own.
+    let mut again = tcp(CLIENT, SYN, 0, 0, b"");
+    again[27] ^= 0x55;
+    scene.send(5_000_000, CLIENT, again, None, Fate::Arrives);
+    let text = scene.draw(Style::plain(80));
+    assert!(text.contains("connection 2: client:49152 → server:80"), "{text}");
+    assert!(text.contains("tcp.stream == 1"), "{text}");
+}
+
+#[test]
+fn a_connection_that_began_before_the_capture_says_so() {
+    let mut scene = Scene::default();
+    scene.send(0, SERVER, tcp(SERVER, PSH_ACK, 5_000, 700, b"late"), None, Fate::Arrives);
+    scene.send(20_000, CLIENT, tcp(CLIENT, ACK, 700, 5_004, b""), None, Fate::Arrives);
+    let text = scene.draw_foreign(Style::plain(100), false);
+    assert!(text.contains("connection 1: 10.0.0.2:80 and 10.0.0.1:49152 (began earlier)"), "{text}");
+    assert!(text.contains("PSH,ACK seq=1 ack=1 len=4"), "{text}");
+    assert!(text.contains("ACK seq=1 ack=5"), "{text}");
+}
+
+#[test]
+fn third_hosts_are_named_beside_their_packets() {
+    let mut scene = Scene::default();
+    scene.send(0, CLIENT, udp(CLIENT, b"a"), None, Fate::Arrives);
+    let mut other = udp(CLIENT, b"b");
+    other[19] = 9;
+    scene.send(1, CLIENT, other, None, Fate::Arrives);
+    let text = scene.draw_foreign(Style::plain(100), false);
+    assert!(text.contains("10.0.0.1 → 10.0.0.9"), "{text}");
+}
+
+#[test]
+fn a_sender_that_gives_its_reasons_is_believed() {
+    // Octets that were seen before, sent as new data: a stack that does so has its reason, a kernel has not.
+    let drawn = |why: Option<Reason>| {
+        let mut scene = Scene::default();
+        scene.send(0, CLIENT, tcp(CLIENT, PSH_ACK, 1, 1, b"abc"), why, Fate::Arrives);
+        scene.send(9, CLIENT, tcp(CLIENT, PSH_ACK, 1, 1, b"abc"), why, Fate::Arrives);
+        scene.settle();
+        scene.draw(Style::plain(120))
+    };
+    assert!(drawn(None).contains("├═ PSH,ACK"), "{}", drawn(None));
+    assert!(!drawn(Some(Reason::NewData)).contains('═'), "{}", drawn(Some(Reason::NewData)));
+}
+
+#[test]
+fn a_packet_still_on_its_way_at_the_end_did_not_get_here() {
+    let mut scene = Scene::default();
+    scene.send(0, CLIENT, udp(CLIENT, b"a"), None, Fate::Arrives);
+    scene.send(1, SERVER, udp(SERVER, b"b"), None, Fate::Arrives);
+    scene.client.pop();
+    let text = scene.draw(Style::plain(120));
+    assert!(text.contains("not seen at client before the end"), "{text}");
+}
+
+#[test]
+fn what_was_lost_before_the_first_packet_has_a_time_before_it() {
+    let mut scene = Scene::default();
+    scene.send(0, SERVER, udp(SERVER, b"a"), None, Fate::Dropped(Impairment::Lost));
+    scene.send(1_500_000, CLIENT, udp(CLIENT, b"b"), None, Fate::Arrives);
+    let text = scene.draw(Style::plain(100));
+    assert!(text.contains("    -1.500000  │"), "{text}");
+    assert!(text.contains(" 1   0.000000  ├"), "{text}");
+}
+
+#[test]
+fn a_state_is_shown_once_beside_the_packet_that_brought_it() {
+    let mut scene = Scene::default();
+    scene.state(0, CLIENT, TcpState::SynSent);
+    // Two packets in the moment of the change: it belongs to the first.
+    scene.send(0, CLIENT, tcp(CLIENT, SYN, 0, 0, b""), Some(Reason::ActiveOpen), Fate::Arrives);
+    scene.send(0, CLIENT, udp(CLIENT, b"a"), Some(Reason::Datagram), Fate::Arrives);
+    let text = scene.draw(Style::plain(100));
+    assert_eq!(text.matches("SYN-SENT").count(), 1, "{text}");
+}
+
+#[test]
+fn without_packets_it_says_so() {
+    assert_eq!(Scene::default().draw(Style::plain(80)), "no packets\n");
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_and_any_comment_stay_within_the_width(
+        packets in vec((any::<u64>(), any::<bool>(), vec(any::<u8>(), 0..90), ".{0,80}"), 0..12),
+        mutate in vec((0_usize..60, any::<u8>()), 0..6),
+        (width, ascii, verbose) in (80_usize..=140, any::<bool>(), any::<bool>()),
+    ) {
+        let mut scene = Scene::default();
+        for (at, is_client, bytes, comment) in packets {
+            let node = if is_client { CLIENT } else { SERVER };
+            let bytes = if bytes.len() % 2 == 0 { bytes } else {
+                let mut bytes = tcp(node, SYN_ACK, at as u32, 0, &bytes);
+                for (index, value) in &mutate {
+                    if let Some(byte) = bytes.get_mut(*index) {
+                        *byte = *value;
+                    }
+                }
+                bytes
+            };
+            scene.send(at % 1_000_000_000_000, node, bytes, None, Fate::Arrives);
+            if let Some(record) = scene.client.last_mut() {
+                record.comments.push(comment.clone());
+            }
+        }
+        scene.settle();
+        let style = Style { ascii, verbose, ..Style::plain(width) };
+        scene.draw(style);
+        scene.draw_at(Side::Right, style);
+        scene.draw_foreign(style, true);
+    }
+}

@@ -15,6 +15,10 @@ use crate::time::Instant;
 /// How many duplicate acknowledgments make smoltcp resend (RFC 5681 §3.2).
 const DUPLICATE_ACK_THRESHOLD: u32 = 3;
 
+/// smoltcp's shortest retransmission time-out (`RTTE_MIN_RTO`). What goes again sooner after a time-out was not caused by
+/// another one: smoltcp then goes back to SND.UNA and sends everything from there.
+const SHORTEST_RTO: Duration = Duration::from_secs(1);
+
 /// One connection, watched from outside.
 #[derive(Debug, Default)]
 pub(super) struct Observer {
@@ -27,6 +31,8 @@ pub(super) struct Observer {
     /// The peer's window field when it last spoke.
     peer_window: Option<u16>,
     duplicate_acks: u32,
+    /// When the retransmission timer last fired.
+    timer_fired_at: Option<Instant>,
     /// The acknowledgment number and window of our last segment.
     last_sent: Option<(SeqNum, u16)>,
     /// What arrived since then that an acknowledgment answers.
@@ -167,6 +173,10 @@ impl Observer {
         if self.duplicate_acks >= DUPLICATE_ACK_THRESHOLD && self.snd_una == Some(tcp.seq) {
             return Reason::RetransmitByDuplicateAcks;
         }
+        if self.timer_fired_at.is_some_and(|fired| now - fired < SHORTEST_RTO) {
+            return Reason::RetransmitAfterTimer;
+        }
+        self.timer_fired_at = Some(now);
         events.push(Event::TimerFired { socket, timer: Timer::Retransmission });
         Reason::RetransmitByTimer { nth, rto }
     }

@@ -1,0 +1,112 @@
+//! A live run: real kernels behind doors, the wall clock.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::steps::{self, Stage};
+use super::{Finished, Mode, Options, RunError, Setting, mac_of, node_ids};
+use crate::app::{Endpoint, Host, Resolver};
+use crate::door::{Door, DoorKind};
+use crate::host::{Holder, HolderConfig, LinuxNode, NodeSetup};
+use crate::journal::NodeId;
+use crate::lab::definition::{Definition, Node, NodeKind};
+use crate::network::{World, live};
+use crate::packet::Medium;
+
+/// Addresses of nodes get this bit, so that a kernel's end of an Ethernet link never shares the address of a stack's.
+const KERNEL_MAC: u8 = 0x80;
+
+/// Runs `lab`.
+pub(super) fn run(lab: &Definition, options: &Options) -> Result<Finished, RunError> {
+    let kernels = Kernels::boot(lab, options)?;
+    let door = kernels.door_kind();
+    if options.door.is_some() && door.is_none() {
+        return Err(RunError::NoDoor(lab.id.clone()));
+    }
+    let note = kernels.nodes.iter().find_map(|(_, node, _)| node.door_note());
+    let setting = Setting::new(lab, options, Mode::Live, door.map_or(Medium::Ip, DoorKind::medium));
+    let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let recorder = setting.recorder(u64::try_from(epoch.as_nanos()).unwrap_or(0))?;
+    let resolver: Resolver = setting.addresses().collect();
+    let Kernels { holder, nodes } = kernels;
+    let (outcome, ended) = live::run(|clock| {
+        let mut world = World::new(clock.clone(), Box::new(recorder.clone()));
+        let mut ports = Vec::new();
+        let mut hosts = Vec::new();
+        let mut kernels = nodes.into_iter().peekable();
+        for (id, node) in node_ids().zip(&lab.nodes) {
+            let addresses: Vec<_> = node.addresses.iter().map(|(address, _)| *address).collect();
+            let endpoint = match kernels.next_if(|(kernel, _, _)| *kernel == id) {
+                Some((_, linux, door)) => {
+                    let outside = world.add_outside();
+                    ports.push(live::Port { node: outside, door });
+                    Endpoint::Linux(linux)
+                }
+                None => Endpoint::Stack(world.add_stack(setting.stack(id, node, clock.now()))),
+            };
+            hosts.push(Host::new(endpoint, addresses, world.reporter(id)));
+        }
+        setting.lay_links(&mut world);
+        let stage = Stage { lab, mode: Mode::Live, hosts, resolver, seed: setting.seed };
+        Ok::<_, RunError>((world, ports, steps::play(stage)))
+    })?;
+    // Every process and interface of the run is gone before anybody reads its results.
+    drop(holder);
+    let finished = setting.finish(&recorder, ended, outcome)?;
+    Ok(Finished { note, door, ..finished })
+}
+
+/// The namespaces of a run, and a way into each.
+struct Kernels {
+    /// `None` when the lab has no kernel node.
+    holder: Option<Holder>,
+    nodes: Vec<(NodeId, LinuxNode, Box<dyn Door>)>,
+}
+
+impl Kernels {
+    fn boot(lab: &Definition, options: &Options) -> Result<Kernels, RunError> {
+        let kernels: Vec<(NodeId, &Node)> =
+            node_ids().zip(&lab.nodes).filter(|(_, node)| node.live == NodeKind::Linux).collect();
+        if kernels.is_empty() {
+            return Ok(Kernels { holder: None, nodes: Vec::new() });
+        }
+        let mut config = HolderConfig {
+            hosts: lab
+                .nodes
+                .iter()
+                .flat_map(|node| node.addresses.iter().map(|(address, _)| (*address, node.name.clone())))
+                .collect(),
+            ..HolderConfig::default()
+        };
+        if let Some(program) = &options.holder {
+            config.program.clone_from(program);
+        }
+        let holder = Holder::start(config).map_err(RunError::NotLive)?;
+        let mut door = options.door;
+        let mut nodes = Vec::new();
+        for (id, node) in kernels {
+            let (linux, opened) = holder.add_node(setup(lab, id, node, door)).map_err(RunError::NotLive)?;
+            // One medium for the whole network: what opened for the first opens for the rest.
+            door = Some(linux.door_kind());
+            nodes.push((id, linux, opened));
+        }
+        Ok(Kernels { holder: Some(holder), nodes })
+    }
+
+    fn door_kind(&self) -> Option<DoorKind> {
+        self.nodes.first().map(|(_, node, _)| node.door_kind())
+    }
+}
+
+fn setup(lab: &Definition, id: NodeId, node: &Node, door: Option<DoorKind>) -> NodeSetup {
+    let mtu = lab.links.iter().find(|link| link.ends.contains(&id)).map_or(1500, |link| link.mtu);
+    let mut mac = mac_of(id);
+    mac[3] |= KERNEL_MAC;
+    NodeSetup {
+        door,
+        kernel_addresses: node.addresses.clone(),
+        mtu: u16::try_from(mtu).unwrap_or(u16::MAX),
+        mac: Some(mac),
+        sysctls: node.sysctls.clone().into_iter().collect(),
+        ..NodeSetup::named(&node.name)
+    }
+}

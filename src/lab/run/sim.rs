@@ -1,0 +1,30 @@
+//! A simulated run: every node a stack, virtual time.
+
+use super::steps::{self, Stage};
+use super::{Finished, Mode, Options, RunError, SIM_EPOCH_NS, Setting, node_ids};
+use crate::app::{Endpoint, Host, Resolver};
+use crate::lab::definition::Definition;
+use crate::network::{World, sim};
+use crate::packet::Medium;
+
+/// Runs `lab`; `note` says why it is not live.
+pub(super) fn run(lab: &Definition, options: &Options, note: Option<String>) -> Result<Finished, RunError> {
+    let medium = options.door.map_or(Medium::Ip, |door| door.medium());
+    let setting = Setting::new(lab, options, Mode::Sim, medium);
+    let recorder = setting.recorder(SIM_EPOCH_NS)?;
+    let resolver: Resolver = setting.addresses().collect();
+    let (outcome, ended) = sim::run(|clock| {
+        let mut world = World::new(clock.clone(), Box::new(recorder.clone()));
+        let mut hosts = Vec::new();
+        for (id, node) in node_ids().zip(&lab.nodes) {
+            let handle = world.add_stack(setting.stack(id, node, clock.now()));
+            let addresses: Vec<_> = node.addresses.iter().map(|(address, _)| *address).collect();
+            hosts.push(Host::new(Endpoint::Stack(handle), addresses, world.reporter(id)));
+        }
+        setting.lay_links(&mut world);
+        let stage = Stage { lab, mode: Mode::Sim, hosts, resolver, seed: setting.seed };
+        (world, steps::play(stage))
+    })?;
+    let finished = setting.finish(&recorder, ended, outcome)?;
+    Ok(Finished { note, ..finished })
+}
