@@ -403,13 +403,9 @@ impl SmoltcpStack {
     }
 
     fn is_taken(&self, address: SocketAddr) -> bool {
-        let clash = |other: SocketAddr| {
-            other.port() == address.port()
-                && (other.ip() == address.ip() || other.ip().is_unspecified() || address.ip().is_unspecified())
-        };
         self.entries.values().any(|entry| match entry {
-            Entry::Listener(listener) => clash(listener.local),
-            Entry::Stream(stream) => stream.parent.is_none() && clash(stream.local),
+            Entry::Listener(listener) => clash(listener.local, address),
+            Entry::Stream(stream) => stream.parent.is_none() && clash(stream.local, address),
             Entry::Udp(_) => false,
         })
     }
@@ -521,6 +517,11 @@ fn tcp_ends(dissection: &Dissection) -> Option<(SocketAddr, SocketAddr)> {
     let tcp = dissection.tcp()?;
     let (src, dst) = dissection.addresses()?;
     Some((SocketAddr::new(src, tcp.src_port), SocketAddr::new(dst, tcp.dst_port)))
+}
+
+/// Whether two sockets of one protocol would compete for packets: same port, and the same address or one of them any.
+fn clash(one: SocketAddr, other: SocketAddr) -> bool {
+    one.port() == other.port() && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
 }
 
 fn listen_endpoint(local: SocketAddr) -> IpListenEndpoint {
@@ -738,10 +739,12 @@ impl Stack for SmoltcpStack {
 
     fn udp_bind(&mut self, local: SocketAddr) -> Result<SocketId, OpenError> {
         self.check_local(local)?;
-        let is_taken =
-            |port: u16| self.entries.values().any(|entry| matches!(entry, Entry::Udp(udp) if udp.local.port() == port));
+        let is_taken = |port: u16| {
+            let asked = SocketAddr::new(local.ip(), port);
+            self.entries.values().any(|entry| matches!(entry, Entry::Udp(udp) if clash(udp.local, asked)))
+        };
         let port = match local.port() {
-            0 => (FIRST_EPHEMERAL..).find(|port| !is_taken(*port)).ok_or(OpenError::NoPorts)?,
+            0 => (FIRST_EPHEMERAL..=u16::MAX).find(|port| !is_taken(*port)).ok_or(OpenError::NoPorts)?,
             port if is_taken(port) => return Err(OpenError::AddressInUse(local)),
             port => port,
         };
