@@ -40,7 +40,7 @@ use crate::stack::TcpConfig;
 
 pub use error::{LabError, Place};
 
-pub(super) use error::closest;
+pub(super) use error::{closest, ranked};
 
 use error::Fault;
 use raw::RawLab;
