@@ -8,4 +8,5 @@ mod command_line;
 mod filter;
 #[cfg(feature = "cli")]
 mod host;
+mod network;
 mod support;

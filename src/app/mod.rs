@@ -5,7 +5,7 @@
 //! The data it sends comes from the run's seed, its waiting from tokio's clock: in `sim` a program does the same things
 //! at the same nanosecond, every time.
 //!
-//! What lives here: the programs ([`Program`], [`run`]), the places they run in ([`Host`], [`Resolver`]), the values
+//! What lives here: the programs ([`Program`], [`run()`]), the places they run in ([`Host`], [`Resolver`]), the values
 //! they are written with ([`Size`], [`Span`], …), and [`exec`] for real programs. What does not: when a program starts
 //! and stops, and what its outcome means. That is the lab's.
 
