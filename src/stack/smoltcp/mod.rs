@@ -638,6 +638,10 @@ impl Stack for SmoltcpStack {
         Ok(id)
     }
 
+    fn tcp_defaults(&self) -> &TcpConfig {
+        &self.defaults
+    }
+
     fn send(&mut self, _now: Instant, socket: SocketId, data: &[u8]) -> Result<usize, SocketError> {
         let stream = self.stream(socket)?;
         if let Some(failure) = stream.failure() {
