@@ -10,4 +10,5 @@ mod filter;
 mod host;
 #[cfg(feature = "cli")]
 mod labs;
+mod network;
 mod support;
