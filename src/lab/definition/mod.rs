@@ -17,6 +17,7 @@ mod overlay;
 mod raw;
 mod selections;
 mod shapes;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -39,7 +40,7 @@ use crate::stack::TcpConfig;
 
 pub use error::{LabError, Place};
 
-pub(super) use error::closest;
+pub(super) use error::{closest, ranked};
 
 use error::Fault;
 use overlay::Variant;
