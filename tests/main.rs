@@ -8,5 +8,7 @@ mod command_line;
 mod filter;
 #[cfg(feature = "cli")]
 mod host;
+#[cfg(feature = "cli")]
+mod labs;
 mod network;
 mod support;
