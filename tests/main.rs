@@ -8,4 +8,6 @@ mod command_line;
 mod filter;
 #[cfg(feature = "cli")]
 mod host;
+#[cfg(feature = "cli")]
+mod interop;
 mod support;

@@ -1,5 +1,7 @@
 //! What several integration tests need: the binary, a folder of one's own, and saying that a test cannot run here.
 
+pub(crate) mod live;
+
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
