@@ -10,4 +10,5 @@ mod filter;
 mod host;
 #[cfg(feature = "cli")]
 mod interop;
+mod network;
 mod support;

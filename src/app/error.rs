@@ -72,9 +72,7 @@ pub enum ProgramError {
         detail: String,
     },
     /// A real program was to run on a userspace node.
-    #[error(
-        "`{command}` is a real program and runs only on a node with a kernel: make the node `linux`, or name a built-in twin"
-    )]
+    #[error("`{command}` is a real program and needs a kernel: make the node `linux`, or name a built-in twin")]
     NotLinux {
         /// The program with its arguments.
         command: String,
@@ -112,7 +110,11 @@ fn quoted(last_words: &str) -> String {
     if last_words.is_empty() { String::new() } else { format!("; its last words were: {last_words}") }
 }
 
+/// A kernel only says what is wrong; a userspace stack has said what to do as well.
 fn listen_advice(error: &io::Error) -> &'static str {
+    if error.raw_os_error().is_none() {
+        return "";
+    }
     match error.kind() {
         io::ErrorKind::AddrInUse => "; another program of this node holds that port: give each its own",
         io::ErrorKind::AddrNotAvailable => "; the node does not have that address",

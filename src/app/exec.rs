@@ -1,7 +1,7 @@
 //! Real programs on a linux node: `exec` steps, such as curl.
 //!
-//! What a program prints goes to the journal line by line as it comes; its exit code decides whether all went well. What
-//! does not live here: how a program gets into its namespace, and as which user (`host`).
+//! What a program prints goes to the journal line by line as it comes; its exit code decides whether all went well.
+//! What does not live here: how a program gets into its namespace, and as which user (`host`).
 
 use std::io;
 use std::path::Path;

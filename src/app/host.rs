@@ -1,7 +1,7 @@
 //! The places where programs run: a userspace node or a real kernel, behind one face.
 //!
-//! What lives here: [`Host`] with its sockets ([`Stream`], [`Listener`], [`Datagram`]) and the [`Resolver`] of names. What
-//! does not: how either world moves packets (`socket`, `host`), and real programs ([`exec`](super::exec)).
+//! What lives here: [`Host`] with its sockets ([`Stream`], [`Listener`], [`Datagram`]) and the [`Resolver`] of names.
+//! What does not: how either world moves packets (`socket`, `host`), and real programs ([`exec`](super::exec)).
 //!
 //! The sockets are enums, not trait objects: there are two worlds and will be no third, and an enum keeps the reads and
 //! writes of both worlds free of allocation.

@@ -1,13 +1,13 @@
 //! Programs that labs name: small servers and clients, and real programs on a linux node.
 //!
-//! A program runs on a [`Host`], which is a userspace node or a real kernel; it cannot tell which. What it does and sees
-//! goes to the journal as [`ProgramEvent`](crate::journal::ProgramEvent)s, so that checks judge both worlds alike. The
-//! data it sends comes from the run's seed, its waiting from tokio's clock: in `sim` a program does the same things at
-//! the same nanosecond, every time.
+//! A program runs on a [`Host`], which is a userspace node or a real kernel; it cannot tell which. What it does and
+//! sees goes to the journal as [`ProgramEvent`](crate::journal::ProgramEvent)s, so that checks judge both worlds alike.
+//! The data it sends comes from the run's seed, its waiting from tokio's clock: in `sim` a program does the same things
+//! at the same nanosecond, every time.
 //!
-//! What lives here: the programs ([`Program`], [`run`]), the places they run in ([`Host`], [`Resolver`]), the values they
-//! are written with ([`Size`], [`Span`], …), and [`exec`] for real programs. What does not: when a program starts and
-//! stops, and what its outcome means. That is the lab's.
+//! What lives here: the programs ([`Program`], [`run()`]), the places they run in ([`Host`], [`Resolver`]), the values
+//! they are written with ([`Size`], [`Span`], …), and [`exec`] for real programs. What does not: when a program starts
+//! and stops, and what its outcome means. That is the lab's.
 
 mod error;
 pub mod exec;

@@ -1,6 +1,6 @@
 //! The built-in programs, as a lab file names them.
 //!
-//! What lives here: their parameters. What does not: what they do ([`run`](super::run)).
+//! What lives here: their parameters. What does not: what they do ([`run`](super::run())).
 
 use serde::Deserialize;
 

@@ -1,7 +1,7 @@
 //! Running a built-in program: from its parameters to its outcome.
 //!
-//! What lives here: the way in ([`run`]), and what all programs share: opening, listening, serving, reporting. What does
-//! not: what each pair does (`transfer`, `messages`, `http`).
+//! What lives here: the way in ([`run`]), and what all programs share: opening, listening, serving, reporting. What
+//! does not: what each pair does (`transfer`, `messages`, `http`).
 //!
 //! Each connection of a server is a local task, so that one that hangs does not stop the others; all of them belong to
 //! the server's future and end with it.

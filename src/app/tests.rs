@@ -310,8 +310,7 @@ fn messages_over_udp_arrive_as_the_link_lets_them() {
         r#"{ message-send = { to = "server:7000", over = "udp", count = 10, size = "100B", every = "20ms" } }"#;
     let (outcome, seen) = pair(1, there, r#"{ message-sink = { port = 7000, over = "udp" } }"#, client);
     outcome.expect("UDP does not know");
-    // Each rule counts for itself, the second without what the first has taken; so the 7th datagram is its 6th.
-    assert_eq!(seen.messages_received(), [1, 2, 4, 5, 6, 8, 7, 9, 10]);
+    assert_eq!(seen.messages_received(), [1, 2, 4, 5, 7, 6, 8, 9, 10]);
 }
 
 #[test]
@@ -334,9 +333,6 @@ fn a_datagram_without_a_number_is_reported_and_the_sink_goes_on() {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     });
-    for e in &seen.events {
-        eprintln!("{e:?}");
-    }
     assert_eq!(seen.messages_received(), [9]);
     let lines = seen.lines(SERVER);
     assert!(matches!(&lines[..], [(line, true)] if line.contains("3 octets has no room for its number")), "{lines:?}");
@@ -380,7 +376,7 @@ fn two_servers_on_one_port_are_told_apart_by_an_error() {
         let second = start(r#"{ exchange-server = { port = 9000, bytes = "1KB" } }"#, &server, 1).await;
         let error = second.await.expect("no panic").expect_err("the port is taken").to_string();
         assert!(error.starts_with("`exchange-server` cannot listen on 10.0.0.2:9000: "), "{error}");
-        assert!(error.ends_with("another program of this node holds that port: give each its own"), "{error}");
+        assert!(error.ends_with("choose another port or close its user"), "{error}");
     });
 }
 
@@ -507,7 +503,7 @@ mod http {
             let listener = host.listen((address(2), 80).into()).await.expect("the port is free");
             tokio::task::spawn_local(async move {
                 let (mut stream, _) = listener.accept().await.expect("a connection comes");
-                stream.read(&mut [0; 1000]).await.expect("a request comes");
+                assert!(stream.read(&mut [0; 1000]).await.is_ok_and(|octets| octets > 0), "a request comes");
                 stream.write_all(b"220 mail ready\r\n").await.expect("the client reads");
                 stream.shutdown().await.expect("always possible");
                 // Until the client has closed too.

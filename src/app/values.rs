@@ -1,8 +1,9 @@
 //! The values that programs are written with: sizes, spans of time, destinations, URLs.
 //!
-//! Each is a string in the lab file, is checked when the file is read (so that an error has a line and a column), and
-//! holds whole numbers only: a float would round differently between machines. What does not live here: the meaning of
-//! a node's name, which only a run knows ([`Resolver`](super::Resolver)).
+//! Each is a string in the lab file and is checked when the file is read, so that an error has a line and a column.
+//! Quantities are whole numbers of octets or nanoseconds; a decimal fraction is fine as long as it ends on one
+//! (`"1.5s"`, not `"0.3ns"`), so that nothing is rounded and nothing depends on a machine's floats. What does not live
+//! here: the meaning of a node's name, which only a run knows ([`Resolver`](super::Resolver)).
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -15,9 +16,9 @@ use thiserror::Error;
 /// Why a string is not the value that it should be. The text says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ValueError {
-    /// Not a whole number followed by a known unit.
-    #[error("`{written}` is not {what}: write a whole number and its unit, such as {example}")]
-    Measure {
+    /// Not a number followed by a known unit.
+    #[error("`{written}` is not {what}: write a number and its unit, such as {example}")]
+    Quantity {
         /// What stands in the file.
         written: String,
         /// What should stand there: `a size`.
@@ -25,20 +26,24 @@ pub enum ValueError {
         /// How it is written, and with which units.
         example: &'static str,
     },
+    /// It does not end on a whole unit of the smallest kind.
+    #[error("`{written}` is not a whole number of {smallest}; a smaller part than one does not exist here")]
+    Fraction {
+        /// What stands in the file.
+        written: String,
+        /// What cannot be divided: `octets`.
+        smallest: &'static str,
+    },
     /// The number with its unit does not fit.
-    #[error("`{written}` is too large: {what} ends at {limit}")]
+    #[error("`{written}` is too large: at most 2^64 - 1 {smallest} can be counted")]
     TooLarge {
         /// What stands in the file.
         written: String,
-        /// What it should be: `a size`.
-        what: &'static str,
-        /// The largest value.
-        limit: &'static str,
+        /// What is counted: `octets`.
+        smallest: &'static str,
     },
     /// A message that cannot hold its number, or that no datagram can carry.
-    #[error(
-        "a message of {octets} octets cannot be sent: write a size from 4B (its number) to 65507B (the longest datagram)"
-    )]
+    #[error("a message of {octets} octets cannot be sent: write 4B (its number) to 65507B (the longest datagram)")]
     MessageSize {
         /// The size asked for, in octets.
         octets: u64,
@@ -57,9 +62,68 @@ pub enum ValueError {
     },
 }
 
-const SIZE_EXAMPLE: &str =
-    "\"17520B\", \"16KB\" (KB, MB, GB: powers of 1000) or \"16KiB\" (KiB, MiB, GiB: powers of 1024)";
-const SPAN_EXAMPLE: &str = "\"20ms\" or \"1s\" (ns, us, ms, s, min)";
+/// A kind of quantity: what it is called, and its units as multiples of the smallest.
+struct Kind {
+    what: &'static str,
+    smallest: &'static str,
+    units: &'static [(&'static str, u64)],
+    example: &'static str,
+}
+
+const SIZE: Kind = Kind {
+    what: "a size",
+    smallest: "octets",
+    units: &[
+        ("B", 1),
+        ("KB", 1_000),
+        ("kB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+    ],
+    example: "\"17520B\", \"16KB\" (KB, MB, GB: powers of 1000) or \"16KiB\" (KiB, MiB, GiB: powers of 1024)",
+};
+
+const SPAN: Kind = Kind {
+    what: "a span of time",
+    smallest: "nanoseconds",
+    units: &[("ns", 1), ("us", 1_000), ("µs", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000), ("min", 60_000_000_000)],
+    example: "\"20ms\" or \"1.5s\" (ns, us, ms, s, min)",
+};
+
+impl Kind {
+    /// `written` in the smallest unit.
+    fn read(&self, written: &str) -> Result<u64, ValueError> {
+        let (number, factor) = self.parts(written).ok_or_else(|| ValueError::Quantity {
+            written: written.to_owned(),
+            what: self.what,
+            example: self.example,
+        })?;
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        let too_large = || ValueError::TooLarge { written: written.to_owned(), smallest: self.smallest };
+        // 1.5 is read as 15 and divided by 10 in the end. Zeros at the end change nothing and could overflow.
+        let fraction = fraction.trim_end_matches('0');
+        let digits: u128 = format!("{whole}{fraction}").parse().map_err(|_| too_large())?;
+        let scale = u32::try_from(fraction.len()).ok().and_then(|places| 10_u128.checked_pow(places));
+        let product = digits.checked_mul(u128::from(factor)).ok_or_else(too_large)?;
+        match scale.filter(|scale| product % scale == 0) {
+            Some(scale) => u64::try_from(product / scale).map_err(|_| too_large()),
+            None => Err(ValueError::Fraction { written: written.to_owned(), smallest: self.smallest }),
+        }
+    }
+
+    /// `1.5 KB` as `1.5` and what KB is worth; `None` when it is not a number and a unit.
+    fn parts<'a>(&self, written: &'a str) -> Option<(&'a str, u64)> {
+        let boundary = written.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, unit) = written.split_at(boundary);
+        let (_, factor) = self.units.iter().find(|(name, _)| *name == unit.trim_start())?;
+        let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+        (is_digits(whole) && is_digits(fraction)).then_some((number, *factor))
+    }
+}
 
 /// An amount of data in octets, written `17520B`, `16KB` (1000) or `16KiB` (1024).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,19 +145,7 @@ impl FromStr for Size {
     type Err = ValueError;
 
     fn from_str(written: &str) -> Result<Size, ValueError> {
-        let error = || ValueError::Measure { written: written.to_owned(), what: "a size", example: SIZE_EXAMPLE };
-        let (number, unit) = split_unit(written);
-        let factor: u64 = match unit {
-            "B" => 1,
-            "KB" | "kB" => 1_000,
-            "MB" => 1_000_000,
-            "GB" => 1_000_000_000,
-            "KiB" => 1 << 10,
-            "MiB" => 1 << 20,
-            "GiB" => 1 << 30,
-            _ => return Err(error()),
-        };
-        measure(written, number, factor, "a size", "2^64 - 1 octets").ok_or_else(error)?.map(Size)
+        SIZE.read(written).map(Size)
     }
 }
 
@@ -117,41 +169,8 @@ impl FromStr for Span {
     type Err = ValueError;
 
     fn from_str(written: &str) -> Result<Span, ValueError> {
-        let error =
-            || ValueError::Measure { written: written.to_owned(), what: "a span of time", example: SPAN_EXAMPLE };
-        let (number, unit) = split_unit(written);
-        let nanos: u64 = match unit {
-            "ns" => 1,
-            "us" | "µs" => 1_000,
-            "ms" => 1_000_000,
-            "s" => 1_000_000_000,
-            "min" => 60_000_000_000,
-            _ => return Err(error()),
-        };
-        let total = measure(written, number, nanos, "a span of time", "584 years").ok_or_else(error)?;
-        total.map(|nanos| Span(Duration::from_nanos(nanos)))
+        SPAN.read(written).map(|nanos| Span(Duration::from_nanos(nanos)))
     }
-}
-
-/// Splits `16KB` into `16` and `KB`.
-fn split_unit(written: &str) -> (&str, &str) {
-    written.split_at(written.find(|c: char| !c.is_ascii_digit()).unwrap_or(written.len()))
-}
-
-/// `number` × `factor`; `None` when `number` has no digits, an error when the product does not fit.
-fn measure(
-    written: &str,
-    number: &str,
-    factor: u64,
-    what: &'static str,
-    limit: &'static str,
-) -> Option<Result<u64, ValueError>> {
-    if number.is_empty() {
-        return None;
-    }
-    // Only digits are left, so that a number which does not parse is one that does not fit.
-    let product = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
-    Some(product.ok_or_else(|| ValueError::TooLarge { written: written.to_owned(), what, limit }))
 }
 
 /// The size of a numbered message: 4 octets (its number) to 65,507 (the longest datagram over IPv4, RFC 768).
@@ -339,25 +358,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_whole_numbers_of_decimal_or_binary_units() {
+    fn sizes_count_octets_in_decimal_or_binary_units() {
         let table = [
             ("0B", Some(0)),
             ("17520B", Some(17_520)),
             ("16KB", Some(16_000)),
-            ("16kB", Some(16_000)),
+            ("16 kB", Some(16_000)),
             ("16KiB", Some(16_384)),
-            ("2MB", Some(2_000_000)),
+            ("1.5MB", Some(1_500_000)),
+            ("0.5KiB", Some(512)),
+            ("1.0000000000000000000000000000000000000000000B", Some(1)),
             ("2MiB", Some(2 << 20)),
             ("1GiB", Some(1 << 30)),
             ("17520", None),
             ("KB", None),
             ("", None),
             ("-1B", None),
-            ("1.5MB", None),
-            ("1 KB", None),
+            (".5KB", None),
+            ("1.KB", None),
+            ("1.2.3KB", None),
             ("16kb", None),
+            ("1.5B", None),
+            ("0.00000000000000000000000000000000000000001GB", None),
             ("99999999999999999999B", None),
             ("18446744073709551615GB", None),
+            ("9999999999999999999999999999999999999999999999B", None),
         ];
         for (written, octets) in table {
             assert_eq!(written.parse::<Size>().ok().map(Size::octets), octets, "{written}");
@@ -365,16 +390,16 @@ mod tests {
     }
 
     #[test]
-    fn spans_are_whole_numbers_of_units_of_time() {
+    fn spans_count_nanoseconds_in_units_of_time() {
         let table = [
             ("7ns", Some(Duration::from_nanos(7))),
             ("5us", Some(Duration::from_micros(5))),
             ("5µs", Some(Duration::from_micros(5))),
             ("20ms", Some(Duration::from_millis(20))),
-            ("3s", Some(Duration::from_secs(3))),
-            ("2min", Some(Duration::from_secs(120))),
+            ("1.5s", Some(Duration::from_millis(1500))),
+            ("2 min", Some(Duration::from_secs(120))),
             ("20", None),
-            ("0.5s", None),
+            ("0.3ns", None),
             ("1h", None),
             ("18446744073709551615s", None),
         ];
@@ -385,12 +410,16 @@ mod tests {
 
     #[test]
     fn a_value_that_cannot_be_read_is_answered_with_how_to_write_it() {
-        let unit = "1.5MB".parse::<Size>().expect_err("a fraction").to_string();
-        assert!(unit.starts_with("`1.5MB` is not a size: write a whole number and its unit, such as"), "{unit}");
-        let fit = "99999999999999999999B".parse::<Size>().expect_err("more than fits").to_string();
-        assert_eq!(fit, "`99999999999999999999B` is too large: a size ends at 2^64 - 1 octets");
+        let error = |written: &str| written.parse::<Size>().expect_err(written).to_string();
+        assert!(error("1500").starts_with("`1500` is not a size: write a number and its unit, such as \"17520B\""));
+        assert_eq!(
+            error("1.5B"),
+            "`1.5B` is not a whole number of octets; a smaller part than one does not exist here"
+        );
+        let large = "`99999999999999999999B` is too large: at most 2^64 - 1 octets can be counted";
+        assert_eq!(error("99999999999999999999B"), large);
         let small = "3B".parse::<MessageSize>().expect_err("no room for the number").to_string();
-        assert!(small.contains("from 4B") && small.contains("65507B"), "{small}");
+        assert!(small.contains("4B (its number)") && small.contains("65507B"), "{small}");
     }
 
     #[test]

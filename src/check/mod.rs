@@ -2,7 +2,7 @@
 //!
 //! A closed set of questions over two kinds of evidence in one timeline: packets, selected by a Wireshark display filter
 //! that can be pasted into Wireshark, and events of the journal. There is no scripting: a check is plain data
-//! ([`Check`]), [`judge`] turns it into a [`Verdict`] with the packet numbers it rests on.
+//! ([`Check`]), [`judge()`] turns it into a [`Verdict`] with the packet numbers it rests on.
 //!
 //! What does not live here: reading checks from a lab file (`lab`), showing verdicts (`report`). And never a stack: all
 //! stacks are judged alike, by what they put on the wire and in the journal.

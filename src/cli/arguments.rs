@@ -29,7 +29,7 @@ Examples:
   wireglass run 20 --break three-in-a-row
                                        a variant of the lab, made to go wrong
   wireglass run 14 --seed 7            other packets are lost
-  wireglass run 10 --json | jq .checks
+  wireglass run 10 --json | jq .verdicts
 
 Captures are written to out/LAB/ and open in Wireshark.
 

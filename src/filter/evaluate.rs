@@ -6,7 +6,7 @@ use super::field::Value;
 use super::lexer::Operator;
 use super::literal::Literal;
 use super::syntax::{Expression, Member, Operand};
-use super::{EventSubject, Subject, event, view};
+use super::{Subject, event, view};
 
 impl Expression {
     /// Whether the subject passes. Fields that it has not, and events' fields asked of packets or the reverse, are absent.
@@ -20,11 +20,13 @@ impl Expression {
                 (Operand::Event(member), Subject::Event(entry)) => event::value(entry, member).is_some(),
                 (Operand::Packet(_), Subject::Event(_)) | (Operand::Event(_), Subject::Packet(_)) => false,
             },
-            Expression::Compare(operand, operator, literals) => match (operand, subject) {
+            Expression::Compare(operand, operator, literal) => match (operand, subject) {
                 (Operand::Packet(field), Subject::Packet(packet)) => {
-                    compares(&view::values(field, packet), *operator, literals)
+                    compares(&view::values(field, packet), *operator, literal)
                 }
-                (Operand::Event(member), Subject::Event(entry)) => event_compares(entry, member, *operator, literals),
+                (Operand::Event(member), Subject::Event(entry)) => {
+                    event::value(entry, member).is_some_and(|value| event::compares(&value, *operator, literal.text()))
+                }
                 (Operand::Packet(_), Subject::Event(_)) | (Operand::Event(_), Subject::Packet(_)) => false,
             },
             Expression::In(operand, members) => match (operand, subject) {
@@ -41,12 +43,14 @@ impl Expression {
 }
 
 /// Wireshark 4: `!=` needs the field to be there and all of its values to differ; all else needs one value.
-fn compares(values: &[Value<'_>], operator: Operator, literals: &[Literal]) -> bool {
-    if operator == Operator::Ne {
-        let differs = |value: &Value<'_>| literals.iter().all(|literal| !holds(value, Operator::Eq, literal));
-        return !values.is_empty() && values.iter().all(differs);
+fn compares(values: &[Value<'_>], operator: Operator, literal: &Literal) -> bool {
+    let mut values = values.iter();
+    match operator {
+        Operator::Ne => values.len() > 0 && values.all(|value| holds(value, operator, literal)),
+        Operator::Eq | Operator::Gt | Operator::Lt | Operator::Ge | Operator::Le | Operator::Contains => {
+            values.any(|value| holds(value, operator, literal))
+        }
     }
-    values.iter().any(|value| literals.iter().any(|literal| holds(value, operator, literal)))
 }
 
 fn holds(value: &Value<'_>, operator: Operator, literal: &Literal) -> bool {
@@ -60,11 +64,6 @@ fn holds(value: &Value<'_>, operator: Operator, literal: &Literal) -> bool {
         Operator::Le => order.is_some_and(Ordering::is_le),
         Operator::Contains => literal.is_within(value),
     }
-}
-
-fn event_compares(entry: &EventSubject<'_>, member: &str, operator: Operator, literals: &[Literal]) -> bool {
-    event::value(entry, member)
-        .is_some_and(|value| literals.iter().any(|literal| event::compares(&value, operator, literal.text())))
 }
 
 fn is_member(order_of: impl Fn(&Literal) -> Option<Ordering>, member: &Member) -> bool {

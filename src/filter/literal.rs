@@ -65,7 +65,7 @@ impl Literal {
             Kind::Text => Ok(Literal::Text(text.to_owned())),
             Kind::Bytes | Kind::Protocol => Ok(Literal::Bytes(text.as_bytes().to_vec())),
             Kind::Number(_) | Kind::Flag | Kind::Ipv4 | Kind::Ipv6 | Kind::Mac | Kind::Span => {
-                Err(format!("{} goes without quotes", kind.noun()))
+                Err(format!("{} go without quotes", kind.noun()))
             }
         }
     }

@@ -132,12 +132,22 @@ impl Parser<'_> {
     fn comparison(&mut self, operand: Operand, operator: Operator, column: usize) -> Result<Expression, FilterError> {
         refuse_operator(&operand, operator, column)?;
         let at = self.column();
-        let literals = self.values(&operand, operator)?;
-        let accepts_several = matches!(operator, Operator::Eq | Operator::Ne);
-        if literals.len() > 1 && !accepts_several {
-            return Err(FilterError::new(at, "this name has several addresses; write the one that you mean"));
+        let comparisons: Vec<Expression> = self
+            .values(&operand, operator)?
+            .into_iter()
+            .map(|literal| Expression::Compare(operand.clone(), operator, literal))
+            .collect();
+        // The addresses of one name are alternatives: equal to any of them, or different from each.
+        match operator {
+            Operator::Eq => Ok(single(comparisons, Expression::Or)),
+            Operator::Ne => Ok(single(comparisons, Expression::And)),
+            Operator::Gt | Operator::Lt | Operator::Ge | Operator::Le | Operator::Contains if comparisons.len() > 1 => {
+                Err(FilterError::new(at, "this name has several addresses; write the one that you mean"))
+            }
+            Operator::Gt | Operator::Lt | Operator::Ge | Operator::Le | Operator::Contains => {
+                Ok(single(comparisons, Expression::Or))
+            }
         }
-        Ok(Expression::Compare(operand, operator, literals))
     }
 
     fn set(&mut self, operand: &Operand) -> Result<Vec<Member>, FilterError> {

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::lexer::Operator;
-use super::literal::Literal;
 use super::syntax::{Expression, Member};
 
 impl fmt::Display for Expression {
@@ -18,17 +16,8 @@ impl fmt::Display for Expression {
                 parenthesized(f, part, !matches!(**part, Expression::Exists(_) | Expression::Not(_)))
             }
             Expression::Exists(operand) => f.write_str(&operand.name()),
-            Expression::Compare(operand, operator, literals) => {
-                let name = operand.name();
-                let one =
-                    |f: &mut fmt::Formatter<'_>, literal: &Literal| write!(f, "{name} {} {literal}", operator.symbol());
-                if let [only] = literals.as_slice() {
-                    return one(f, only);
-                }
-                // Alternatives: equal to any of them, or different from each.
-                f.write_str("(")?;
-                join(f, literals, if *operator == Operator::Ne { " && " } else { " || " }, one)?;
-                f.write_str(")")
+            Expression::Compare(operand, operator, literal) => {
+                write!(f, "{} {} {literal}", operand.name(), operator.symbol())
             }
             Expression::In(operand, members) => {
                 write!(f, "{} in {{", operand.name())?;

@@ -15,9 +15,8 @@ pub(super) enum Expression {
     Not(Box<Expression>),
     /// The field is there.
     Exists(Operand),
-    /// The field compares so with the value. Several values come from one name with several addresses; they count as
-    /// alternatives.
-    Compare(Operand, Operator, Vec<Literal>),
+    /// The field compares so with the value.
+    Compare(Operand, Operator, Literal),
     /// Any value of the field is in the set.
     In(Operand, Vec<Member>),
 }

@@ -1,1 +1,343 @@
+//! What the cross-check with tshark cannot see: errors, events, names, link rules, hostile text.
 
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use etherparse::PacketBuilder;
+use proptest::prelude::*;
+
+use super::*;
+use crate::journal::{
+    DropReason, Event, Impairment, NodeId, ProgramEvent, Reason, SocketId, TcpState, Timer, TransportKind, Why,
+};
+use crate::packet::{Medium, PacketId, SeqNum};
+
+fn names() -> Names {
+    let mut names = Names::default();
+    names.insert("client", IpAddr::from([10, 0, 0, 1]));
+    names.insert("server", IpAddr::from([10, 0, 0, 2]));
+    names.insert("server", IpAddr::from([10, 0, 0, 9]));
+    names
+}
+
+fn filter(text: &str) -> Filter {
+    Filter::parse(text, &names()).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn error(text: &str) -> FilterError {
+    Filter::parse(text, &names()).expect_err(text)
+}
+
+fn occurs(event: Event, text: &str) -> bool {
+    let entry = Entry { at: Instant::from_nanos(1_500), node: NodeId(1), event };
+    filter(text).matches(&Subject::Event(EventSubject { entry: &entry, node: "server" }))
+}
+
+fn retransmit() -> Event {
+    Event::Retransmit { socket: SocketId(3), packet: PacketId(12), seq: SeqNum(1001), length: 1460 }
+}
+
+#[test]
+fn an_error_says_where_and_what_was_expected() {
+    let cases = [
+        ("tcp.flags.sin == 1", 1, "`tcp.flags.syn`"),
+        ("tcp && ip.scr == 10.0.0.1", 8, "`ip.src`"),
+        ("tcp.port == http", 13, "expected a number like 80 or 0x50, not `http`"),
+        ("tcp.port == 70000", 13, "its maximum is 65535"),
+        ("ip.ttl == 064", 11, "octal"),
+        ("tcp.port = 80", 10, "write `==`"),
+        ("tcp.port == 80 tcp", 16, "expected `&&`, `||` or the end"),
+        ("(tcp", 5, "expected `)`"),
+        ("tcp)", 4, "closes nothing"),
+        ("", 1, "expected a field"),
+        ("tcp &&", 7, "expected a field"),
+        ("tcp.port in {80 443}", 17, "expected `,` or `}`"),
+        ("tcp.port in 80", 13, "expected `{`"),
+        ("ip.src == clyent", 11, "closest: `client`"),
+        ("client == ip.src", 1, "`client` is a node"),
+        ("ipv6.src == client", 13, "`client` has no IPv6 address; did you mean ip.addr?"),
+        ("ip.src > server", 10, "several addresses"),
+        ("ip.src == \"10.0.0.1\"", 11, "IP addresses go without quotes"),
+        ("80 == tcp.port", 1, "expected a field before the value"),
+        ("tcp.payload > 48:54", 1, "octets have no order"),
+        ("tcp.port contains 80", 1, "`contains` looks into texts and octets, not into numbers"),
+        ("tcp == 1", 1, "`tcp` is a protocol"),
+        ("http.request.uri matches \"x\"", 18, "`matches` (regular expressions) is not supported"),
+        ("frame contains \"abc", 16, "no closing double quote"),
+        ("tcp.flags & 2", 11, "`&` on bits is not supported"),
+        ("tcp.analysis.retransmission", 1, "`event.kind == retransmit`"),
+        ("event.kind == retransmti", 15, "known are packet-sent"),
+        ("event.why", 1, "closest: `why."),
+        ("event.programm == sink", 1, "closest: `program`"),
+        ("é == 1", 1, "no field is called `é`"),
+        ("tcp && é == 1", 8, "no field is called `é`"),
+    ];
+    for (text, column, part) in cases {
+        let error = error(text);
+        assert_eq!(error.column, column, "{text}: {error}");
+        assert!(error.message.contains(part), "{text}: {error}");
+    }
+    assert_eq!(error("tcp.port = 80").to_string(), "column 10: `=` is no comparison; write `==`");
+}
+
+#[test]
+fn a_bare_flag_is_refused_since_wireshark_asks_whether_it_is_there() {
+    for text in ["tcp.flags.ack", "tcp.flags.syn == 1 && !tcp.flags.ack", "not ip.flags.df", "event.ok"] {
+        assert!(error(text).message.contains("== 0` for not set"), "{text}");
+    }
+    assert_eq!(error("tcp.flags.syn == 1 && !tcp.flags.ack").column, 24);
+}
+
+#[test]
+fn names_are_printed_as_addresses_and_all_else_as_wireshark_takes_it() {
+    let cases = [
+        ("ip.src == client", "ip.src == 10.0.0.1"),
+        ("ip.src eq server and tcp", "(ip.src == 10.0.0.2 || ip.src == 10.0.0.9) && tcp"),
+        ("ip.src != server or arp", "ip.src != 10.0.0.2 && ip.src != 10.0.0.9 || arp"),
+        ("ip.dst in {client, server}", "ip.dst in {10.0.0.1, 10.0.0.2, 10.0.0.9}"),
+        ("not (tcp or udp) and !arp", "!(tcp || udp) && !arp"),
+        ("tcp and (udp or arp)", "tcp && (udp || arp)"),
+        ("!tcp.port==0x50", "!(tcp.port == 80)"),
+        ("tcp.port not in {1..5}", "!(tcp.port in {1 .. 5})"),
+        ("tcp.flags.syn == True", "tcp.flags.syn == 1"),
+        ("frame.time_relative > 0.5", "frame.time_relative > 0.500000000"),
+        ("tcp.payload contains \"a\\\"b\"", "tcp.payload contains \"a\\\"b\""),
+        ("tcp.payload contains 00:ff", "tcp.payload contains 00:ff"),
+        ("eth.src == 02-00-00-00-00-01", "eth.src == 02:00:00:00:00:01"),
+    ];
+    for (text, printed) in cases {
+        assert_eq!(filter(text).wireshark(), printed);
+        assert_eq!(filter(printed).wireshark(), printed);
+    }
+}
+
+#[test]
+fn names_know_their_addresses_and_addresses_their_names() {
+    let names = names();
+    assert_eq!(names.lookup("server").map(<[IpAddr]>::len), Some(2));
+    assert_eq!(names.lookup("nobody"), None);
+    assert_eq!(names.name_of(IpAddr::from([10, 0, 0, 9])), Some("server"));
+    assert_eq!(names.name_of(IpAddr::from([10, 0, 0, 7])), None);
+    assert_eq!(names.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["client", "server"]);
+}
+
+#[test]
+fn events_are_asked_by_their_members_in_json() {
+    let ended = || Event::Program {
+        program: "sink".to_owned(),
+        report: ProgramEvent::StreamReceived { bytes: 10, sha256: "ab".to_owned() },
+    };
+    let established = || Event::State { socket: SocketId(3), from: TcpState::SynSent, to: TcpState::Established };
+    let sent = || Event::PacketSent { packet: PacketId(1), why: Why::of(Reason::ActiveOpen) };
+    let yes = [
+        (retransmit(), "event.kind == retransmit"),
+        (retransmit(), "event.kind == \"retransmit\" && event.node == server && event.seq == 1001"),
+        (retransmit(), "event.length > 999"),
+        (retransmit(), "event.kind in {retransmit, duplicate-ack} && event.socket in {1..3}"),
+        (retransmit(), "event.at <= 1500 && !event.to"),
+        (established(), "event.to == ESTABLISHED && event.from == SYN-SENT"),
+        (ended(), "event.program == \"sink\" && event.report == stream-received && event.bytes == 10"),
+        (ended(), "event.report contains received"),
+        (sent(), "event.why.reason == active-open && event.why.section contains 9293"),
+    ];
+    for (event, text) in yes {
+        assert!(occurs(event, text), "{text}");
+        assert!(filter(text).is_about_events());
+    }
+    let no = [
+        (retransmit(), "event.length > 1460"),
+        (retransmit(), "event.kind != retransmit"),
+        (retransmit(), "event.program != sink"),
+        (retransmit(), "event.seq == abc"),
+        (retransmit(), "event.node == client"),
+        (retransmit(), "tcp || frame || ip.src != client"),
+        (established(), "event.to in {CLOSED, LISTEN}"),
+    ];
+    for (event, text) in no {
+        assert!(!occurs(event, text), "{text}");
+    }
+    assert!(!filter("tcp.port == 80").is_about_events());
+}
+
+/// One of each, so that the fields' list cannot fall behind the journal.
+fn one_event_of_each_shape() -> Vec<Event> {
+    let packet = PacketId(1);
+    let socket = SocketId(1);
+    let address = SocketAddr::from(([10, 0, 0, 1], 80));
+    let rule = || Some("rule".to_owned());
+    let program = |report| Event::Program { program: "program".to_owned(), report };
+    let impaired = |impairment| Event::Impaired { packet, link: "link".to_owned(), impairment };
+    let reason = Reason::RetransmitByTimer { nth: 1, rto: Duration::from_secs(1) };
+    let over = TransportKind::Udp;
+    let sha256 = String::new();
+    vec![
+        Event::PacketSent { packet, why: Why::of(reason) },
+        Event::PacketArrived { packet },
+        Event::PacketDropped { packet, reason: DropReason::NotForUs },
+        impaired(Impairment::DroppedByRule { rule: "rule".to_owned() }),
+        impaired(Impairment::TooBig { mtu: 1500 }),
+        impaired(Impairment::Held { rule: rule(), packets: 1 }),
+        impaired(Impairment::Delayed { rule: rule(), by: Duration::from_secs(1) }),
+        impaired(Impairment::Duplicated { rule: rule(), original: packet }),
+        impaired(Impairment::Corrupted { rule: rule(), octet: 1 }),
+        Event::State { socket, from: TcpState::Closed, to: TcpState::Listen },
+        Event::TimerSet { socket, timer: Timer::Persist, due: Instant::ZERO },
+        Event::TimerFired { socket, timer: Timer::Persist },
+        retransmit(),
+        Event::DuplicateAck { socket, ack: SeqNum(1), count: 1 },
+        program(ProgramEvent::Listening { over, local: address }),
+        program(ProgramEvent::Connected { local: address, remote: address }),
+        program(ProgramEvent::StreamSent { bytes: 1, sha256 }),
+        program(ProgramEvent::MessageSent { over, number: 1 }),
+        program(ProgramEvent::Request { method: "GET".to_owned(), target: "/".to_owned() }),
+        program(ProgramEvent::Response { status: 200, bytes: 1 }),
+        program(ProgramEvent::Output { line: String::new(), is_error: false }),
+        program(ProgramEvent::Figure { name: String::new(), value: 1 }),
+        program(ProgramEvent::Ended { ok: true, detail: String::new() }),
+    ]
+}
+
+/// The paths of an object's scalars, as filters name them.
+fn scalar_paths(prefix: &str, value: &serde_json::Value, paths: &mut BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(members) => {
+            for (name, value) in members {
+                scalar_paths(&format!("{prefix}.{name}"), value, paths);
+            }
+        }
+        _ => {
+            paths.insert(prefix.trim_start_matches('.').to_owned());
+        }
+    }
+}
+
+#[test]
+fn filters_know_every_kind_and_every_member_of_events_and_no_other() {
+    let mut paths = BTreeSet::new();
+    let mut kinds = BTreeSet::new();
+    for event in one_event_of_each_shape() {
+        let entry = Entry { at: Instant::ZERO, node: NodeId(0), event };
+        let value = serde_json::to_value(&entry).expect("an entry is JSON");
+        scalar_paths("", &value, &mut paths);
+        kinds.insert(value["kind"].as_str().expect("a kind is a text").to_owned());
+    }
+    let sorted = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(paths, sorted(&event::MEMBERS));
+    assert_eq!(kinds, sorted(&event::KINDS));
+}
+
+#[test]
+fn a_link_rule_sees_headers_and_payload_but_nothing_of_a_capture() {
+    let mut bytes = Vec::new();
+    PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
+        .tcp(40_000, 80, 1001, 500)
+        .ack(1)
+        .write(&mut bytes, b"GET / HTTP/1.1\r\n\r\n")
+        .expect("a vector takes every packet");
+    let packet = Packet::from_wire(Medium::Ip, bytes.into());
+    let holds = |text: &str| packet_predicate(filter(text))(&packet);
+    assert!(holds("ip.src == client && tcp.len > 0 && tcp.seq_raw == 1001"));
+    assert!(holds("http.request.method == \"GET\" && tcp.payload contains \"HTTP\""));
+    for absent in ["frame.number", "frame.time_relative >= 0", "tcp.stream == 0", "tcp.seq", "tcp.ack", "event.kind"] {
+        assert!(!holds(absent), "{absent}");
+    }
+}
+
+#[test]
+fn a_filter_nested_too_deep_is_refused_and_costs_no_stack() {
+    for nested in ["(".repeat(100_000), "!".repeat(100_000), "(!".repeat(50_000)] {
+        assert!(error(&format!("{nested}tcp")).message.contains("more than 64"));
+    }
+    let long = vec!["tcp"; 50_000].join(" || ");
+    assert!(filter(&long).wireshark().len() > 50_000);
+}
+
+/// Text made of what filters are made of, mostly in the wrong order.
+fn soup() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "tcp",
+        "udp",
+        "ip.src",
+        "tcp.port",
+        "eth.src",
+        "tcp.payload",
+        "http.request.uri",
+        "event.kind",
+        "event.at",
+        "==",
+        "!=",
+        ">",
+        "contains",
+        "in",
+        "{",
+        "}",
+        "(",
+        ")",
+        ",",
+        "..",
+        "&&",
+        "||",
+        "!",
+        "not",
+        "80",
+        "0x1f",
+        "10.0.0.1",
+        "10.0.0.0/8",
+        "client",
+        "server",
+        "\"text\"",
+        "\"",
+        "retransmit",
+        "00:11",
+        "1..5",
+        "::1",
+        "-",
+        "é",
+        "/33",
+    ]);
+    prop::collection::vec(piece, 0..10).prop_map(|pieces| pieces.join(" "))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn no_text_makes_the_parser_panic(text in prop_oneof![any::<String>(), soup(), "[a-z.=!&|(){}0-9\" ]{0,40}"]) {
+        match Filter::parse(&text, &names()) {
+            Ok(filter) => {
+                let printed = filter.wireshark();
+                let again = Filter::parse(&printed, &Names::default());
+                prop_assert_eq!(again.map(|again| again.wireshark()), Ok(printed));
+            }
+            Err(error) => prop_assert!(error.column >= 1 && error.column <= text.chars().count() + 1, "{}", error),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn no_frame_makes_a_filter_panic(
+        frame in prop::collection::vec(any::<u8>(), 0..120),
+        version in prop::sample::select(vec![0x45_u8, 0x46, 0x60, 0x00]),
+        protocol in prop::sample::select(vec![1_u8, 6, 17, 58, 99]),
+    ) {
+        let mut frame = frame;
+        for (at, octet) in [(0, version), (6, protocol), (9, protocol)] {
+            if let Some(place) = frame.get_mut(at) {
+                *place = octet;
+            }
+        }
+        let mut streams = Streams::default();
+        let dissection = Dissection::of(Medium::Ip, &frame, frame.len());
+        let (stream, relative) = streams.next(&dissection);
+        let subject = PacketSubject {
+            number: Some(1), at: Instant::ZERO, dissection: &dissection, bytes: &frame, stream, relative,
+        };
+        for name in field::names().filter(|name| !name.contains(".flags.")) {
+            filter(name).matches(&Subject::Packet(subject));
+        }
+    }
+}

@@ -6,6 +6,8 @@
 mod catalogue;
 mod definition;
 mod run;
+#[cfg(test)]
+mod tests;
 
 pub use catalogue::{Catalogue, Entry};
 pub use definition::{

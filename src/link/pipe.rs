@@ -65,7 +65,8 @@ impl Pipe {
         impairments: &mut Vec<(PacketId, Impairment)>,
     ) {
         // Drawn before anything is decided, so that one packet's fate never changes the luck of the next.
-        // A lab meets the same chances behind every door, so address resolution, which only Ethernet has, takes no part.
+        // A lab meets the same chances behind every door, so address resolution, which only Ethernet has, takes no
+        // part.
         let luck = if packet.is_address_resolution() { Luck::default() } else { self.chance.draw(&self.config) };
         let fate = match self.judge(&packet, luck) {
             Ok(fate) => fate,

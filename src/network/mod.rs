@@ -8,8 +8,6 @@ mod clock;
 pub mod live;
 mod node;
 pub mod sim;
-#[cfg(test)]
-mod tests;
 mod world;
 
 pub use clock::Clock;

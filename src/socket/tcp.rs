@@ -30,7 +30,8 @@ impl TcpStream {
     /// # Errors
     /// [`io::ErrorKind::ConnectionRefused`] when nobody listens there, [`io::ErrorKind::TimedOut`] when the stack gives up.
     pub async fn connect(node: &NodeHandle, remote: SocketAddr) -> io::Result<TcpStream> {
-        TcpStream::connect_with(node, None, remote, &TcpConfig::default()).await
+        let config = node.with_stack(|stack, _| stack.tcp_defaults().clone());
+        TcpStream::connect_with(node, None, remote, &config).await
     }
 
     /// Opens a connection with settings of its own, and from `local` if given.

@@ -65,6 +65,9 @@ pub trait Stack: Send {
         config: &TcpConfig,
     ) -> Result<SocketId, OpenError>;
 
+    /// What a connection begins with that asks for nothing of its own.
+    fn tcp_defaults(&self) -> &TcpConfig;
+
     /// Queues data to be sent; returns how many octets found room, 0 when none did (an event `Writable` follows).
     ///
     /// # Errors

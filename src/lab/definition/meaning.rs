@@ -1,4 +1,4 @@
-//! From what is typed to what is meant: nodes, links, steps.
+//! From what is typed to what is meant: nodes, links, and the lab as a whole.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use crate::app::{Destination, Program, Size, Span};
+use crate::app::{Size, Span};
 use crate::check::Integrity;
 use crate::filter::Names;
 use crate::journal::NodeId;
@@ -15,10 +15,10 @@ use crate::rng::Probability;
 use crate::stack::TcpConfig;
 
 use super::error::{Fault, unknown};
-use super::raw::{Named, RawAction, RawKind, RawLab, RawLink, RawNode, RawNth, RawPipe, RawRule, RawStep, RawTcp};
+use super::raw::{Named, RawAction, RawKind, RawLab, RawLink, RawNode, RawNth, RawPipe, RawRule, RawTcp};
 use super::selections::{Scope, node_of, parse_filter};
 use super::values::{Odds, Rate, SpanOrOff};
-use super::{Definition, Link, LinkRule, Node, NodeKind, PipeSettings, Source, Step, claims};
+use super::{Definition, Link, LinkRule, Node, NodeKind, PipeSettings, Source, claims, steps};
 
 /// What the whole file means; `broken` is the break that was laid over it.
 pub(super) fn definition(text: &str, raw: RawLab, broken: Option<&str>) -> Result<Definition, Fault> {
@@ -34,7 +34,7 @@ pub(super) fn definition(text: &str, raw: RawLab, broken: Option<&str>) -> Resul
         .collect::<Result<_, _>>()?;
     let scope = Scope { text, nodes: &nodes, names, rules: rules(&raw.link, &nodes)?, select: &raw.select };
     scope.check_all()?;
-    let steps = raw.step.iter().map(|step| meant_step(&scope, step.get_ref())).collect::<Result<_, _>>()?;
+    let steps = raw.step.iter().map(|step| steps::step(&scope, step.get_ref())).collect::<Result<_, _>>()?;
     let claims = claims::claims(&scope, &raw, broken)?;
     if *raw.minutes.get_ref() == 0 {
         return Err(Fault::new(raw.minutes.span(), "`minutes` is at least 1"));
@@ -328,64 +328,4 @@ fn link_rule(text: &str, raw: &RawRule, names: &Names) -> Result<LinkRule, Fault
         RawAction::Hold(packets) => Action::Hold(packets),
     };
     Ok(LinkRule { id: raw.id.get_ref().clone(), when, nth, action })
-}
-
-fn meant_step(scope: &Scope<'_>, raw: &RawStep) -> Result<Step, Fault> {
-    let node = scope.node(&raw.on)?;
-    let program = raw.run.get_ref();
-    if let Some(target) = target(program) {
-        check_target(scope, &raw.run, target)?;
-    }
-    let exec = raw.exec.as_ref().map(|exec| command(scope, exec)).transpose()?;
-    Ok(Step { node, exec, background: raw.background.unwrap_or(program.is_server()), program: program.clone() })
-}
-
-/// Whom a client talks to.
-fn target(program: &Program) -> Option<&Destination> {
-    match program {
-        Program::Send { to, .. } | Program::Exchange { to, .. } | Program::MessageSend { to, .. } => Some(to),
-        Program::HttpGet { url } => Some(&url.destination),
-        Program::Sink { .. }
-        | Program::ExchangeServer { .. }
-        | Program::MessageSink { .. }
-        | Program::HttpServer { .. } => None,
-    }
-}
-
-/// A destination is an address, or a node of the lab. Its place is looked for in the text of the step.
-fn check_target(scope: &Scope<'_>, run: &Spanned<Program>, target: &Destination) -> Result<(), Fault> {
-    if target.host.parse::<IpAddr>().is_ok() {
-        return Ok(());
-    }
-    let span = run.span();
-    let offset = scope.text.get(span.clone()).and_then(|raw| raw.find(&format!("{}:", target.host))).unwrap_or(0);
-    scope.node(&Spanned::new(span.start + offset..span.end, target.host.clone())).map(drop)
-}
-
-/// A command whose `{server}` are filled in with that node's address.
-fn command(scope: &Scope<'_>, raw: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<String>, Fault> {
-    if raw.get_ref().is_empty() {
-        return Err(Fault::new(raw.span(), "`exec` names a program, such as [\"curl\", \"http://{server}:8080/\"]"));
-    }
-    raw.get_ref().iter().map(|word| filled_in(scope, word)).collect()
-}
-
-fn filled_in(scope: &Scope<'_>, word: &Spanned<String>) -> Result<String, Fault> {
-    let mut filled = String::new();
-    let mut rest = word.get_ref().as_str();
-    while let Some((before, after)) = rest.split_once('{') {
-        let Some((name, behind)) = after.split_once('}') else {
-            return Err(Fault::new(word.span(), "`{` begins the name of a node and ends with `}`"));
-        };
-        let id = scope.node(&Spanned::new(word.span(), name.to_owned()))?;
-        filled.push_str(before);
-        match scope.nodes.get(usize::from(id.0)).and_then(Node::address) {
-            Some(IpAddr::V6(address)) => filled.push_str(&format!("[{address}]")),
-            Some(IpAddr::V4(address)) => filled.push_str(&address.to_string()),
-            None => {}
-        }
-        rest = behind;
-    }
-    filled.push_str(rest);
-    Ok(filled)
 }

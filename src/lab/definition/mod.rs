@@ -17,6 +17,7 @@ mod overlay;
 mod raw;
 mod selections;
 mod shapes;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod values;

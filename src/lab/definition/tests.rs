@@ -193,7 +193,7 @@ fn a_mistake_is_told_with_its_place_its_field_and_what_was_expected() {
         (
             "do = \"drop\"",
             "do = { delay = \"50\" }",
-            "lab.toml:23:16: `50` is not a span of time: write a whole number and its unit, such as \"20ms\" or \"1s\" \
+            "lab.toml:23:16: `50` is not a span of time: write a number and its unit, such as \"20ms\" or \"1.5s\" \
              (ns, us, ms, s, min)",
         ),
         (

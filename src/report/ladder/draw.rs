@@ -187,7 +187,12 @@ impl Drawing {
     }
 
     fn fold(&mut self, fold: &Fold) {
-        let sorts = [(fold.data, "data segment"), (fold.acks, "ACK"), (fold.datagrams, "datagram")];
+        let sorts = [
+            (fold.data, "data segment"),
+            (fold.acks, "ACK"),
+            (fold.duplicate_acks, "duplicate ACK"),
+            (fold.datagrams, "datagram"),
+        ];
         let parts: Vec<String> =
             sorts.into_iter().filter(|(number, _)| *number > 0).map(|(number, word)| count(number, word)).collect();
         let dots = self.glyphs.dots;

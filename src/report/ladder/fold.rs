@@ -13,7 +13,7 @@ const MOST_ROWS: usize = 60;
 const KEPT_BEFORE: usize = 2;
 const KEPT_AFTER: usize = 1;
 /// Folding fewer than this saves nothing.
-const FEWEST: usize = 3;
+const FEWEST: usize = 4;
 /// Nothing happening for longer than this is worth a line of its own.
 pub(super) const SILENCE: Duration = Duration::from_millis(200);
 
@@ -29,6 +29,7 @@ pub(super) enum Item {
 pub(super) struct Fold {
     pub(super) data: usize,
     pub(super) acks: usize,
+    pub(super) duplicate_acks: usize,
     pub(super) datagrams: usize,
     /// The first and the last number at the vantage point.
     pub(super) numbers: Option<(u64, u64)>,
@@ -90,6 +91,7 @@ impl Fold {
         Some(Fold {
             data: of(Kind::Data),
             acks: of(Kind::Ack),
+            duplicate_acks: of(Kind::DuplicateAck),
             datagrams: of(Kind::Datagram),
             numbers: low.zip(high),
             from: first.at,

@@ -14,6 +14,7 @@ pub(super) enum Kind {
     Rst,
     Data,
     Ack,
+    DuplicateAck,
     Datagram,
     Other,
 }
@@ -22,6 +23,7 @@ pub(super) enum Kind {
 pub(super) fn label(dissection: &Dissection, reading: Option<&Reading>, verbose: bool) -> (Kind, Vec<String>) {
     match (&dissection.transport, &dissection.network) {
         (Some(Transport::Tcp(tcp)), _) => match reading {
+            Some(reading) if reading.is_duplicate_ack() => (Kind::DuplicateAck, tcp_labels(tcp, reading, verbose)),
             Some(reading) => (tcp_kind(tcp), tcp_labels(tcp, reading, verbose)),
             None => (tcp_kind(tcp), vec![tcp.flags.to_string()]),
         },

@@ -76,7 +76,8 @@ pub enum Side {
 /// The packets between two nodes, one row each. Numbers are those of the vantage point's capture, and so Wireshark's
 /// frame numbers; times count from its first packet. A packet that never got there has a row without a number.
 pub fn ladder(ladder: &Ladder<'_>, style: &Style) -> String {
-    let story = Story::of(ladder.entries);
+    let records = ladder.records.iter().chain(ladder.far_records.unwrap_or_default());
+    let story = Story::of(ladder.entries, records);
     let rows = rows::rows(ladder, &story, *style);
     let items = fold::fold(rows, *style);
     draw::draw(ladder, &items, *style)

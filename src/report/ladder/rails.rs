@@ -148,7 +148,7 @@ fn paint(row: &Row) -> Paint {
         (_, Wire::Plain, Kind::Fin) => Paint::Fin,
         (_, Wire::Plain, Kind::Rst) => Paint::Rst,
         (_, Wire::Plain, Kind::Data | Kind::Datagram) => Paint::Data,
-        (_, Wire::Plain, Kind::Ack) => Paint::Ack,
+        (_, Wire::Plain, Kind::Ack | Kind::DuplicateAck) => Paint::Ack,
         (_, Wire::Plain, Kind::Other) => Paint::Other,
     }
 }

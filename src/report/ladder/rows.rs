@@ -134,7 +134,7 @@ impl Reader<'_> {
         let ordinary = quiet
             && opened.is_none()
             && (wire, end) == (Wire::Plain, End::Arrives)
-            && matches!(kind, Kind::Data | Kind::Ack | Kind::Datagram);
+            && matches!(kind, Kind::Data | Kind::Ack | Kind::DuplicateAck | Kind::Datagram);
         Row { number: seen.number, at: record.at, from, kind, labels, wire, end, notes, states, opened, ordinary }
     }
 

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use crate::capture::Record;
 use crate::journal::{DropReason, Entry, Event, Impairment, NodeId, TcpState, Why};
-use crate::packet::PacketId;
+use crate::packet::dissect::TcpFlags;
+use crate::packet::{Dissection, PacketId};
 use crate::time::Instant;
 
 /// What the journal says, packet by packet.
@@ -28,9 +30,16 @@ pub(super) struct About<'a> {
 }
 
 impl<'a> Story<'a> {
-    pub(super) fn of(entries: &[&'a Entry]) -> Story<'a> {
+    /// `records`: packets of either end, for the flags by which a change of state finds its segment.
+    pub(super) fn of<'r>(entries: &[&'a Entry], records: impl Iterator<Item = &'r Record>) -> Story<'a> {
         let mut story = Story::default();
-        let mut states = States::default();
+        let flags = |record: &Record| {
+            let dissection = Dissection::of(record.medium, &record.bytes, record.wire_len);
+            dissection.tcp().map(|tcp| (record.packet, tcp.flags))
+        };
+        // Without a journal there is nothing to find.
+        let segments = if entries.is_empty() { HashMap::new() } else { records.filter_map(flags).collect() };
+        let mut states = States { segments, ..States::default() };
         for entry in entries {
             story.tell(entry, &mut states);
         }
@@ -47,7 +56,7 @@ impl<'a> Story<'a> {
                 let about = self.about.entry(*packet).or_default();
                 about.why = Some(*why);
                 about.again |= why.reason.is_retransmission();
-                about.states.extend(states.sent(entry));
+                about.states.extend(states.sent(entry, *packet));
             }
             Event::PacketArrived { packet } => states.arrived(entry, *packet),
             Event::PacketDropped { packet, reason } => {
@@ -67,21 +76,26 @@ impl<'a> Story<'a> {
     }
 }
 
-/// Finds the packet that a change of state belongs to: the last that arrived at the node in that moment, or else the
+/// Finds the segment that a change of state belongs to: the last that arrived at the node in that moment, or else the
 /// next one that it sends in that moment.
 #[derive(Default)]
 struct States {
+    segments: HashMap<PacketId, TcpFlags>,
     arrived: HashMap<NodeId, (Instant, PacketId)>,
     waiting: Vec<(Instant, NodeId, TcpState)>,
 }
 
 impl States {
     fn arrived(&mut self, entry: &Entry, packet: PacketId) {
-        self.arrived.insert(entry.node, (entry.at, packet));
+        if self.segments.contains_key(&packet) {
+            self.arrived.insert(entry.node, (entry.at, packet));
+        }
     }
 
     fn changed(&mut self, entry: &Entry, to: TcpState) -> Option<PacketId> {
-        let packet = self.arrived.get(&entry.node).filter(|(at, _)| *at == entry.at).map(|(_, packet)| *packet);
+        let arrived = self.arrived.get(&entry.node).filter(|(at, _)| *at == entry.at);
+        // SYN-SENT is the application's doing, whatever has arrived in the same moment.
+        let packet = arrived.filter(|_| to != TcpState::SynSent).map(|(_, packet)| *packet);
         if packet.is_none() {
             self.waiting.retain(|(at, _, _)| *at == entry.at);
             self.waiting.push((entry.at, entry.node, to));
@@ -89,8 +103,15 @@ impl States {
         packet
     }
 
-    fn sent(&mut self, entry: &Entry) -> Vec<(NodeId, TcpState)> {
-        let belongs = |(at, node, _): &(Instant, NodeId, TcpState)| *at == entry.at && *node == entry.node;
+    fn sent(&mut self, entry: &Entry, packet: PacketId) -> Vec<(NodeId, TcpState)> {
+        let Some(flags) = self.segments.get(&packet) else {
+            return Vec::new();
+        };
+        // Several connections may live in one moment: the SYN alone goes with SYN-SENT, and with nothing else.
+        let opens = flags.syn() && !flags.ack();
+        let belongs = |(at, node, to): &(Instant, NodeId, TcpState)| {
+            *at == entry.at && *node == entry.node && (*to == TcpState::SynSent) == opens
+        };
         let mine = self.waiting.iter().filter(|change| belongs(change)).map(|(_, node, to)| (*node, *to)).collect();
         self.waiting.retain(|change| !belongs(change));
         mine

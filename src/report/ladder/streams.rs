@@ -58,6 +58,16 @@ pub(super) struct Reading {
     pub(super) text: &'static str,
 }
 
+/// What a duplicate acknowledgment is called.
+const DUPLICATE_ACK: &str = "duplicate ACK: something is missing, or came twice";
+
+impl Reading {
+    /// Whether it acknowledges nothing new while something is missing (RFC 5681 §2).
+    pub(super) fn is_duplicate_ack(&self) -> bool {
+        self.text == DUPLICATE_ACK
+    }
+}
+
 /// A connection that appears for the first time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Opened {
@@ -174,7 +184,7 @@ impl Half {
         } else if same && self.window != tcp.window {
             "window update"
         } else if same && other.next().is_some_and(|next| ack.is_some_and(|ack| ack < next)) {
-            "duplicate ACK: something is missing, or came twice"
+            DUPLICATE_ACK
         } else {
             "this much has arrived"
         }

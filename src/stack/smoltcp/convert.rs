@@ -6,7 +6,7 @@ use std::time::Duration;
 use smoltcp::iface::Config;
 use smoltcp::socket::tcp;
 use smoltcp::time as smoltime;
-use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr, IpEndpoint};
+use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr, IpEndpoint, IpListenEndpoint};
 
 use crate::journal::TcpState;
 use crate::packet::Medium;
@@ -82,4 +82,9 @@ pub(super) fn tcp_socket(config: &TcpConfig) -> tcp::Socket<'static> {
         Congestion::Cubic => tcp::CongestionControl::Cubic,
     });
     socket
+}
+
+pub(super) fn listen_endpoint(local: SocketAddr) -> IpListenEndpoint {
+    let addr = (!local.ip().is_unspecified()).then(|| local.ip().into());
+    IpListenEndpoint { addr, port: local.port() }
 }

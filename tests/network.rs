@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Clock, NodeHandle, World, sim};
-use crate::capture::{Direction, Record, Witness};
-use crate::journal::{Entry, Event, NodeId, Reason};
-use crate::link::{Action, Pipe, PipeConfig, Rule};
-use crate::packet::{Medium, checksum};
-use crate::rng::{Probability, Rng};
-use crate::socket::{TcpListener, TcpStream, UdpSocket};
-use crate::stack::smoltcp::SmoltcpStack;
-use crate::stack::{Interface, StackConfig, TcpConfig};
+use wireglass::capture::{Direction, Record, Witness};
+use wireglass::journal::{Entry, Event, NodeId, Reason};
+use wireglass::link::{Action, Pipe, PipeConfig, Rule};
+use wireglass::network::{Clock, NodeHandle, World, sim};
+use wireglass::packet::{Medium, checksum};
+use wireglass::rng::{Probability, Rng};
+use wireglass::socket::{TcpListener, TcpStream, UdpSocket};
+use wireglass::stack::smoltcp::SmoltcpStack;
+use wireglass::stack::{Interface, StackConfig, TcpConfig};
 
 #[derive(Default)]
 struct Seen {

@@ -1,0 +1,73 @@
+//! From what is typed to what is meant: steps, their targets and their commands.
+
+use std::net::IpAddr;
+
+use toml::Spanned;
+
+use crate::app::{Destination, Program};
+
+use super::error::Fault;
+use super::raw::RawStep;
+use super::selections::Scope;
+use super::{Node, Step};
+
+/// What a step means.
+pub(super) fn step(scope: &Scope<'_>, raw: &RawStep) -> Result<Step, Fault> {
+    let node = scope.node(&raw.on)?;
+    let program = raw.run.get_ref();
+    if let Some(target) = target(program) {
+        check_target(scope, &raw.run, target)?;
+    }
+    let exec = raw.exec.as_ref().map(|exec| command(scope, exec)).transpose()?;
+    Ok(Step { node, exec, background: raw.background.unwrap_or(program.is_server()), program: program.clone() })
+}
+
+/// Whom a client talks to.
+fn target(program: &Program) -> Option<&Destination> {
+    match program {
+        Program::Send { to, .. } | Program::Exchange { to, .. } | Program::MessageSend { to, .. } => Some(to),
+        Program::HttpGet { url } => Some(&url.destination),
+        Program::Sink { .. }
+        | Program::ExchangeServer { .. }
+        | Program::MessageSink { .. }
+        | Program::HttpServer { .. } => None,
+    }
+}
+
+/// A destination is an address, or a node of the lab. Its place is looked for in the text of the step.
+fn check_target(scope: &Scope<'_>, run: &Spanned<Program>, target: &Destination) -> Result<(), Fault> {
+    if target.host.parse::<IpAddr>().is_ok() {
+        return Ok(());
+    }
+    let span = run.span();
+    let offset = scope.text.get(span.clone()).and_then(|raw| raw.find(&format!("{}:", target.host))).unwrap_or(0);
+    scope.node(&Spanned::new(span.start + offset..span.end, target.host.clone())).map(drop)
+}
+
+/// A command whose `{server}` are filled in with that node's address.
+fn command(scope: &Scope<'_>, raw: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<String>, Fault> {
+    if raw.get_ref().is_empty() {
+        return Err(Fault::new(raw.span(), "`exec` names a program, such as [\"curl\", \"http://{server}:8080/\"]"));
+    }
+    raw.get_ref().iter().map(|word| filled_in(scope, word)).collect()
+}
+
+fn filled_in(scope: &Scope<'_>, word: &Spanned<String>) -> Result<String, Fault> {
+    let mut filled = String::new();
+    let mut rest = word.get_ref().as_str();
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((name, behind)) = after.split_once('}') else {
+            return Err(Fault::new(word.span(), "`{` begins the name of a node and ends with `}`"));
+        };
+        let id = scope.node(&Spanned::new(word.span(), name.to_owned()))?;
+        filled.push_str(before);
+        match scope.nodes.get(usize::from(id.0)).and_then(Node::address) {
+            Some(IpAddr::V6(address)) => filled.push_str(&format!("[{address}]")),
+            Some(IpAddr::V4(address)) => filled.push_str(&address.to_string()),
+            None => {}
+        }
+        rest = behind;
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}

@@ -1,0 +1,421 @@
+//! The verbs of the [`Stack`] trait.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+
+use smoltcp::socket::{tcp, udp};
+use smoltcp::wire::IpEndpoint;
+
+use super::convert::{self, ip_address, listen_endpoint, our_instant, smoltcp_instant, socket_address};
+use super::{Datagrams, Entry, Listener, SmoltcpStack, Stream, has_been_open};
+use crate::journal::{Event, Snapshot, SocketId, TcpState, Timer, Why};
+use crate::packet::{Packet, segment};
+use crate::stack::{OpenError, SocketError, SocketEvent, SocketOption, Stack, TcpConfig, Wake};
+use crate::time::Instant;
+
+/// Datagrams that may wait in each direction of a UDP socket.
+const UDP_QUEUE: usize = 256;
+/// Octets that may wait in each direction of a UDP socket.
+const UDP_BUFFER: usize = 256 * 1024;
+/// The longest UDP payload over IPv4 (RFC 768: the length field holds 65,535 with both headers).
+const LONGEST_DATAGRAM: usize = 65_507;
+/// Ephemeral ports begin here (RFC 6335 §6).
+const FIRST_EPHEMERAL: u16 = 49_152;
+
+impl Stack for SmoltcpStack {
+    fn receive(&mut self, now: Instant, batch: &mut Vec<Packet>) {
+        self.touch();
+        let mut pieces = Vec::new();
+        for packet in batch.drain(..) {
+            segment::cut(packet, &mut pieces);
+            for piece in pieces.drain(..) {
+                self.take_in(now, &piece);
+            }
+        }
+    }
+
+    fn transmit(&mut self, now: Instant) -> Option<(Packet, Why)> {
+        if self.device.outbound.is_empty() {
+            self.poll_egress(now);
+        }
+        let frame = self.device.outbound.pop_front()?;
+        let packet = Packet::from_wire(self.medium, frame);
+        let reason = self.reason_of(now, &packet.dissect());
+        Some((packet, Why::of(reason)))
+    }
+
+    fn deadline(&mut self) -> Option<(Instant, Wake)> {
+        let now = self.drained_at.unwrap_or_default();
+        let at = our_instant(self.interface.poll_at(smoltcp_instant(now), &self.sockets)?);
+        // smoltcp says "now" for a socket that waits for a neighbour or a window; it has just sent all it could, so the
+        // next look that can change anything is a moment later.
+        let at = if self.drained_at.is_some_and(|drained| at <= drained) {
+            now + std::time::Duration::from_millis(1)
+        } else {
+            at
+        };
+        Some((at, Wake { socket: None, timer: Timer::Unnamed }))
+    }
+
+    fn expire(&mut self, now: Instant) {
+        self.touch();
+        self.poll_egress(now);
+    }
+
+    fn listen(&mut self, local: SocketAddr, backlog: usize) -> Result<SocketId, OpenError> {
+        self.check_local(local)?;
+        let local = match local.port() {
+            0 => SocketAddr::new(local.ip(), self.ephemeral_port(local.ip())?),
+            _ => local,
+        };
+        if self.is_taken(local) {
+            return Err(OpenError::AddressInUse(local));
+        }
+        let id = self.new_id();
+        let listener = Listener { local, backlog: backlog.max(1), spare: None, pending: VecDeque::new() };
+        self.entries.insert(id, Entry::Listener(listener));
+        self.refill_spare(id);
+        Ok(id)
+    }
+
+    fn accept(&mut self, _now: Instant, listener: SocketId) -> Option<(SocketId, SocketAddr)> {
+        let Some(Entry::Listener(entry)) = self.entries.get(&listener) else { return None };
+        let open = |id: &&SocketId| self.stream(**id).is_ok_and(|stream| has_been_open(stream.state));
+        let id = *entry.pending.iter().find(open)?;
+        if let Some(Entry::Listener(entry)) = self.entries.get_mut(&listener) {
+            entry.pending.retain(|pending| *pending != id);
+        }
+        self.refill_spare(listener);
+        match self.entries.get_mut(&id) {
+            Some(Entry::Stream(stream)) => {
+                stream.parent = None;
+                Some((id, stream.remote))
+            }
+            Some(Entry::Listener(_) | Entry::Udp(_)) | None => None,
+        }
+    }
+
+    fn connect(
+        &mut self,
+        now: Instant,
+        local: Option<SocketAddr>,
+        remote: SocketAddr,
+        config: &TcpConfig,
+    ) -> Result<SocketId, OpenError> {
+        if remote.port() == 0 || remote.ip().is_multicast() || remote.ip().is_unspecified() {
+            return Err(OpenError::BadDestination(remote));
+        }
+        let source = self.source_for(remote.ip()).ok_or(OpenError::BadDestination(remote))?;
+        let local = match local {
+            Some(local) => {
+                self.check_local(local)?;
+                let ip = if local.ip().is_unspecified() { source } else { local.ip() };
+                let port = if local.port() == 0 { self.ephemeral_port(ip)? } else { local.port() };
+                SocketAddr::new(ip, port)
+            }
+            None => SocketAddr::new(source, self.ephemeral_port(source)?),
+        };
+        if self.stream_between(local, remote).is_some() {
+            return Err(OpenError::AddressInUse(local));
+        }
+        let mut socket = convert::tcp_socket(config);
+        let end = |address: SocketAddr| IpEndpoint::new(address.ip().into(), address.port());
+        socket
+            .connect(self.interface.context(), end(remote), end(local))
+            .map_err(|_| OpenError::BadDestination(remote))?;
+        let handle = self.sockets.add(socket);
+        let id = self.new_id();
+        self.entries.insert(id, Entry::Stream(Stream::new(handle, None, local, remote, TcpState::Closed)));
+        self.touch();
+        self.compare_stream(id);
+        let _ = now;
+        Ok(id)
+    }
+
+    fn tcp_defaults(&self) -> &TcpConfig {
+        &self.defaults
+    }
+
+    fn send(&mut self, _now: Instant, socket: SocketId, data: &[u8]) -> Result<usize, SocketError> {
+        let stream = self.stream(socket)?;
+        if let Some(failure) = stream.failure() {
+            return Err(failure);
+        }
+        let (handle, state) = (stream.handle, stream.state);
+        let sent = self.sockets.get_mut::<tcp::Socket<'_>>(handle).send_slice(data).map_err(|_| match state {
+            TcpState::SynSent | TcpState::SynReceived | TcpState::Listen => SocketError::NotConnected,
+            TcpState::Closed => SocketError::Closed,
+            _ => SocketError::ShutDown,
+        })?;
+        if sent < data.len()
+            && let Some(Entry::Stream(stream)) = self.entries.get_mut(&socket)
+        {
+            stream.writable = false;
+        }
+        self.touch();
+        Ok(sent)
+    }
+
+    fn receive_into(
+        &mut self,
+        _now: Instant,
+        socket: SocketId,
+        buffer: &mut [u8],
+    ) -> Result<Option<usize>, SocketError> {
+        let stream = self.stream(socket)?;
+        let failure = stream.failure();
+        let (handle, state) = (stream.handle, stream.state);
+        let smol = self.sockets.get_mut::<tcp::Socket<'_>>(handle);
+        if smol.can_recv() {
+            let taken = smol.recv_slice(buffer).unwrap_or(0);
+            let more = smol.can_recv();
+            if let Some(Entry::Stream(stream)) = self.entries.get_mut(&socket) {
+                stream.readable = more;
+            }
+            self.touch();
+            return Ok(Some(taken));
+        }
+        match (failure, smol.may_recv()) {
+            (Some(failure), _) => Err(failure),
+            (None, true) => Ok(None),
+            (None, false) if matches!(state, TcpState::SynSent | TcpState::SynReceived | TcpState::Listen) => Ok(None),
+            (None, false) => Ok(Some(0)),
+        }
+    }
+
+    fn shutdown(&mut self, _now: Instant, socket: SocketId) {
+        if let Ok(handle) = self.stream(socket).map(|stream| stream.handle) {
+            self.sockets.get_mut::<tcp::Socket<'_>>(handle).close();
+            self.touch();
+            self.compare_stream(socket);
+        }
+    }
+
+    fn close(&mut self, now: Instant, socket: SocketId) {
+        match self.entries.get_mut(&socket) {
+            Some(Entry::Stream(stream)) => {
+                stream.orphan = true;
+                // Data that nobody will read any more was not delivered, and the peer must know (RFC 9293 §3.6.1, SHLD-3).
+                if self.sockets.get::<tcp::Socket<'_>>(stream.handle).recv_queue() > 0 {
+                    return self.abort(now, socket);
+                }
+                self.shutdown(now, socket);
+                self.bury(socket);
+            }
+            Some(Entry::Listener(_)) => self.close_listener(now, socket),
+            // What was sent before is still to go out, perhaps after its neighbour was asked for.
+            Some(Entry::Udp(datagrams)) => {
+                datagrams.orphan = true;
+                self.touch();
+                self.compare_datagrams(socket);
+            }
+            None => {}
+        }
+    }
+
+    fn abort(&mut self, _now: Instant, socket: SocketId) {
+        if let Some(Entry::Stream(stream)) = self.entries.get_mut(&socket) {
+            stream.orphan = true;
+            stream.aborted = true;
+            self.sockets.get_mut::<tcp::Socket<'_>>(stream.handle).abort();
+            self.touch();
+            self.compare_stream(socket);
+        }
+    }
+
+    fn set_option(&mut self, socket: SocketId, option: SocketOption) -> Result<(), SocketError> {
+        let handle = self.stream(socket)?.handle;
+        let smol = self.sockets.get_mut::<tcp::Socket<'_>>(handle);
+        match option {
+            SocketOption::NoDelay(off) => smol.set_nagle_enabled(!off),
+            // smoltcp refuses 0 with a panic; 1 hop is the least that makes sense.
+            SocketOption::TimeToLive(hops) => smol.set_hop_limit(Some(hops.max(1))),
+        }
+        Ok(())
+    }
+
+    fn udp_bind(&mut self, local: SocketAddr) -> Result<SocketId, OpenError> {
+        self.check_local(local)?;
+        let is_taken = |port: u16| {
+            let asked = SocketAddr::new(local.ip(), port);
+            self.entries.values().any(|entry| matches!(entry, Entry::Udp(udp) if clash(udp.local, asked)))
+        };
+        let port = match local.port() {
+            0 => (FIRST_EPHEMERAL..=u16::MAX).find(|port| !is_taken(*port)).ok_or(OpenError::NoPorts)?,
+            port if is_taken(port) => return Err(OpenError::AddressInUse(local)),
+            port => port,
+        };
+        let local = SocketAddr::new(local.ip(), port);
+        let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; UDP_QUEUE], vec![0; UDP_BUFFER]);
+        let mut socket = udp::Socket::new(buffer(), buffer());
+        socket.bind(listen_endpoint(local)).map_err(|_| OpenError::AddressInUse(local))?;
+        let handle = self.sockets.add(socket);
+        let id = self.new_id();
+        self.entries.insert(id, Entry::Udp(Datagrams { handle, local, was_full: false, orphan: false }));
+        Ok(id)
+    }
+
+    fn udp_send_to(
+        &mut self,
+        _now: Instant,
+        socket: SocketId,
+        data: &[u8],
+        remote: SocketAddr,
+    ) -> Result<bool, SocketError> {
+        if data.len() > LONGEST_DATAGRAM {
+            return Err(SocketError::TooLong(data.len()));
+        }
+        let reachable = remote.port() != 0 && self.source_for(remote.ip()).is_some();
+        let Some(Entry::Udp(datagrams)) = self.entries.get_mut(&socket) else {
+            return Err(SocketError::Closed);
+        };
+        let to = IpEndpoint::new(remote.ip().into(), remote.port());
+        let sent = match self.sockets.get_mut::<udp::Socket<'_>>(datagrams.handle).send_slice(data, to) {
+            Ok(()) if reachable => true,
+            Ok(()) | Err(udp::SendError::Unaddressable) => return Err(SocketError::Unreachable(remote.ip())),
+            Err(udp::SendError::BufferFull) => {
+                datagrams.was_full = true;
+                false
+            }
+        };
+        self.touch();
+        Ok(sent)
+    }
+
+    fn udp_receive_from(
+        &mut self,
+        socket: SocketId,
+        buffer: &mut [u8],
+    ) -> Result<Option<(usize, SocketAddr)>, SocketError> {
+        let Some(Entry::Udp(datagrams)) = self.entries.get(&socket) else { return Err(SocketError::Closed) };
+        match self.sockets.get_mut::<udp::Socket<'_>>(datagrams.handle).recv() {
+            Ok((data, meta)) => {
+                let taken = data.len().min(buffer.len());
+                buffer[..taken].copy_from_slice(&data[..taken]);
+                Ok(Some((taken, socket_address(meta.endpoint))))
+            }
+            Err(udp::RecvError::Exhausted | udp::RecvError::Truncated) => Ok(None),
+        }
+    }
+
+    fn local_address(&self, socket: SocketId) -> Option<SocketAddr> {
+        self.entries.get(&socket).map(|entry| match entry {
+            Entry::Listener(listener) => listener.local,
+            Entry::Stream(stream) => stream.local,
+            Entry::Udp(datagrams) => datagrams.local,
+        })
+    }
+
+    fn drain_events(&mut self, events: &mut Vec<SocketEvent>) {
+        events.append(&mut self.events);
+    }
+
+    fn drain_journal(&mut self, journal: &mut Vec<Event>) {
+        journal.append(&mut self.journal);
+    }
+
+    fn snapshot(&self, socket: SocketId) -> Option<Snapshot> {
+        let stream = self.stream(socket).ok()?;
+        let smol = self.sockets.get::<tcp::Socket<'_>>(stream.handle);
+        Some(Snapshot {
+            state: stream.state,
+            local: Some(stream.local),
+            remote: Some(stream.remote),
+            send_queue: smol.send_queue(),
+            receive_queue: smol.recv_queue(),
+            snd_una: stream.observer.snd_una(),
+            snd_nxt: stream.observer.snd_nxt(),
+            ..Snapshot::default()
+        })
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.device.outbound.is_empty()
+            && self.entries.values().all(|entry| match entry {
+                Entry::Stream(stream) => self.stream_is_quiet(stream),
+                Entry::Udp(udp) => self.sockets.get::<udp::Socket<'_>>(udp.handle).send_queue() == 0,
+                Entry::Listener(_) => true,
+            })
+    }
+
+    fn mtu(&self) -> usize {
+        self.mtu
+    }
+
+    fn addresses(&self) -> Vec<IpAddr> {
+        self.interface.ip_addrs().iter().map(|cidr| ip_address(cidr.address())).collect()
+    }
+}
+
+impl SmoltcpStack {
+    /// Closing a listener resets what was not accepted (RFC 9293 §3.10.4 for LISTEN; as Linux does for the rest).
+    fn close_listener(&mut self, now: Instant, id: SocketId) {
+        let Some(Entry::Listener(listener)) = self.entries.remove(&id) else { return };
+        if let Some(spare) = listener.spare {
+            self.sockets.remove(spare);
+        }
+        for pending in listener.pending {
+            if let Some(Entry::Stream(stream)) = self.entries.get_mut(&pending) {
+                stream.parent = None;
+            }
+            self.abort(now, pending);
+        }
+    }
+
+    fn ephemeral_port(&mut self, local: IpAddr) -> Result<u16, OpenError> {
+        let range = u64::from(u16::MAX - FIRST_EPHEMERAL) + 1;
+        let first = self.rng.below(range);
+        (0..range)
+            .map(|step| FIRST_EPHEMERAL + ((first + step) % range) as u16)
+            .find(|port| !self.is_taken(SocketAddr::new(local, *port)))
+            .ok_or(OpenError::NoPorts)
+    }
+
+    fn is_taken(&self, address: SocketAddr) -> bool {
+        self.entries.values().any(|entry| match entry {
+            Entry::Listener(listener) => clash(listener.local, address),
+            Entry::Stream(stream) => stream.parent.is_none() && clash(stream.local, address),
+            Entry::Udp(_) => false,
+        })
+    }
+
+    fn check_local(&self, local: SocketAddr) -> Result<(), OpenError> {
+        if local.ip().is_unspecified() || self.has_address(local.ip()) {
+            Ok(())
+        } else {
+            Err(OpenError::AddressNotAvailable(local.ip()))
+        }
+    }
+
+    fn source_for(&self, remote: IpAddr) -> Option<IpAddr> {
+        self.interface.get_source_address(&remote.into()).map(ip_address)
+    }
+
+    fn stream(&self, id: SocketId) -> Result<&Stream, SocketError> {
+        match self.entries.get(&id) {
+            Some(Entry::Stream(stream)) => Ok(stream),
+            Some(Entry::Listener(_) | Entry::Udp(_)) | None => Err(SocketError::Closed),
+        }
+    }
+
+    /// Whether a connection neither waits for an acknowledgment nor for the peer's FIN.
+    fn stream_is_quiet(&self, stream: &Stream) -> bool {
+        match stream.state {
+            TcpState::Closed | TcpState::Listen | TcpState::TimeWait => true,
+            TcpState::Established | TcpState::CloseWait => {
+                self.sockets.get::<tcp::Socket<'_>>(stream.handle).send_queue() == 0
+            }
+            TcpState::SynSent
+            | TcpState::SynReceived
+            | TcpState::FinWait1
+            | TcpState::FinWait2
+            | TcpState::Closing
+            | TcpState::LastAck => false,
+        }
+    }
+}
+
+/// Whether two sockets of one protocol would compete for packets: same port, and the same address or one of them any.
+fn clash(one: SocketAddr, other: SocketAddr) -> bool {
+    one.port() == other.port() && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
+}
