@@ -66,6 +66,12 @@ impl Observer {
         self.snd_nxt
     }
 
+    /// How many sent segments it remembers.
+    #[cfg(test)]
+    pub(super) fn in_flight(&self) -> usize {
+        self.flight.len()
+    }
+
     /// A segment of the peer is about to be handed to smoltcp.
     pub(super) fn arrives(&mut self, now: Instant, tcp: &Tcp, socket: SocketId, events: &mut Vec<Event>) {
         self.reset_by_peer |= tcp.flags.rst();
