@@ -9,6 +9,8 @@ mod filter;
 #[cfg(feature = "cli")]
 mod host;
 #[cfg(feature = "cli")]
+mod interop;
+#[cfg(feature = "cli")]
 mod labs;
 mod network;
 mod support;

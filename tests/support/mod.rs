@@ -1,6 +1,7 @@
 //! What several integration tests need: the binary, a folder of one's own, and saying that a test cannot run here.
 
 pub(crate) mod dump;
+pub(crate) mod live;
 pub(crate) mod wireshark;
 
 use std::io::Write as _;
@@ -8,7 +9,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{env, fs, io, process};
 
 use nix::unistd::Uid;
@@ -64,13 +64,6 @@ pub(crate) fn skip(name: &str, reason: &str) {
     assert!(env::var("CI").as_deref() != Ok("true"), "{name} may not be skipped in CI: {reason}");
     // Not `eprintln!`: the test harness would hide it, and scripts/test counts these lines.
     let _ = writeln!(io::stderr(), "skipped: {name}: {reason}");
-}
-
-/// The right to run live, held by one test at a time: runs on the wall clock must not slow each other down.
-pub(crate) fn live_turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    // A test that failed while it had its turn says nothing about the next.
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether `program` is installed. Where it has to be (in CI, and for root, who can install it), its absence is a

@@ -1,4 +1,5 @@
-//! What the innermost header carries: as text when it is text, else in hex.
+//! What the innermost header carries: its lines when it is text. Other octets have no fields; whoever shows the layer
+//! shows as many of them as it likes, from the layer's range.
 
 use std::ops::Range;
 
@@ -8,9 +9,6 @@ use crate::packet::dissect::Transport;
 
 /// The layer's name.
 pub(super) const NAME: &str = "Payload";
-
-/// Octets in one row of hex.
-const ROW: usize = 16;
 
 /// Characters of the first line that the summary shows.
 const SUMMARY: usize = 60;
@@ -36,12 +34,7 @@ pub(super) fn layer(dissection: &Dissection, frame: &[u8]) -> Option<Layer> {
             let first: String = escaped(text.lines().next().unwrap_or_default()).chars().take(SUMMARY).collect();
             format!("{} octets: {first}", bytes.len())
         }
-        None => {
-            for (index, row) in bytes.chunks(ROW).enumerate() {
-                fields.add("Octets", index * ROW..index * ROW + row.len(), filter, hex_row(index * ROW, row));
-            }
-            format!("{} octets", bytes.len())
-        }
+        None => format!("{} octets", bytes.len()),
     };
     Some(fields.into_layer(NAME, summary, bytes.len()))
 }
@@ -78,13 +71,4 @@ fn escaped(line: &str) -> String {
             other => other.to_string(),
         })
         .collect()
-}
-
-/// `0010  48 54 54 50 …  HTTP…`
-fn hex_row(offset: usize, row: &[u8]) -> String {
-    let text: String = row
-        .iter()
-        .map(|octet| if octet.is_ascii_graphic() || *octet == b' ' { char::from(*octet) } else { '.' })
-        .collect();
-    format!("{offset:04x}  {:47}  {text}", super::hex(row))
 }

@@ -1,11 +1,17 @@
 //! Events by comparison: what has changed in smoltcp's sockets since the last look.
 
+use std::time::Duration;
+
 use smoltcp::socket::{tcp, udp};
 
 use super::convert::{self, listen_endpoint, socket_address};
 use super::{Entry, SmoltcpStack, Stream, has_been_open};
 use crate::journal::{Event, SocketId, TcpState};
 use crate::stack::SocketEvent;
+
+/// How long a connection request may stay half open before its place in the backlog is given to another, as Linux has
+/// it (`tcp_synack_retries` = 5). smoltcp by itself would wait for ever, and a few lost peers would close the listener.
+const HALF_OPEN_PATIENCE: Duration = Duration::from_secs(63);
 
 impl SmoltcpStack {
     /// Finds out what has changed since the last look, socket by socket.
@@ -71,6 +77,7 @@ impl SmoltcpStack {
             return;
         }
         let mut socket = convert::tcp_socket(&self.defaults);
+        convert::set_patience(&mut socket, Some(HALF_OPEN_PATIENCE));
         // Listening fails only on port 0 or an open socket; both are ruled out here.
         if socket.listen(listen_endpoint(listener.local)).is_ok() {
             listener.spare = Some(self.sockets.add(socket));
@@ -105,6 +112,8 @@ impl SmoltcpStack {
         (stream.readable, stream.writable) = (readable, writable);
         let parent = stream.parent;
         if opened && let Some(parent) = parent {
+            let handle = stream.handle;
+            convert::set_patience(self.sockets.get_mut(handle), self.defaults.user_timeout);
             self.events.push(SocketEvent::Acceptable(parent));
         }
         if ended && from != state {

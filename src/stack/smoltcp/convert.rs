@@ -74,7 +74,7 @@ pub(super) fn tcp_socket(config: &TcpConfig) -> tcp::Socket<'static> {
     let mut socket = tcp::Socket::new(receive, send);
     socket.set_nagle_enabled(!config.no_delay);
     socket.set_ack_delay(config.delayed_ack.map(smoltcp_duration));
-    socket.set_timeout(config.user_timeout.map(smoltcp_duration));
+    set_patience(&mut socket, config.user_timeout);
     socket.set_keep_alive(config.keep_alive.map(smoltcp_duration));
     socket.set_congestion_control(match config.congestion {
         Congestion::None => tcp::CongestionControl::None,
@@ -82,6 +82,11 @@ pub(super) fn tcp_socket(config: &TcpConfig) -> tcp::Socket<'static> {
         Congestion::Cubic => tcp::CongestionControl::Cubic,
     });
     socket
+}
+
+/// How long the peer may be silent while it owes an answer, before the connection is given up; `None` is for ever.
+pub(super) fn set_patience(socket: &mut tcp::Socket<'_>, patience: Option<Duration>) {
+    socket.set_timeout(patience.map(smoltcp_duration));
 }
 
 pub(super) fn listen_endpoint(local: SocketAddr) -> IpListenEndpoint {

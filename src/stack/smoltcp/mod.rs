@@ -12,6 +12,8 @@ mod convert;
 mod device;
 mod intake;
 mod observe;
+#[cfg(test)]
+mod tests;
 mod verbs;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use smoltcp::socket::{tcp, udp};
 use smoltcp::wire::IpEndpoint;
@@ -19,6 +20,9 @@ const UDP_QUEUE: usize = 256;
 const UDP_BUFFER: usize = 256 * 1024;
 /// The longest UDP payload over IPv4 (RFC 768: the length field holds 65,535 with both headers).
 const LONGEST_DATAGRAM: usize = 65_507;
+/// How long a peer may be silent while a connection that nobody holds any more closes. RFC 9293 §3.8.3 asks for at least
+/// 100 s; smoltcp by itself would wait for ever, and keep the buffers of every peer that has vanished.
+const ORPHAN_PATIENCE: Duration = Duration::from_secs(120);
 /// Ephemeral ports begin here (RFC 6335 §6).
 const FIRST_EPHEMERAL: u16 = 49_152;
 
@@ -199,6 +203,8 @@ impl Stack for SmoltcpStack {
                 if self.sockets.get::<tcp::Socket<'_>>(stream.handle).recv_queue() > 0 {
                     return self.abort(now, socket);
                 }
+                let patience = self.defaults.user_timeout.unwrap_or(ORPHAN_PATIENCE);
+                convert::set_patience(self.sockets.get_mut(stream.handle), Some(patience));
                 self.shutdown(now, socket);
                 self.bury(socket);
             }
