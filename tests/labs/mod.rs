@@ -1,16 +1,20 @@
 //! The labs of this repository, run by the program as its users run it.
 
+mod determinism;
 mod falsifiers;
+mod formats;
 mod goldens;
+mod live;
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::support::{Folder, printed, wireglass};
+use super::support::{Folder, wireglass};
 
 /// The repository.
 fn root() -> &'static Path {
@@ -47,22 +51,39 @@ struct Ran {
     folder: Folder,
 }
 
+/// No measure of speed: what has not ended by then hangs.
+const LIMIT: Duration = Duration::from_secs(300);
+
 impl Ran {
     /// Runs `lab` (a number, an id, or a folder) with further arguments into a folder of its own.
     fn of(lab: &str, arguments: &[&str]) -> Ran {
-        Ran::with(lab, arguments, |_| ())
+        Ran::watched(lab, arguments, |_| ())
     }
 
-    /// The same, after `prepare` has had a hand on the command.
-    fn with(lab: &str, arguments: &[&str], prepare: impl FnOnce(&mut Command)) -> Ran {
-        let folder = Folder::new();
+    /// The same; meanwhile `watch` is called with the process's id, over and over.
+    fn watched(lab: &str, arguments: &[&str], mut watch: impl FnMut(u32)) -> Ran {
+        let (folder, told) = (Folder::new(), Folder::new());
+        let file = |name: &str| File::create(told.path().join(name)).expect("the folder is ours");
         let mut command = wireglass(root(), &["run", lab, "--json", "--out"]);
-        command.arg(folder.path()).args(arguments);
-        prepare(&mut command);
-        let output = command.output().expect("the binary starts");
-        let (out, err) = printed(&output);
-        let report = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{command:?}: {error}: {out}{err}"));
-        Ran { code: output.status.code(), report, folder }
+        command.arg(folder.path()).args(arguments).stdout(file("out")).stderr(file("err"));
+        let mut child = command.spawn().expect("the binary starts");
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait().expect("it is ours") {
+                break status;
+            }
+            if start.elapsed() > LIMIT {
+                child.kill().expect("it is ours");
+                child.wait().expect("it is ours");
+                panic!("{command:?} has not ended after {LIMIT:?}");
+            }
+            watch(child.id());
+            thread::sleep(Duration::from_millis(10));
+        };
+        let text = |name: &str| fs::read_to_string(told.path().join(name)).expect("it was written as UTF-8");
+        let report = serde_json::from_str(&text("out"))
+            .unwrap_or_else(|error| panic!("{command:?}: {error}: {}{}", text("out"), text("err")));
+        Ran { code: status.code(), report, folder }
     }
 
     /// One of its files.
