@@ -10,7 +10,7 @@ use nix::unistd::Uid;
 use serde_json::Value;
 
 use super::super::support::wireshark::{complaints, fields_where, judge};
-use super::super::support::{has, live_turn, skip};
+use super::super::support::{has, live, skip};
 use super::Ran;
 
 const DOORS: [&str; 3] = ["tun", "tap", "veth"];
@@ -118,7 +118,7 @@ fn hold(expected: &Expected, further: impl Fn(&str, &Ran)) {
 
 /// One live run, alone; everything that it started or made is gone afterwards.
 fn run(lab: &str, door: &str) -> Ran {
-    let _turn = live_turn();
+    let _turn = live::turn();
     let before = interfaces();
     let mut started = BTreeMap::new();
     let ran = Ran::watched(lab, &["--mode", "live", "--door", door], |process| started.extend(descendants(process)));
