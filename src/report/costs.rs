@@ -168,6 +168,8 @@ fn ends(dissection: &Dissection) -> Option<(&'static str, SocketAddr, SocketAddr
 
 #[cfg(test)]
 mod tests {
+    use smallvec::SmallVec;
+
     use super::*;
     use crate::journal::{Impairment, NodeId, Reason, Why};
     use crate::packet::Medium;
@@ -189,7 +191,7 @@ mod tests {
             medium: Medium::Ip,
             wire_len: frame.len(),
             bytes: frame.into(),
-            comments: Vec::new(),
+            comments: SmallVec::new(),
         }
     }
 
