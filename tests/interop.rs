@@ -3,6 +3,8 @@
 //! The hashes come from the journal, where each end tells of the stream that it saw; each test compares them itself and
 //! leaves nothing to the lab's own checks.
 
+mod killed;
+
 use std::io::Write as _;
 use std::time::Duration;
 
