@@ -17,43 +17,11 @@ use wireglass::journal::{Entry, Event, NodeId, Reason, Why};
 use wireglass::packet::{Medium, PacketId};
 use wireglass::time::Instant;
 
+use super::support::wireshark::{complaints, fields, judge, tshark};
+
 /// 2026-01-02 03:04:05.000000006 UTC.
 const EPOCH_NS: u64 = 1_767_323_045_000_000_006;
 const CLIENT: NodeId = NodeId(0);
-
-/// What a tool of Wireshark prints. These judges are required: without them nothing here is tested.
-fn judge(tool: &str, arguments: &[&str], file: &Path) -> String {
-    let output = Command::new(tool)
-        .args(arguments)
-        .arg(file)
-        .env("LC_ALL", "C.UTF-8")
-        .env("TZ", "UTC")
-        .output()
-        .unwrap_or_else(|error| panic!("{tool}: {error}; install it with `apt install tshark`"));
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{tool} {arguments:?} {}: {told}", file.display());
-    String::from_utf8(output.stdout).expect("tools print UTF-8 here")
-}
-
-fn tshark(arguments: &[&str], file: &Path) -> String {
-    judge("tshark", &[arguments, &["-r"]].concat(), file)
-}
-
-/// Fields of every packet, tab-separated, a line each.
-fn fields(names: &[&str], file: &Path) -> Vec<String> {
-    let mut arguments = vec!["-n", "-T", "fields"];
-    arguments.extend(names.iter().flat_map(|name| ["-e", name]));
-    tshark(&arguments, file).lines().map(str::to_owned).collect()
-}
-
-/// The gate that every capture of ours must pass without a line.
-fn complaints(file: &Path) -> String {
-    let check = |protocol: &str| format!("{protocol}.check_checksum:TRUE");
-    let (ip, tcp, udp) = (check("ip"), check("tcp"), check("udp"));
-    let filter = "_ws.malformed || _ws.expert.group == \"Malformed\" || _ws.expert.group == \"Checksum\" \
-                  || ip.len > 1500";
-    tshark(&["-o", &ip, "-o", &tcp, "-o", &udp, "-Y", filter], file)
-}
 
 /// An empty folder for one test.
 fn folder(name: &str) -> PathBuf {

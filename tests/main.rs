@@ -10,5 +10,8 @@ mod filter;
 mod host;
 #[cfg(feature = "cli")]
 mod interop;
+#[cfg(feature = "cli")]
+mod labs;
 mod network;
+mod robust;
 mod support;

@@ -3,6 +3,7 @@
 //! Where the machine does not allow them, these tests say so and pass; with `WIREGLASS_REQUIRE_LIVE` set they fail
 //! instead. As root, one of them runs all the others again as an unprivileged user.
 
+mod apps;
 mod doors;
 mod processes;
 mod programs;

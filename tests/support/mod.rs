@@ -1,6 +1,8 @@
 //! What several integration tests need: the binary, a folder of one's own, and saying that a test cannot run here.
 
+pub(crate) mod dump;
 pub(crate) mod live;
+pub(crate) mod wireshark;
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, io, process};
+
+use nix::unistd::Uid;
 
 /// A folder that is removed with its value. Everybody may enter it.
 pub(crate) struct Folder(PathBuf);
@@ -60,4 +64,16 @@ pub(crate) fn skip(name: &str, reason: &str) {
     assert!(env::var("CI").as_deref() != Ok("true"), "{name} may not be skipped in CI: {reason}");
     // Not `eprintln!`: the test harness would hide it, and scripts/test counts these lines.
     let _ = writeln!(io::stderr(), "skipped: {name}: {reason}");
+}
+
+/// Whether `program` is installed. Where it has to be (in CI, and for root, who can install it), its absence is a
+/// failure; elsewhere the test `name` is skipped.
+pub(crate) fn has(name: &str, program: &str) -> bool {
+    let is_there =
+        env::split_paths(&env::var_os("PATH").unwrap_or_default()).any(|folder| folder.join(program).is_file());
+    if !is_there {
+        assert!(!Uid::effective().is_root(), "{name} needs {program}: scripts/test installs it");
+        skip(name, &format!("{program} is not installed"));
+    }
+    is_there
 }

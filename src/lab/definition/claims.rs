@@ -231,7 +231,7 @@ fn meant_falsifier(raw: &RawFalsifier) -> Falsifier {
     match raw {
         RawFalsifier::Break(name) => Falsifier::Break(name.clone()),
         RawFalsifier::Rule(id) => Falsifier::Rule(id.clone()),
-        RawFalsifier::Edit(words) => Falsifier::Edit(words.clone()),
+        RawFalsifier::Set(paths) => Falsifier::Set(paths.keys().cloned().collect()),
     }
 }
 
@@ -242,7 +242,7 @@ fn check_falsifiers(scope: &Scope<'_>, raw: &RawLab, breaks: &[Break]) -> Result
         let (what, name, known) = match falsifier.get_ref() {
             RawFalsifier::Break(name) => ("break", name, &breaks),
             RawFalsifier::Rule(id) => ("rule", id, &rules),
-            RawFalsifier::Edit(_) => continue,
+            RawFalsifier::Set(_) => continue,
         };
         if !known.contains(&name.as_str()) {
             return Err(Fault::new(falsifier.span(), unknown(what, name, "the lab has", known)));

@@ -150,13 +150,16 @@ fn closest_clause(closest: &[String]) -> String {
 /// How alike two names must be, by Jaro-Winkler, for one to be taken for a slip of the other.
 const ALIKE: f64 = 0.75;
 
-/// The names that look like `found`, best first, at most three. (A float decides here on words, never on packets.)
+/// The names that look like `found`, best first, at most three.
 pub(crate) fn closest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut alike: Vec<(f64, &str)> = known
-        .into_iter()
-        .map(|name| (strsim::jaro_winkler(found, name), name))
-        .filter(|(likeness, _)| *likeness >= ALIKE)
-        .collect();
-    alike.sort_by(|(left, a), (right, b)| right.total_cmp(left).then(a.cmp(b)));
-    alike.into_iter().take(3).map(|(_, name)| name).collect()
+    let alike = ranked(found, known).into_iter().take_while(|(likeness, _)| *likeness >= ALIKE);
+    alike.take(3).map(|(_, name)| name).collect()
+}
+
+/// All names, those most like `found` first. (A float decides here on words, never on packets.)
+pub(crate) fn ranked<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<(f64, &'a str)> {
+    let mut ranked: Vec<(f64, &str)> =
+        known.into_iter().map(|name| (strsim::jaro_winkler(found, name), name)).collect();
+    ranked.sort_by(|(left, a), (right, b)| right.total_cmp(left).then(a.cmp(b)));
+    ranked
 }

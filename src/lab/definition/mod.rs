@@ -1,7 +1,7 @@
 //! What a lab file says.
 //!
 //! ```text
-//!   text ──parse──► document ──a break laid over it──► raw (as typed) ──► Definition (as meant)
+//!   text ─parse─► document ─a variant laid over it─► raw (as typed) ──► Definition (as meant)
 //!                      │                                  │                    │
 //!                   syntax                        unknown fields,       unknown nodes, filters,
 //!                                                 wrong types           contradictions
@@ -40,9 +40,10 @@ use crate::stack::TcpConfig;
 
 pub use error::{LabError, Place};
 
-pub(super) use error::closest;
+pub(super) use error::{closest, ranked};
 
 use error::Fault;
+use overlay::Variant;
 use raw::RawLab;
 
 /// A lab.
@@ -176,15 +177,15 @@ pub struct Step {
     pub background: bool,
 }
 
-/// What proves that a check can fail.
+/// What proves that a check can fail: [`Definition::falsified`] applies it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Falsifier {
     /// A break of the lab.
     Break(String),
     /// Taking a link's rule away.
     Rule(String),
-    /// An edit, in words.
-    Edit(String),
+    /// Setting paths of the file, as breaks do, to other values. These paths.
+    Set(Vec<String>),
 }
 
 /// A question that is asked before the run.
@@ -212,14 +213,17 @@ pub struct Break {
 }
 
 impl Definition {
-    /// Reads a lab file. `file` is how errors name it. Every break is read too, so that none is wrong unseen.
+    /// Reads a lab file. `file` is how errors name it. Every break and what falsifies each check is read too, so that
+    /// none is wrong unseen.
     ///
     /// # Errors
     /// [`LabError::Wrong`] with the place of the first mistake.
     pub fn parse(file: &str, text: &str) -> Result<Definition, LabError> {
         let definition = read(file, text, None)?;
-        for each in &definition.breaks {
-            read(file, text, Some(&each.name))?;
+        let breaks = definition.breaks.iter().map(|each| Variant::Break(&each.name));
+        let falsifiers = definition.falsifiers.keys().map(|check| Variant::Falsifier(check));
+        for variant in breaks.chain(falsifiers) {
+            read(file, text, Some(variant))?;
         }
         Ok(definition)
     }
@@ -247,7 +251,20 @@ impl Definition {
                 known: self.breaks.iter().map(|each| each.name.clone()).collect(),
             });
         }
-        read(&self.source.file, &self.source.text, Some(name))
+        read(&self.source.file, &self.source.text, Some(Variant::Break(name)))
+    }
+
+    /// The lab altered so that its check `check` must fail; `None` when the check does not say what falsifies it, and for
+    /// a lab that a break is laid over. All claims stay the lab's own, also where a break has claims of its own.
+    pub fn falsified(&self, check: &str) -> Option<Definition> {
+        let falsifier = self.falsifiers.get(check).filter(|_| self.broken.is_none())?;
+        // It was read with the file: what is wrong with it has been told then.
+        let mut falsified = read(&self.source.file, &self.source.text, Some(Variant::Falsifier(check))).ok()?;
+        if let Falsifier::Rule(taken) = falsifier {
+            let pipes = falsified.links.iter_mut().flat_map(|link| &mut link.pipes);
+            pipes.for_each(|pipe| pipe.rules.retain(|rule| rule.id != *taken));
+        }
+        Some(falsified)
     }
 
     /// The file that it was read from, as it was named.
@@ -322,17 +339,21 @@ impl PipeSettings {
     }
 }
 
-/// Text to meaning, with a break laid over it.
-fn read(file: &str, text: &str, broken: Option<&str>) -> Result<Definition, LabError> {
-    read_document(text, broken)
+/// Text to meaning, with a variant laid over it.
+fn read(file: &str, text: &str, variant: Option<Variant<'_>>) -> Result<Definition, LabError> {
+    read_document(text, variant)
         .map(|definition| Definition { source: Source { file: file.to_owned(), text: text.to_owned() }, ..definition })
         .map_err(|fault| fault.in_file(file, text))
 }
 
-fn read_document(text: &str, broken: Option<&str>) -> Result<Definition, Fault> {
+fn read_document(text: &str, variant: Option<Variant<'_>>) -> Result<Definition, Fault> {
     let mut document = DeTable::parse(text).map_err(|error| Fault::of_toml(&error))?;
-    if let Some(name) = broken {
-        overlay::apply(document.get_mut(), name)?;
+    let broken = match variant {
+        Some(Variant::Break(name)) => Some(name),
+        Some(Variant::Falsifier(_)) | None => None,
+    };
+    if let Some(variant) = variant {
+        overlay::apply(document.get_mut(), variant)?;
     }
     let raw = RawLab::deserialize(toml::Deserializer::from(document)).map_err(|error| Fault::of_toml(&error))?;
     meaning::definition(text, raw, broken)

@@ -1,4 +1,4 @@
-//! Breaks: paths of a lab file set to other values, before any of it is read.
+//! Variants: paths of a lab file set to other values, before any of it is read.
 //!
 //! ```text
 //!   node.server.tcp.receive_buffer            a table's field
@@ -7,7 +7,7 @@
 //!   node.server.sysctl."net.ipv4.tcp_sack"    a name with dots in quotes
 //! ```
 //!
-//! The value keeps its place in the file, so what is wrong with it is told where the break says it.
+//! The value keeps its place in the file, so what is wrong with it is told where the variant says it.
 
 use std::ops::Range;
 
@@ -19,26 +19,56 @@ use super::error::{Fault, unknown};
 /// Tables that a file may leave out and a break may still reach into.
 const OPTIONAL_TABLES: [&str; 3] = ["tcp", "sysctl", "from"];
 
-/// Lays the break `name` over the document. `false` when there is no such break.
-pub(super) fn apply(root: &mut DeTable<'_>, name: &str) -> Result<bool, Fault> {
-    let Some(chosen) = breaks(root).find(|table| text_of(table, "name") == Some(name)) else {
-        return Ok(false);
-    };
-    let Some(DeValue::Table(set)) = chosen.get("set").map(Spanned::get_ref) else {
-        return Ok(true);
-    };
-    for (path, value) in set.clone() {
-        let span = path.span();
-        let segments = segments(path.get_ref());
-        let table_span = span.clone();
-        put(root, &segments, &span, value).map_err(|fault| Fault { at: table_span.start, ..fault })?;
-    }
-    Ok(true)
+/// What is laid over the document.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Variant<'n> {
+    /// The break of this name.
+    Break(&'n str),
+    /// What falsifies the check of this id.
+    Falsifier(&'n str),
 }
 
-fn breaks<'t, 'i>(root: &'t DeTable<'i>) -> impl Iterator<Item = &'t DeTable<'i>> {
-    let array = root.get("break").and_then(|value| value.get_ref().as_array());
-    array.into_iter().flat_map(|array| array.iter()).filter_map(|value| value.get_ref().as_table())
+/// Lays `variant` over the document; one that the document does not have changes nothing.
+pub(super) fn apply(root: &mut DeTable<'_>, variant: Variant<'_>) -> Result<(), Fault> {
+    match variant {
+        Variant::Break(name) => lay_break(root, name),
+        Variant::Falsifier(check) => {
+            let expect = element(root, "expect", "id", check);
+            let Some(falsifier) = expect.and_then(|expect| table_in(expect, "falsified_by")).cloned() else {
+                return Ok(());
+            };
+            match (text_of(&falsifier, "break"), table_in(&falsifier, "set")) {
+                (Some(name), _) => lay_break(root, name),
+                (None, Some(set)) => put_all(root, set.clone()),
+                // A rule is taken away later: until then selections may name it.
+                (None, None) => Ok(()),
+            }
+        }
+    }
+}
+
+fn lay_break(root: &mut DeTable<'_>, name: &str) -> Result<(), Fault> {
+    let set = element(root, "break", "name", name).and_then(|table| table_in(table, "set")).cloned();
+    set.map_or(Ok(()), |set| put_all(root, set))
+}
+
+fn put_all<'i>(root: &mut DeTable<'i>, set: DeTable<'i>) -> Result<(), Fault> {
+    for (path, value) in set {
+        let span = path.span();
+        let segments = segments(path.get_ref());
+        put(root, &segments, &span, value).map_err(|fault| Fault { at: span.start, ..fault })?;
+    }
+    Ok(())
+}
+
+/// The table of an array of tables whose `key` is `value`.
+fn element<'t, 'i>(root: &'t DeTable<'i>, array: &str, key: &str, value: &str) -> Option<&'t DeTable<'i>> {
+    let array = root.get(array)?.get_ref().as_array()?;
+    array.iter().filter_map(|each| each.get_ref().as_table()).find(|table| text_of(table, key) == Some(value))
+}
+
+fn table_in<'t, 'i>(table: &'t DeTable<'i>, key: &str) -> Option<&'t DeTable<'i>> {
+    table.get(key)?.get_ref().as_table()
 }
 
 fn text_of<'t>(table: &'t DeTable<'_>, key: &str) -> Option<&'t str> {

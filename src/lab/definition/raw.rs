@@ -220,13 +220,14 @@ pub(super) struct RawExpect {
     pub(super) same_as: Option<RawSelection>,
 }
 
-/// `falsified_by = { break = "…" }`, `{ rule = "…" }` or `{ edit = "…" }`
+/// `falsified_by = { break = "…" }`, `{ rule = "…" }` or `{ set = { "…" = … } }`
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawFalsifier {
     Break(String),
     Rule(String),
-    Edit(String),
+    /// Laid over the document before any of it is read; only its shape is checked here.
+    Set(toml::Table),
 }
 
 /// `gap = { from = "…", to = "…", less_than = "1s" }`

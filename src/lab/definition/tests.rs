@@ -387,3 +387,45 @@ fn no_text_makes_reading_panic() {
         let _ = Definition::parse("lab.toml", &text);
     }
 }
+
+/// The lab whose check says that `falsifier` falsifies it.
+fn falsified_by(falsifier: &str) -> String {
+    LAB.replace("is = 1\n", &format!("is = 1\nfalsified_by = {falsifier}\n"))
+}
+
+#[test]
+fn what_falsifies_a_check_can_be_done() {
+    let done = |falsifier: &str| {
+        let lab = Definition::parse("lab.toml", &falsified_by(falsifier)).expect("the lab is right");
+        lab.falsified("one-resend").expect("the check says it")
+    };
+    assert_eq!(done(r#"{ break = "twice" }"#).links[0].pipes[0].rules[0].nth, [3, 4]);
+    assert!(done(r#"{ rule = "lose-3" }"#).links[0].pipes[0].rules.is_empty());
+    let set = done(r#"{ set = { "link.client-server.rule.lose-3.nth" = 7, "seed" = 2 } }"#);
+    assert_eq!((set.links[0].pipes[0].rules[0].nth.as_slice(), set.seed), (&[7][..], 2));
+    assert_eq!(set.broken, None, "the claims are the lab's own");
+    assert!(good().falsified("one-resend").is_none(), "this check does not say what falsifies it");
+}
+
+#[test]
+fn a_falsifier_that_cannot_be_is_told_where_it_says_so() {
+    let table = [
+        (r#"{ set = { "step.3.on" = "client" } }"#, "lab.toml:42:26: unknown place `3`; there are `1`, `2`"),
+        (
+            r#"{ break = "thrice" }"#,
+            "lab.toml:42:16: unknown break `thrice`; the lab has `twice`; did you mean `twice`?",
+        ),
+        (
+            r#"{ rule = "lose-4" }"#,
+            "lab.toml:42:16: unknown rule `lose-4`; the lab has `lose-3`; did you mean `lose-3`?",
+        ),
+        (
+            r#"{ edit = "ask for two" }"#,
+            "lab.toml:42:18: unknown variant `edit`; expected one of `break`, `rule`, `set`",
+        ),
+    ];
+    for (falsifier, message) in table {
+        let error = Definition::parse("lab.toml", &falsified_by(falsifier)).expect_err("it cannot be");
+        assert_eq!(error.to_string(), message);
+    }
+}

@@ -40,9 +40,9 @@ pub use steps::StepFailure;
 /// When every simulated run begins: 2026-01-01 00:00:00 UTC, in nanoseconds since 1970. Captures must not depend on the day.
 const SIM_EPOCH_NS: u64 = 1_767_225_600_000_000_000;
 /// Packets of each node that stay in memory; files hold all.
-const KEEP_PACKETS: usize = 2_000_000;
+const KEEP_PACKETS: usize = 250_000;
 /// Journal entries that stay in memory; the file holds all.
-const KEEP_ENTRIES: usize = 8_000_000;
+const KEEP_ENTRIES: usize = 1_000_000;
 
 /// How a lab is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]

@@ -48,7 +48,7 @@ fn ipv4(header: &Ipv4, frame: &[u8]) -> Layer {
     fields.add("Version", 0..1, Some("ip.version"), "4");
     fields.add("Header Length", 0..1, Some("ip.hdr_len"), format!("{} octets ({words} words)", header.header_len));
     fields.add("Differentiated Services", 1..2, Some("ip.dsfield.dscp"), dscp(header.dscp));
-    fields.add("Explicit Congestion Notification", 1..2, Some("ip.dsfield.ecn"), ecn(header.ecn));
+    fields.add("ECN", 1..2, Some("ip.dsfield.ecn"), ecn(header.ecn));
     let available = frame.len().saturating_sub(header.offset);
     fields.add("Total Length", 2..4, Some("ip.len"), length_of(header.total_len, available));
     let identification = header.identification;
@@ -110,7 +110,7 @@ fn ipv6(header: &Ipv6, frame: &[u8]) -> Layer {
     let mut fields = Fields::new(frame, header.offset);
     fields.add("Version", 0..1, Some("ipv6.version"), "6");
     fields.add("Differentiated Services", 0..2, Some("ipv6.tclass.dscp"), dscp(header.dscp));
-    fields.add("Explicit Congestion Notification", 1..2, Some("ipv6.tclass.ecn"), ecn(header.ecn));
+    fields.add("ECN", 1..2, Some("ipv6.tclass.ecn"), ecn(header.ecn));
     fields.add("Flow Label", 1..4, Some("ipv6.flow"), format!("0x{:05x}", header.flow_label));
     let available = frame.len().saturating_sub(header.offset + 40);
     fields.add("Payload Length", 4..6, Some("ipv6.plen"), length_of(header.payload_len, available));

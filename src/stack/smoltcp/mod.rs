@@ -30,7 +30,7 @@ use crate::packet::{Dissection, Medium};
 use crate::rng::Rng;
 use crate::time::Instant;
 
-/// smoltcp as a [`Stack`].
+/// smoltcp as a [`Stack`](super::Stack).
 pub struct SmoltcpStack {
     interface: Interface,
     sockets: SocketSet<'static>,

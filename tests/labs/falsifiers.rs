@@ -1,0 +1,121 @@
+//! Checks can fail: every check of every lab is seen red, and every break does what it says.
+//!
+//! A check that stays green whatever happens teaches nothing. So each names what falsifies it, and here that is done.
+
+use std::collections::BTreeSet;
+
+use wireglass::check::{INTEGRITY_IDS, Outcome};
+use wireglass::lab::{Definition, Falsifier, Finished, Mode, Options, Wanted, run};
+
+use super::{Ran, id_of, labs};
+
+/// Checks that only an altered claim turns red, and why no run of ours does. All others are falsified by what happens.
+const ALTERED_CLAIMS: [(&str, &str, &str); 5] = [
+    ("10-three-way-handshake", "syn-acks-take-the-next-number", "no stack here answers a SYN with a wrong number"),
+    ("10-three-way-handshake", "there-unharmed", "TCP's checksum catches whatever a link does to a stream"),
+    ("10-three-way-handshake", "back-unharmed", "TCP's checksum catches whatever a link does to a stream"),
+    ("14-tcp-vs-udp-under-loss", "tcp-keeps-the-order", "no stack here delivers a stream out of order"),
+    ("20-rto-backoff", "all-there", "TCP's checksum catches whatever a link does to a stream"),
+];
+
+fn definitions() -> Vec<Definition> {
+    labs().iter().map(|folder| Definition::load(folder).unwrap_or_else(|error| panic!("{error}"))).collect()
+}
+
+fn simulated(lab: &Definition) -> Finished {
+    let options = Options { wanted: Wanted::Only(Mode::Sim), ..Options::default() };
+    run(lab, &options).unwrap_or_else(|error| panic!("{}: {error}", lab.id))
+}
+
+/// The checks that do not pass.
+fn red(finished: &Finished) -> BTreeSet<String> {
+    let not_green = finished.verdicts.iter().filter(|verdict| verdict.outcome != Outcome::Pass);
+    not_green.map(|verdict| verdict.id.clone()).collect()
+}
+
+#[test]
+fn every_check_is_seen_red_when_what_falsifies_it_is_done() {
+    let mut told = Vec::new();
+    let mut unproven = Vec::new();
+    for lab in definitions() {
+        for check in lab.checks.iter().map(|check| check.id.as_str()) {
+            let Some(falsified) = lab.falsified(check) else {
+                unproven.push(format!("{}: {check} does not say what falsifies it", lab.id));
+                continue;
+            };
+            let finished = simulated(&falsified);
+            let verdict = finished.verdicts.iter().find(|verdict| verdict.id == check).expect("claims stay");
+            // Unknown would mean that nobody looked.
+            if verdict.outcome == Outcome::Fail {
+                told.push(format!("{}: {check}: {}", lab.id, verdict.measured));
+            } else {
+                unproven.push(format!("{}: {check} stays {:?}: {}", lab.id, verdict.outcome, verdict.measured));
+            }
+        }
+    }
+    println!("{}", told.join("\n"));
+    assert!(unproven.is_empty(), "{}", unproven.join("\n"));
+}
+
+#[test]
+fn claims_are_altered_only_where_no_run_can_falsify_them() {
+    let mut altered = BTreeSet::new();
+    for lab in definitions() {
+        for (check, falsifier) in &lab.falsifiers {
+            let paths = match falsifier {
+                Falsifier::Set(paths) => paths.as_slice(),
+                Falsifier::Break(_) | Falsifier::Rule(_) => &[],
+            };
+            if paths.iter().any(|path| path.starts_with("expect.") || path.starts_with("select.")) {
+                altered.insert((lab.id.clone(), check.clone()));
+            }
+        }
+    }
+    let known = ALTERED_CLAIMS.map(|(lab, check, _)| (lab.to_owned(), check.to_owned()));
+    assert_eq!(altered, BTreeSet::from(known));
+}
+
+#[test]
+fn a_break_turns_red_what_it_names_and_what_names_it_and_nothing_else() {
+    let mut breaks = 0;
+    for lab in definitions() {
+        for each in &lab.breaks {
+            let mut broken = lab.with_break(&each.name).unwrap_or_else(|error| panic!("{error}"));
+            broken.checks.clone_from(&lab.checks);
+            let finished = simulated(&broken);
+            assert!(finished.failures.is_empty(), "{} --break {}: {:?}", lab.id, each.name, finished.failures);
+            let by_it = Falsifier::Break(each.name.clone());
+            let naming = lab.falsifiers.iter().filter(|(_, falsifier)| **falsifier == by_it).map(|(check, _)| check);
+            let expected: BTreeSet<String> = naming.chain([&each.turns_red]).cloned().collect();
+            assert_eq!(red(&finished), expected, "{} --break {}", lab.id, each.name);
+            breaks += 1;
+        }
+    }
+    assert!(breaks >= 6, "only {breaks} breaks in all labs");
+}
+
+#[test]
+fn the_program_exits_with_1_under_a_break_and_with_0_where_the_break_has_claims_of_its_own() {
+    for folder in labs() {
+        let lab = Definition::load(&folder).unwrap_or_else(|error| panic!("{error}"));
+        let id = id_of(&folder);
+        for each in &lab.breaks {
+            let ran = Ran::of(&id, &["--mode", "sim", "--break", &each.name]);
+            let named: Vec<&str> = ran.report["verdicts"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|verdict| verdict["outcome"] == "fail")
+                .filter_map(|verdict| verdict["id"].as_str())
+                .collect();
+            if each.has_own_checks {
+                assert_eq!((ran.code, named.as_slice()), (Some(0), &[][..]), "{id} --break {}", each.name);
+                let verdicts = ran.report["verdicts"].as_array().map_or(0, Vec::len);
+                assert!(verdicts > INTEGRITY_IDS.len(), "{id} --break {} claims nothing", each.name);
+            } else {
+                assert_eq!(ran.code, Some(1), "{id} --break {}", each.name);
+                assert!(named.contains(&each.turns_red.as_str()), "{id} --break {}: {named:?}", each.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The old capture format: bare packets, for tools that want it.
+
+use super::super::support::has;
+use super::super::support::wireshark::{complaints, fields, judge};
+use super::{Ran, id_of, labs};
+
+#[test]
+fn pcap_files_hold_the_same_packets_to_the_nanosecond() {
+    if !has("pcap_files_hold_the_same_packets_to_the_nanosecond", "tshark") {
+        return;
+    }
+    const FIELDS: [&str; 4] = ["frame.number", "frame.time_epoch", "frame.len", "ip.checksum"];
+    for lab in labs().iter().map(|folder| id_of(folder)) {
+        let new = Ran::of(&lab, &["--mode", "sim"]);
+        let old = Ran::of(&lab, &["--mode", "sim", "--format", "pcap"]);
+        assert_eq!(old.code, Some(0), "{lab}: {:#}", old.report);
+        for node in ["client", "server"] {
+            let (new, old) = (new.file(&format!("{node}.pcapng")), old.file(&format!("{node}.pcap")));
+            let packets = fields(&FIELDS, &old);
+            assert_eq!(packets, fields(&FIELDS, &new), "{lab}: {node}");
+            assert!(packets.iter().any(|line| !line.contains("000\t")), "{lab}: no time finer than a microsecond");
+            assert_eq!(complaints(&old), "", "{lab}: {node}");
+            let told = judge("capinfos", &["-M"], &old);
+            let has = |start: &str, end: &str| told.lines().any(|line| line.starts_with(start) && line.ends_with(end));
+            assert!(has("File timestamp precision:", "nanoseconds (9)"), "{told}");
+            assert!(has("Number of packets:", &format!(" {}", packets.len())), "{told}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Independent judges of captures: tshark and capinfos.
+
+use std::path::Path;
+use std::process::Command;
+
+/// What a tool of Wireshark prints.
+///
+/// # Panics
+/// When it is not installed, or fails on the file.
+pub(crate) fn judge(tool: &str, arguments: &[&str], file: &Path) -> String {
+    let output = Command::new(tool)
+        .args(arguments)
+        .arg(file)
+        .env("LC_ALL", "C.UTF-8")
+        .env("TZ", "UTC")
+        .output()
+        .unwrap_or_else(|error| panic!("{tool}: {error}; install it with `apt install tshark`"));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{tool} {arguments:?} {}: {told}", file.display());
+    String::from_utf8(output.stdout).expect("tools print UTF-8 here")
+}
+
+/// What tshark prints about a file.
+pub(crate) fn tshark(arguments: &[&str], file: &Path) -> String {
+    judge("tshark", &[arguments, &["-r"]].concat(), file)
+}
+
+/// Fields of every packet, tab-separated, a line each.
+pub(crate) fn fields(names: &[&str], file: &Path) -> Vec<String> {
+    fields_where("", names, file)
+}
+
+/// Fields of the packets that a display filter selects, tab-separated, a line each.
+pub(crate) fn fields_where(filter: &str, names: &[&str], file: &Path) -> Vec<String> {
+    let mut arguments = vec!["-n", "-Y", filter, "-T", "fields"];
+    arguments.extend(names.iter().flat_map(|name| ["-e", name]));
+    tshark(&arguments, file).lines().map(str::to_owned).collect()
+}
+
+/// The gate that every capture of ours must pass without a line.
+pub(crate) fn complaints(file: &Path) -> String {
+    let check = |protocol: &str| format!("{protocol}.check_checksum:TRUE");
+    let (ip, tcp, udp) = (check("ip"), check("tcp"), check("udp"));
+    let filter = "_ws.malformed || _ws.expert.group == \"Malformed\" || _ws.expert.group == \"Checksum\" \
+                  || ip.len > 1500";
+    tshark(&["-o", &ip, "-o", &tcp, "-o", &udp, "-Y", filter], file)
+}
