@@ -10,8 +10,9 @@ use bytes::Bytes;
 use etherparse::PacketBuilder;
 use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketOption;
 use pcap_file::pcapng::{Block, PcapNgReader};
+use smallvec::SmallVec;
 use wireglass::capture::{
-    Direction, FileFormat, LinkType, Reader, Record, Recorder, RecorderConfig, VantageConfig, Witness, pcapng,
+    Direction, FileFormat, LinkType, Reader, Record, Recorder, RecorderConfig, Remark, VantageConfig, Witness, pcapng,
 };
 use wireglass::journal::{Entry, Event, NodeId, Reason, Why};
 use wireglass::packet::{Medium, PacketId};
@@ -68,8 +69,10 @@ fn ethernet_arp() -> Vec<u8> {
 
 fn record(nth: u64, medium: Medium, bytes: Vec<u8>) -> Record {
     let comments = match nth {
-        0 => vec!["SYN: opens the connection [RFC 9293 §3.5]".to_owned(), "dropped by rule lose-1".to_owned()],
-        _ => Vec::new(),
+        0 => [Remark::Why(Why::of(Reason::ActiveOpen)), Remark::Text("dropped by rule lose-1".to_owned())]
+            .into_iter()
+            .collect(),
+        _ => SmallVec::new(),
     };
     Record {
         at: Instant::from_nanos(nth * 1_000_000_001),

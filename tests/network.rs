@@ -174,7 +174,7 @@ fn a_lost_segment_is_sent_again_when_the_timer_fires_and_the_stream_is_whole() {
     );
     let dropped: Vec<_> = seen.packets.iter().filter(|(_, record)| record.comments.len() == 2).collect();
     assert_eq!(dropped.len(), 1);
-    assert_eq!(dropped[0].1.comments[1], "dropped by rule lose-first");
+    assert_eq!(dropped[0].1.comments[1].to_string(), "dropped by rule lose-first");
 }
 
 #[test]

@@ -14,13 +14,16 @@ pub mod pcapng;
 mod reader;
 mod recorder;
 
+use std::fmt;
+
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 pub use link_type::LinkType;
 pub use reader::{ForeignRecord, InterfaceInfo, ReadError, Reader};
 pub use recorder::{Describe, FileFormat, Recorder, RecorderConfig, RecorderError, VantageConfig};
 
-use crate::journal::{Entry, NodeId};
+use crate::journal::{Entry, Impairment, NodeId, Why};
 use crate::packet::{Medium, PacketId};
 use crate::time::Instant;
 
@@ -50,7 +53,44 @@ pub struct Record {
     /// Octets it had on the wire; more than `bytes` when a capture cut it short.
     pub wire_len: usize,
     /// Remarks shown by Wireshark: why it was sent, what the link did to it.
-    pub comments: Vec<String>,
+    pub comments: SmallVec<[Remark; 1]>,
+}
+
+/// A remark on one packet: a plain value until somebody reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// Why its stack sent it.
+    Why(Why),
+    /// What the link did to it.
+    Impaired(Impairment),
+    /// The link made a copy of it, which has this name.
+    Copied(PacketId),
+    /// What the link did to its copy.
+    CopyImpaired(PacketId, Impairment),
+    /// Its node has no link.
+    NoLink,
+    /// Somebody else's words, out of a file.
+    Text(String),
+}
+
+impl From<String> for Remark {
+    fn from(text: String) -> Remark {
+        Remark::Text(text)
+    }
+}
+
+/// The remark as a sentence.
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Remark::Why(why) => why.fmt(f),
+            Remark::Impaired(impairment) => impairment.fmt(f),
+            Remark::Copied(copy) => write!(f, "the link makes a copy of it: packet {copy}"),
+            Remark::CopyImpaired(copy, impairment) => write!(f, "its copy, packet {copy}: {impairment}"),
+            Remark::NoLink => f.write_str("dropped: this node has no link"),
+            Remark::Text(text) => f.write_str(text),
+        }
+    }
 }
 
 /// Who is told everything, in order: the recorder of a run, or a test.

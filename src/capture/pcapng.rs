@@ -190,7 +190,7 @@ impl<W: Write> Writer<W> {
         self.u32(u32::try_from(record.wire_len).unwrap_or(u32::MAX).max(captured));
         self.padded(&record.bytes);
         for comment in &record.comments {
-            self.text_option(OPT_COMMENT, comment);
+            self.text_option(OPT_COMMENT, &comment.to_string());
         }
         let direction = match record.direction {
             Direction::In => FLAG_INBOUND,
@@ -322,6 +322,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::capture::Remark;
     use crate::packet::{Medium, PacketId};
     use crate::time::Instant;
 
@@ -333,7 +334,7 @@ mod tests {
             medium: Medium::Ip,
             bytes: Bytes::from(vec![0; length]),
             wire_len: length,
-            comments: vec!["a remark".to_owned()],
+            comments: [Remark::from("a remark".to_owned())].into(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Every kind of check, passing and failing, on evidence built by hand.
 
+use smallvec::SmallVec;
 use std::net::{IpAddr, Ipv4Addr};
 
 use bytes::Bytes;
@@ -78,7 +79,7 @@ fn record(id: u64, at_ms: u64, direction: Direction, bytes: Vec<u8>) -> Record {
         medium: Medium::Ip,
         wire_len: bytes.len(),
         bytes: Bytes::from(bytes),
-        comments: Vec::new(),
+        comments: SmallVec::new(),
     }
 }
 

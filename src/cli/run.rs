@@ -107,6 +107,10 @@ fn tell(task: &RunTask, terminal: Terminal, lab: &Definition, finished: &Finishe
     if !said.is_empty() {
         writeln!(out, "\n{}\n{said}", terminal.bold("What the programs saw"))?;
     }
+    let costs = story.costs(&style);
+    if !costs.is_empty() {
+        writeln!(out, "{}\n{costs}", terminal.bold("What it cost"))?;
+    }
     for failure in &finished.failures {
         writeln!(out, "step {} ({} on {}) failed: {}", failure.step, failure.program, failure.node, failure.reason)?;
     }
@@ -199,6 +203,13 @@ impl Story<'_> {
             text.push_str(&left_out(recorder, left, &left_name));
         }
         text
+    }
+
+    fn costs(&self, style: &Style) -> String {
+        let recorder = &self.finished.recorder;
+        let captures: Vec<&[Record]> = recorder.nodes().map(|vantage| recorder.records(vantage.node)).collect();
+        let names = self.lab.names();
+        report::costs(&captures, self.entries, &|address| names.name_of(address).map(str::to_owned), style)
     }
 
     /// Every header of every packet, from the first node's vantage point.

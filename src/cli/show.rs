@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::meant::ShowTask;
 use super::terminal::Terminal;
 use super::{Failure, Outcome};
-use crate::capture::{Direction, ForeignRecord, ReadError, Reader, Record};
+use crate::capture::{Direction, ForeignRecord, ReadError, Reader, Record, Remark};
 use crate::packet::describe::{self, Field, Layer};
 use crate::packet::{Dissection, Medium, PacketId};
 use crate::report::{self, Ladder, PacketView};
@@ -97,7 +97,7 @@ fn records(foreign: &[ForeignRecord], epoch_ns: u64) -> Vec<Record> {
             at,
             packet: PacketId(packet.packet_id.unwrap_or(packet.number)),
             direction: packet.direction.unwrap_or(Direction::In),
-            comments: packet.comments.clone(),
+            comments: packet.comments.iter().cloned().map(Remark::Text).collect(),
             ..match packet.strip() {
                 Some((medium, bytes)) => {
                     Record { medium, bytes, wire_len: packet.stripped_wire_len(), ..unreadable(at, packet.number) }
@@ -118,7 +118,7 @@ fn unreadable(at: Instant, number: u64) -> Record {
         medium: Medium::Ip,
         bytes: Bytes::new(),
         wire_len: 0,
-        comments: vec!["neither IP nor Ethernet: not shown".to_owned()],
+        comments: [Remark::Text("neither IP nor Ethernet: not shown".to_owned())].into(),
     }
 }
 
@@ -161,12 +161,12 @@ struct Document<'a> {
     file: String,
     /// Nanoseconds since 1970-01-01 UTC; times of packets count from here.
     epoch_ns: u64,
-    packets: Vec<PacketDocument<'a>>,
+    packets: Vec<PacketDocument>,
     problem: Option<&'a str>,
 }
 
 #[derive(Serialize)]
-struct PacketDocument<'a> {
+struct PacketDocument {
     number: u64,
     /// Nanoseconds since the epoch of the document.
     at: Instant,
@@ -174,7 +174,7 @@ struct PacketDocument<'a> {
     captured: usize,
     wire_len: usize,
     summary: String,
-    comments: &'a [String],
+    comments: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     layers: Vec<LayerDocument>,
 }
@@ -208,8 +208,8 @@ impl<'a> Document<'a> {
     }
 }
 
-impl<'a> PacketDocument<'a> {
-    fn of(number: u64, record: &'a Record, with_layers: bool) -> PacketDocument<'a> {
+impl PacketDocument {
+    fn of(number: u64, record: &Record, with_layers: bool) -> PacketDocument {
         let layers = describe::layers(record.medium, &record.bytes);
         // The innermost header says most about a packet.
         let summary = layers.iter().rev().find(|layer| layer.name != "Payload").map(|layer| layer.summary.clone());
@@ -220,7 +220,7 @@ impl<'a> PacketDocument<'a> {
             captured: record.bytes.len(),
             wire_len: record.wire_len,
             summary: summary.unwrap_or_default(),
-            comments: &record.comments,
+            comments: record.comments.iter().map(Remark::to_string).collect(),
             layers: if with_layers { layers.into_iter().map(LayerDocument::of).collect() } else { Vec::new() },
         }
     }

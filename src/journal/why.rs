@@ -162,7 +162,7 @@ impl fmt::Display for Reason {
             Reason::AcknowledgeClose => "ACK: the peer's FIN has arrived",
             Reason::RetransmitByTimer { nth, rto } => {
                 let (seconds, millis) = (rto.as_secs(), rto.subsec_millis());
-                return write!(f, "sent again ({nth}): no ACK came within the RTO, {seconds}.{millis:03} s");
+                return write!(f, "sent again ({nth}): no ACK came within the RTO of {seconds}.{millis:03} s");
             }
             Reason::RetransmitAfterTimer => "sent again: after the time-out all that was in flight goes again",
             Reason::RetransmitByDuplicateAcks => "sent again: three duplicate ACKs say it is lost",

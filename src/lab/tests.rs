@@ -62,14 +62,25 @@ fn every_break_turns_the_check_red_that_it_names() {
 fn the_ladders_in_the_guides_are_those_of_the_simulation() {
     for entry in labs() {
         let lab = Definition::parse(&entry.file, &entry.text).expect("each lab is right");
-        let drawn = ladder(&lab, &simulated(&lab));
-        let real: Vec<&str> = drawn.lines().map(str::trim).collect();
-        let shown: Vec<&str> =
-            entry.guide.split("```ladder\n").skip(1).filter_map(|part| part.split("```").next()).collect();
-        assert!(!shown.is_empty(), "{}: a guide shows a ladder", lab.id);
-        for line in shown.iter().flat_map(|block| block.lines()).map(str::trim) {
-            assert!(real.contains(&line), "{}: the simulation has no line\n{line}\nin\n{drawn}", lab.id);
-        }
+        assert_shows(&entry.guide, &lab);
+    }
+}
+
+#[test]
+fn the_ladder_in_the_readme_is_that_of_the_simulation() {
+    let catalogue = Catalogue::in_folder(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/labs"))).expect("the labs");
+    let lab = catalogue.find("20-rto-backoff").expect("the lab that the README shows");
+    assert_shows(include_str!("../../README.md"), &lab);
+}
+
+/// Every line of the text's ladders is one of the lab's simulation.
+fn assert_shows(text: &str, lab: &Definition) {
+    let drawn = ladder(lab, &simulated(lab));
+    let real: Vec<&str> = drawn.lines().map(str::trim).collect();
+    let shown: Vec<&str> = text.split("```ladder\n").skip(1).filter_map(|part| part.split("```").next()).collect();
+    assert!(!shown.is_empty(), "{}: a guide shows a ladder", lab.id);
+    for line in shown.iter().flat_map(|block| block.lines()).map(str::trim) {
+        assert!(real.contains(&line), "{}: the simulation has no line\n{line}\nin\n{drawn}", lab.id);
     }
 }
 

@@ -7,8 +7,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -25,8 +24,8 @@ use crate::time::Instant;
 const BATCH: usize = 256;
 /// How long nothing must have happened before a finished run counts as over: kernels acknowledge late.
 const SILENCE: Duration = Duration::from_millis(60);
-/// How long a network may take to become quiet after its programs have ended.
-const QUIET_LIMIT: Duration = Duration::from_secs(15);
+/// How long a network may usually take to become quiet after its programs have ended.
+pub const QUIET_LIMIT: Duration = Duration::from_secs(15);
 /// How soon a door that was full is tried again.
 const RETRY: Duration = Duration::from_micros(200);
 
@@ -40,11 +39,16 @@ pub struct Port {
 
 /// Builds a network with doors and runs programs on it in real time.
 ///
-/// As [`super::sim::run`], but `setup` also returns the doors. A door that fails (its device is gone) ends the run.
+/// As [`super::sim::run`], but `setup` also returns the doors, and `patience` says of what the programs returned how long
+/// the network may take to become quiet ([`QUIET_LIMIT`], or nothing for a run that was broken off). A door that fails
+/// (its device is gone) ends the run.
 ///
 /// # Errors
 /// Those of `setup`, of the runtime, of a door.
-pub fn run<F, E>(setup: impl FnOnce(&Clock) -> Result<(World, Vec<Port>, F), E>) -> Result<(F::Output, Instant), E>
+pub fn run<F, E>(
+    setup: impl FnOnce(&Clock) -> Result<(World, Vec<Port>, F), E>,
+    patience: impl FnOnce(&F::Output) -> Duration,
+) -> Result<(F::Output, Instant), E>
 where
     F: Future,
     E: From<io::Error>,
@@ -54,7 +58,7 @@ where
     local.block_on(&runtime, async {
         let clock = Clock::start_wall();
         let (world, ports, programs) = setup(&clock)?;
-        let finished = Arc::new(AtomicBool::new(false));
+        let finished = Arc::new(OnceLock::new());
         let doorbell = world.doorbell();
         let mut driver = tokio::spawn(Driver::new(world, ports)?.drive(finished.clone()));
         let result = tokio::select! {
@@ -63,7 +67,8 @@ where
             // The driver ends by itself only when a door has failed.
             failed = &mut driver => return Err(E::from(driver_error(failed))),
         };
-        finished.store(true, Ordering::Relaxed);
+        // Set here only, so it was empty.
+        let _ = finished.set(clock.now() + patience(&result));
         doorbell.notify_one();
         match driver.await {
             Ok(Ok(())) => Ok((result, clock.now())),
@@ -104,10 +109,10 @@ impl Driver {
         Ok(Driver { world, ports, watched, alarm: Alarm::new()?, active_at: Instant::ZERO })
     }
 
-    async fn drive(mut self, finished: Arc<AtomicBool>) -> io::Result<()> {
+    /// Runs until the network is quiet after `finished` was set, and at the latest until the moment that it holds.
+    async fn drive(mut self, finished: Arc<OnceLock<Instant>>) -> io::Result<()> {
         let clock = self.world.clock();
         let doorbell = self.world.doorbell();
-        let mut stop_at = None;
         loop {
             let taken = self.take_in(&clock)?;
             let now = clock.now();
@@ -123,14 +128,13 @@ impl Driver {
                 continue;
             }
             let mut wake_at = self.world.deadline();
-            if finished.load(Ordering::Relaxed) {
-                let limit = *stop_at.get_or_insert(now + QUIET_LIMIT);
+            if let Some(&limit) = finished.get() {
                 let over = self.active_at + SILENCE;
                 if (self.world.is_quiet() && now >= over) || now >= limit {
                     return Ok(());
                 }
                 // Not quiet after the silence: wait for the limit, or for a packet.
-                wake_at = earlier(wake_at, if now < over { over } else { limit });
+                wake_at = earlier(wake_at, if now < over { over.min(limit) } else { limit });
             }
             if blocked {
                 wake_at = earlier(wake_at, now + RETRY);

@@ -10,16 +10,19 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 use super::node::{NodeHandle, Reporter, SharedWitness, report};
 use super::{Clock, node};
-use crate::capture::{Direction, Record, Witness};
+use crate::capture::{Direction, Record, Remark, Witness};
 use crate::journal::{Entry, Event, Impairment, NodeId, Why};
 use crate::link::{PacketIds, Pipe};
 use crate::packet::{Packet, PacketId, segment};
 use crate::stack::Stack;
 use crate::time::Instant;
+
+type Remarks = SmallVec<[Remark; 1]>;
 
 /// A network under construction, and then at work.
 pub struct World {
@@ -164,7 +167,7 @@ impl World {
                 happened = true;
                 let to = self.pipes[index].to;
                 let packet_id = packet.id;
-                self.tell_packet(now, to, Direction::In, &packet, Vec::new());
+                self.tell_packet(now, to, Direction::In, &packet, Remarks::new());
                 self.tell(now, to, Event::PacketArrived { packet: packet_id });
                 let Some(node) = self.nodes.get_mut(usize::from(to.0)) else { continue };
                 match &mut node.kind {
@@ -215,13 +218,13 @@ impl World {
             event.name_packet(name);
             self.tell(now, from, event);
         }
-        let mut comments = Vec::new();
+        let mut comments = SmallVec::new();
         if let Some(why) = why {
-            comments.push(why.to_string());
+            comments.push(Remark::Why(why));
             self.tell(now, from, Event::PacketSent { packet: name, why });
         }
         let Some(out) = self.nodes.get(usize::from(from.0)).and_then(|node| node.out) else {
-            comments.push("dropped: this node has no link".to_owned());
+            comments.push(Remark::NoLink);
             return self.tell_packet(now, from, Direction::Out, &packet, comments);
         };
         // The link decides before the capture is written, so that the packet's own comment can say what became of it.
@@ -230,13 +233,11 @@ impl World {
         cable.pipe.offer(now, packet, &mut self.ids, &mut self.impairments);
         let impairments = std::mem::take(&mut self.impairments);
         for (packet, impairment) in impairments {
-            if packet == name {
-                comments.push(impairment.to_string());
-            } else if impairment.is_drop() {
-                comments.push(format!("its copy, packet {packet}: {impairment}"));
-            } else {
-                comments.push(format!("the link makes a copy of it: packet {packet}"));
-            }
+            comments.push(match &impairment {
+                impairment if packet == name => Remark::Impaired(impairment.clone()),
+                Impairment::Duplicated { .. } => Remark::Copied(packet),
+                impairment => Remark::CopyImpaired(packet, impairment.clone()),
+            });
             let link = self.pipes[out].name.clone();
             self.tell(now, from, Event::Impaired { packet, link, impairment });
         }
@@ -247,7 +248,7 @@ impl World {
         self.witness.lock().unwrap_or_else(PoisonError::into_inner).event(Entry { at, node, event });
     }
 
-    fn tell_packet(&self, at: Instant, node: NodeId, direction: Direction, packet: &Packet, comments: Vec<String>) {
+    fn tell_packet(&self, at: Instant, node: NodeId, direction: Direction, packet: &Packet, comments: Remarks) {
         let record = Record {
             at,
             packet: packet.id,

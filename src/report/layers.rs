@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use super::Style;
 use super::text::{Line, Paint, clean, shorten, width, wrap};
+use crate::capture::Remark;
 use crate::packet::Medium;
 use crate::packet::describe::{self, Field, Layer};
 
@@ -30,7 +31,7 @@ pub struct PacketView<'a> {
     /// Octets it had on the wire.
     pub wire_len: usize,
     /// Remarks: why it was sent, what the link did to it.
-    pub comments: &'a [String],
+    pub comments: &'a [Remark],
 }
 
 /// Where layers and fields begin.
@@ -72,7 +73,7 @@ fn write_heading(out: &mut String, packet: &PacketView<'_>, style: Style) {
     line.push(Paint::Bold, shorten(&clean(&text, style), style.columns(), style));
     line.write_to(out, style.color);
     for comment in packet.comments {
-        write_text(out, LAYER_INDENT, Paint::Again, comment, style);
+        write_text(out, LAYER_INDENT, Paint::Again, &comment.to_string(), style);
     }
 }
 
@@ -188,7 +189,7 @@ mod tests {
         Field { name, value: value.to_owned(), range, filter }
     }
 
-    fn view<'a>(bytes: &'a [u8], comments: &'a [String]) -> PacketView<'a> {
+    fn view<'a>(bytes: &'a [u8], comments: &'a [Remark]) -> PacketView<'a> {
         let route = "client → server";
         PacketView { number: 4, time: "0.020100", route, medium: Medium::Ip, bytes, wire_len: bytes.len(), comments }
     }
@@ -216,7 +217,8 @@ mod tests {
     #[test]
     fn layers_show_fields_with_their_bytes_and_filters() {
         let bytes: Vec<u8> = (0..200).collect();
-        let comments = ["new data [RFC 9293 §3.7]".to_owned(), "dropped by rule lose-first-data".to_owned()];
+        let comments =
+            ["new data [RFC 9293 §3.7]", "dropped by rule lose-first-data"].map(|text| Remark::from(text.to_owned()));
         insta::assert_snapshot!(render(&view(&bytes, &comments), &[ip(), payload(180)], Style::plain(80)));
     }
 
@@ -246,7 +248,7 @@ mod tests {
             let bytes = [7_u8; 60];
             let fields = vec![field("Name", &value, start..start + len, Some("tcp.options.sack_le"))];
             let layers = [Layer { name: "TCP", summary, range: start..start + len, fields }, payload(80)];
-            let text = render(&view(&bytes, &[comment]), &layers, Style { ascii, ..Style::plain(columns) });
+            let text = render(&view(&bytes, &[Remark::Text(comment)]), &layers, Style { ascii, ..Style::plain(columns) });
             for line in text.lines() {
                 prop_assert!(width(line) <= columns, "{}", line);
                 prop_assert_eq!(line, line.trim_end());

@@ -2,15 +2,17 @@
 //!
 //! Every function here is pure: values in, one `String` out, its lines no wider than asked for and without trailing
 //! blanks. [`ladder()`] draws the packets between two nodes, [`layers()`] shows every header of one packet, [`programs()`]
-//! what the applications saw, [`verdicts()`] the results of a lab's checks. What does not live here: printing, and
-//! judging (`check`).
+//! what the applications saw, [`costs()`] what each conversation took, [`verdicts()`] the results of a lab's checks. What
+//! does not live here: printing, and judging (`check`).
 
+mod costs;
 mod ladder;
 mod layers;
 mod programs;
 mod text;
 mod verdicts;
 
+pub use costs::costs;
 pub use ladder::{Ends, Ladder, Lane, Side, ladder};
 pub use layers::{PacketView, layers};
 pub use programs::programs;

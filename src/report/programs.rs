@@ -170,7 +170,7 @@ fn listed(numbers: &[u32]) -> String {
 }
 
 /// A number with its thousands set apart: `17,520`.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {

@@ -35,7 +35,6 @@ fn red(finished: &Finished) -> BTreeSet<String> {
 
 #[test]
 fn every_check_is_seen_red_when_what_falsifies_it_is_done() {
-    let mut told = Vec::new();
     let mut unproven = Vec::new();
     for lab in definitions() {
         for check in lab.checks.iter().map(|check| check.id.as_str()) {
@@ -46,14 +45,11 @@ fn every_check_is_seen_red_when_what_falsifies_it_is_done() {
             let finished = simulated(&falsified);
             let verdict = finished.verdicts.iter().find(|verdict| verdict.id == check).expect("claims stay");
             // Unknown would mean that nobody looked.
-            if verdict.outcome == Outcome::Fail {
-                told.push(format!("{}: {check}: {}", lab.id, verdict.measured));
-            } else {
+            if verdict.outcome != Outcome::Fail {
                 unproven.push(format!("{}: {check} stays {:?}: {}", lab.id, verdict.outcome, verdict.measured));
             }
         }
     }
-    println!("{}", told.join("\n"));
     assert!(unproven.is_empty(), "{}", unproven.join("\n"));
 }
 

@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::capture::Record;
+use crate::capture::{Record, Remark};
 use crate::packet::PacketId;
 use crate::time::Instant;
 
@@ -346,7 +346,7 @@ fn record(at: u64, bytes: &[u8]) -> Record {
         medium: Medium::Ip,
         bytes: Bytes::copy_from_slice(bytes),
         wire_len: bytes.len(),
-        comments: vec!["a remark".to_owned(), "ein zweiter: 日本".to_owned()],
+        comments: ["a remark", "ein zweiter: 日本"].map(|text| Remark::Text(text.to_owned())).into_iter().collect(),
     }
 }
 
@@ -369,7 +369,7 @@ fn a_file_says_what_was_said_to_the_writer() {
 #[test]
 fn a_remark_longer_than_an_option_is_cut_between_two_characters() {
     let mut long = record(0, b"x");
-    long.comments = vec!["é".repeat(40_000)];
+    long.comments = [Remark::Text("é".repeat(40_000))].into();
     let read = read_whole(&written(&[long], 0));
     assert_eq!(read[0].comments, ["é".repeat(32_767)]);
 }
@@ -405,7 +405,7 @@ fn any_record() -> impl Strategy<Value = Record> {
             medium: Medium::Ip,
             wire_len: bytes.len() + cut,
             bytes: bytes.into(),
-            comments,
+            comments: comments.into_iter().map(Remark::Text).collect(),
         },
     )
 }
@@ -425,7 +425,8 @@ proptest! {
             prop_assert_eq!(read.at_ns, epoch_ns + written.at.as_nanos());
             prop_assert_eq!(&read.bytes, &written.bytes);
             prop_assert_eq!(read.wire_len, written.wire_len);
-            prop_assert_eq!(&read.comments, &written.comments);
+            let comments: Vec<String> = written.comments.iter().map(Remark::to_string).collect();
+            prop_assert_eq!(&read.comments, &comments);
             prop_assert_eq!(read.direction, Some(written.direction));
             prop_assert_eq!(read.packet_id, Some(written.packet.0));
         }

@@ -1,5 +1,6 @@
 //! Tests of the recorder: what it keeps, what it writes and when, and what it says when it cannot.
 
+use smallvec::SmallVec;
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -60,7 +61,7 @@ fn record(id: u64) -> Record {
         medium: Medium::Ip,
         bytes: Bytes::from_static(&[0x45, 1, 2, 3]),
         wire_len: 4,
-        comments: Vec::new(),
+        comments: SmallVec::new(),
     }
 }
 

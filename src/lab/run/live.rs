@@ -1,6 +1,6 @@
 //! A live run: real kernels behind doors, the wall clock.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::steps::{self, Stage};
 use super::{Finished, Mode, Options, RunError, Setting, mac_of, node_ids};
@@ -9,7 +9,7 @@ use crate::door::{Door, DoorKind};
 use crate::host::{Holder, HolderConfig, LinuxNode, NodeSetup};
 use crate::journal::NodeId;
 use crate::lab::definition::{Definition, Node, NodeKind};
-use crate::network::{World, live};
+use crate::network::{Clock, World, live};
 use crate::packet::Medium;
 
 /// Addresses of nodes get this bit, so that a kernel's end of an Ethernet link never shares the address of a stack's.
@@ -28,7 +28,7 @@ pub(super) fn run(lab: &Definition, options: &Options) -> Result<Finished, RunEr
     let recorder = setting.recorder(u64::try_from(epoch.as_nanos()).unwrap_or(0))?;
     let resolver: Resolver = setting.addresses().collect();
     let Kernels { holder, nodes } = kernels;
-    let (outcome, ended) = live::run(|clock| {
+    let setup = |clock: &Clock| {
         let mut world = World::new(clock.clone(), Box::new(recorder.clone()));
         let mut ports = Vec::new();
         let mut hosts = Vec::new();
@@ -48,7 +48,10 @@ pub(super) fn run(lab: &Definition, options: &Options) -> Result<Finished, RunEr
         setting.lay_links(&mut world);
         let stage = Stage { lab, mode: Mode::Live, hosts, resolver, seed: setting.seed };
         Ok::<_, RunError>((world, ports, steps::play(stage)))
-    })?;
+    };
+    // Whoever has pressed Ctrl-C does not want to wait for an orderly close.
+    let patience = |outcome: &steps::Outcome| if outcome.interrupted { Duration::ZERO } else { live::QUIET_LIMIT };
+    let (outcome, ended) = live::run(setup, patience)?;
     // Every process and interface of the run is gone before anybody reads its results.
     drop(holder);
     let finished = setting.finish(&recorder, ended, outcome)?;

@@ -84,7 +84,7 @@ impl Stage<'_> {
             Mode::Sim => SIM_LIMIT,
         };
         let (ready, is_ready) = oneshot::channel();
-        let task = match self.exec_of(step) {
+        let mut task = match self.exec_of(step) {
             Some(exec) => spawn_exec(host, exec, ready),
             None => self.spawn_program(index, step, host, ready),
         };
@@ -93,18 +93,17 @@ impl Stage<'_> {
                 match is_ready.await {
                     Ok(()) => Ok(()),
                     // It ended before it was ready: its own error says why.
-                    Err(_) => ended(task.await),
+                    Err(_) => ended((&mut task).await),
                 }
             } else {
-                ended(task.await)
+                ended((&mut task).await)
             }
         };
-        match tokio::time::timeout(limit, wait).await {
-            Ok(result) => result,
-            Err(_) => {
-                Err(format!("it did not end within {} s; look at the capture for what it waits for", limit.as_secs()))
-            }
-        }
+        let result = tokio::time::timeout(limit, wait).await;
+        result.unwrap_or_else(|_| {
+            task.abort();
+            Err(format!("it did not end within {} s; look at the capture for what it waits for", limit.as_secs()))
+        })
     }
 
     fn spawn_program(
@@ -131,7 +130,7 @@ impl Stage<'_> {
         let host = self.hosts.get(usize::from(step.node.0))?;
         match host.endpoint() {
             Endpoint::Linux(_) => Some(Exec { argv: step.exec.clone()?, ..Exec::default() }),
-            _ => None,
+            Endpoint::Stack(_) => None,
         }
     }
 

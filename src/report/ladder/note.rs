@@ -6,7 +6,7 @@ use super::super::Style;
 use super::super::text::{Paint, count};
 use super::Side;
 use super::story::About;
-use crate::capture::Record;
+use crate::capture::{Record, Remark};
 use crate::journal::Impairment;
 use crate::packet::{Dissection, PacketId};
 
@@ -67,7 +67,7 @@ impl<'a> Notes<'a> {
         let told = about.is_some_and(|about| about.why.is_some() || !about.impairments.is_empty());
         let section = match about {
             Some(about) if told => self.told(about, plain, &mut notes),
-            Some(_) | None if !record.comments.is_empty() => commented(&record.comments, &mut notes),
+            Some(_) | None if !record.comments.is_empty() => commented(&texts(&record.comments), &mut notes),
             Some(_) | None => {
                 notes.extend(plain.text.map(|text| Note::new(again_paint(plain.again), text)));
                 None
@@ -141,6 +141,11 @@ impl<'a> Notes<'a> {
         let more = if line.len() < data.len() || line.len() > LONGEST { "…" } else { "" };
         Some(Note { text: format!("\"{text}\"{more}"), paint: Paint::Dim, optional: true })
     }
+}
+
+/// The remarks as they read.
+fn texts(remarks: &[Remark]) -> Vec<String> {
+    remarks.iter().map(Remark::to_string).collect()
 }
 
 /// Takes over what a capture file says about the packet. A file knows nothing but the words, so they are read here: the

@@ -185,7 +185,7 @@ fn wire(record: &Record, about: Option<&About<'_>>, reading: Option<&Reading>) -
         return Wire::Copy;
     }
     let told = about.is_some_and(|about| about.again);
-    let commented = record.comments.iter().any(|comment| note::comment_is_again(comment));
+    let commented = record.comments.iter().any(|comment| note::comment_is_again(&comment.to_string()));
     // A sender that gives its reasons knows best what it sends again; others are read.
     let explains = about.is_some_and(|about| about.why.is_some());
     let read = !explains && reading.is_some_and(|reading| reading.again);
@@ -205,7 +205,7 @@ fn end(seen: &Seen<'_>, about: Option<&About<'_>>) -> End {
 
 fn is_drop(record: &Record, about: Option<&About<'_>>) -> bool {
     about.is_some_and(|about| about.impairments.iter().any(|what| what.is_drop()))
-        || record.comments.iter().any(|comment| note::comment_is_drop(comment))
+        || record.comments.iter().any(|comment| note::comment_is_drop(&comment.to_string()))
 }
 
 fn is_jitter(impairment: &&Impairment) -> bool {

@@ -1,5 +1,6 @@
 //! Ladders of hand-built scenes: two hosts, a wire of 10 ms, and what goes wrong on it.
 
+use smallvec::SmallVec;
 use std::time::Duration;
 
 use proptest::collection::vec;
@@ -7,7 +8,7 @@ use proptest::prelude::*;
 
 use super::super::text::width;
 use super::*;
-use crate::capture::Direction;
+use crate::capture::{Direction, Remark};
 use crate::journal::{DropReason, Event, Impairment, Reason, SocketId, TcpState, Why};
 use crate::packet::{Medium, PacketId, dissect::TcpFlags};
 use crate::time::Instant;
@@ -47,14 +48,14 @@ impl Scene {
         let arrival = micros + DELAY;
         let medium = if bytes.first() == Some(&0xff) { Medium::Ethernet } else { Medium::Ip };
         let to = if from == CLIENT { SERVER } else { CLIENT };
-        let mut comments = Vec::new();
+        let mut comments = SmallVec::new();
         if let Some(reason) = why {
-            comments.push(Why::of(reason).to_string());
+            comments.push(Remark::Why(Why::of(reason)));
             self.tell(micros, from, Event::PacketSent { packet, why: Why::of(reason) });
         }
         let dropped = matches!(fate, Fate::Dropped(_));
         if let Fate::Dropped(impairment) | Fate::Impaired(impairment) = &fate {
-            comments.push(impairment.to_string());
+            comments.push(Remark::Impaired(impairment.clone()));
             let link = "client-server".to_owned();
             self.tell(micros, from, Event::Impaired { packet, link, impairment: impairment.clone() });
         }
@@ -70,7 +71,7 @@ impl Scene {
         };
         self.records(from).push(record.clone());
         if !dropped {
-            let record = Record { at: at(arrival), direction: Direction::In, comments: Vec::new(), ..record };
+            let record = Record { at: at(arrival), direction: Direction::In, comments: SmallVec::new(), ..record };
             self.records(to).push(record);
             self.tell(arrival, to, Event::PacketArrived { packet });
         }
@@ -313,7 +314,7 @@ fn datagrams() -> Scene {
         medium: Medium::Ip,
         bytes: bytes.into(),
         wire_len,
-        comments: Vec::new(),
+        comments: SmallVec::new(),
     });
     scene.send(52_000, SERVER, udp(SERVER, &[0; 9]), datagram, Fate::Refused(DropReason::BadTransportChecksum));
     let mut unreachable = Vec::new();
@@ -505,7 +506,7 @@ proptest::proptest! {
             };
             scene.send(at % 1_000_000_000_000, node, bytes, None, Fate::Arrives);
             if let Some(record) = scene.client.last_mut() {
-                record.comments.push(comment.clone());
+                record.comments.push(comment.clone().into());
             }
         }
         scene.settle();

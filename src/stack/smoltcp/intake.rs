@@ -25,7 +25,7 @@ impl SmoltcpStack {
             && let Some((id, stream)) = self.stream_between(local, remote)
         {
             let mut told = Vec::new();
-            stream.observer.arrives(tcp, id, &mut told);
+            stream.observer.arrives(now, tcp, id, &mut told);
             self.journal.append(&mut told);
         }
         self.device.inbound.push_back(frame);
@@ -41,7 +41,7 @@ impl SmoltcpStack {
             && let Some((id, stream)) = self.stream_between(local, remote)
             && stream.state == TcpState::SynReceived
         {
-            stream.observer.arrives(tcp, id, &mut Vec::new());
+            stream.observer.arrives(now, tcp, id, &mut Vec::new());
         }
     }
 

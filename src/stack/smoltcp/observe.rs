@@ -31,8 +31,9 @@ pub(super) struct Observer {
     /// The peer's window field when it last spoke.
     peer_window: Option<u16>,
     duplicate_acks: u32,
-    /// When the retransmission timer last fired.
-    timer_fired_at: Option<Instant>,
+    /// When the retransmission timer was last started: as data went out with nothing in flight, as new data was
+    /// acknowledged with more in flight (RFC 6298 §5.1, §5.3), or as it fired.
+    timer_started_at: Option<Instant>,
     /// The acknowledgment number and window of our last segment.
     last_sent: Option<(SeqNum, u16)>,
     /// What arrived since then that an acknowledgment answers.
@@ -44,7 +45,6 @@ pub(super) struct Observer {
 struct Sent {
     seq: SeqNum,
     end: SeqNum,
-    at: Instant,
     resent: u32,
 }
 
@@ -73,10 +73,10 @@ impl Observer {
     }
 
     /// A segment of the peer is about to be handed to smoltcp.
-    pub(super) fn arrives(&mut self, tcp: &Tcp, socket: SocketId, events: &mut Vec<Event>) {
+    pub(super) fn arrives(&mut self, now: Instant, tcp: &Tcp, socket: SocketId, events: &mut Vec<Event>) {
         self.reset_by_peer |= tcp.flags.rst();
         if tcp.flags.ack() {
-            self.acknowledgment_arrives(tcp, socket, events);
+            self.acknowledgment_arrives(now, tcp, socket, events);
         }
         self.peer_window = Some(tcp.window);
         if tcp.sequence_len() > 0 {
@@ -84,7 +84,7 @@ impl Observer {
         }
     }
 
-    fn acknowledgment_arrives(&mut self, tcp: &Tcp, socket: SocketId, events: &mut Vec<Event>) {
+    fn acknowledgment_arrives(&mut self, now: Instant, tcp: &Tcp, socket: SocketId, events: &mut Vec<Event>) {
         let news = self.snd_una.is_none_or(|una| tcp.ack.after(una));
         if news && self.snd_nxt.is_some_and(|nxt| tcp.ack.at_or_before(nxt)) {
             self.snd_una = Some(tcp.ack);
@@ -92,6 +92,7 @@ impl Observer {
             while self.flight.front().is_some_and(|sent| sent.end.at_or_before(tcp.ack)) {
                 self.flight.pop_front();
             }
+            self.timer_started_at = (!self.flight.is_empty()).then_some(now);
             return;
         }
         // RFC 5681 §2: outstanding data, no data in the segment, no SYN or FIN, same number, same window.
@@ -160,7 +161,8 @@ impl Observer {
         let again = self.snd_nxt.is_some_and(|nxt| tcp.seq.before(nxt));
         if !again {
             self.snd_nxt = Some(end);
-            self.flight.push_back(Sent { seq: tcp.seq, end, at: now, resent: 0 });
+            self.flight.push_back(Sent { seq: tcp.seq, end, resent: 0 });
+            self.timer_started_at.get_or_insert(now);
             return first_time(tcp);
         }
         if self.snd_una.is_some_and(|una| end.at_or_before(una)) {
@@ -169,7 +171,7 @@ impl Observer {
         if self.peer_window == Some(0) && !tcp.flags.syn() {
             return Reason::ZeroWindowProbe;
         }
-        let (nth, rto) = self.resend(now, tcp.seq, end);
+        let nth = self.resend(tcp.seq, end);
         events.push(Event::Retransmit {
             socket,
             packet: PacketId::default(),
@@ -179,31 +181,30 @@ impl Observer {
         if self.duplicate_acks >= DUPLICATE_ACK_THRESHOLD && self.snd_una == Some(tcp.seq) {
             return Reason::RetransmitByDuplicateAcks;
         }
-        if self.timer_fired_at.is_some_and(|fired| now - fired < SHORTEST_RTO) {
+        let rto = self.timer_started_at.map_or(Duration::ZERO, |started| now - started);
+        if rto < SHORTEST_RTO {
             return Reason::RetransmitAfterTimer;
         }
-        self.timer_fired_at = Some(now);
+        self.timer_started_at = Some(now);
         events.push(Event::TimerFired { socket, timer: Timer::Retransmission });
         Reason::RetransmitByTimer { nth, rto }
     }
 
-    /// Notes that octets went out again; how often by now, and how long ago the time before was.
-    fn resend(&mut self, now: Instant, seq: SeqNum, end: SeqNum) -> (u32, Duration) {
+    /// Notes that octets went out again; how often by now.
+    fn resend(&mut self, seq: SeqNum, end: SeqNum) -> u32 {
         if self.snd_nxt.is_some_and(|nxt| end.after(nxt)) {
             self.snd_nxt = Some(end);
         }
         // smoltcp goes back to SND.UNA and sends from there, so boundaries may differ from the first time.
         match self.flight.iter_mut().find(|sent| sent.seq.at_or_before(seq) && sent.end.after(seq)) {
             Some(sent) => {
-                let elapsed = now - sent.at;
-                sent.at = now;
                 sent.resent += 1;
                 sent.end = if end.after(sent.end) { end } else { sent.end };
-                (sent.resent, elapsed)
+                sent.resent
             }
             None => {
-                self.flight.push_back(Sent { seq, end, at: now, resent: 1 });
-                (1, Duration::ZERO)
+                self.flight.push_back(Sent { seq, end, resent: 1 });
+                1
             }
         }
     }
