@@ -78,7 +78,7 @@ impl Ran {
                 panic!("{command:?} has not ended after {LIMIT:?}");
             }
             watch(child.id());
-            thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(50));
         };
         let text = |name: &str| fs::read_to_string(told.path().join(name)).expect("it was written as UTF-8");
         let report = serde_json::from_str(&text("out"))

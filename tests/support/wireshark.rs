@@ -13,6 +13,8 @@ pub(crate) fn judge(tool: &str, arguments: &[&str], file: &Path) -> String {
         .arg(file)
         .env("LC_ALL", "C.UTF-8")
         .env("TZ", "UTC")
+        // Nobody's own preferences: this folder does not exist.
+        .env("WIRESHARK_CONFIG_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/no-preferences"))
         .output()
         .unwrap_or_else(|error| panic!("{tool}: {error}; install it with `apt install tshark`"));
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -27,12 +29,7 @@ pub(crate) fn tshark(arguments: &[&str], file: &Path) -> String {
 
 /// Fields of every packet, tab-separated, a line each.
 pub(crate) fn fields(names: &[&str], file: &Path) -> Vec<String> {
-    fields_where("", names, file)
-}
-
-/// Fields of the packets that a display filter selects, tab-separated, a line each.
-pub(crate) fn fields_where(filter: &str, names: &[&str], file: &Path) -> Vec<String> {
-    let mut arguments = vec!["-n", "-Y", filter, "-T", "fields"];
+    let mut arguments = vec!["-n", "-T", "fields"];
     arguments.extend(names.iter().flat_map(|name| ["-e", name]));
     tshark(&arguments, file).lines().map(str::to_owned).collect()
 }
