@@ -4,6 +4,8 @@
 //! leaves nothing to the lab's own checks.
 
 mod killed;
+mod refused;
+mod unprivileged;
 
 use std::io::Write as _;
 use std::time::Duration;

@@ -13,4 +13,5 @@ mod interop;
 #[cfg(feature = "cli")]
 mod labs;
 mod network;
+mod robust;
 mod support;

@@ -86,6 +86,10 @@ impl Line {
 
 /// Terminal columns of a text without control characters.
 pub(super) fn width(text: &str) -> usize {
+    // Nearly every text is; `layers.txt` asks for a hundred widths per packet.
+    if text.is_ascii() {
+        return text.len();
+    }
     text.chars().map(|char| if is_wide(char) { 2 } else { 1 }).sum()
 }
 

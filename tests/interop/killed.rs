@@ -193,7 +193,6 @@ fn lab(mark: &str) -> String {
         that  = "There is one connection"
         count = "tcp.flags.syn == 1 && tcp.flags.ack == 0"
         is    = 1
-        falsified_by = {{ edit = "leave out the second step" }}
         "#
     )
 }
