@@ -56,10 +56,14 @@ struct NodeState {
 /// What a node has to say after it was served.
 #[derive(Default)]
 pub(super) struct Output {
+    /// What was told before the first packet.
+    pub(super) before: Vec<Event>,
     /// Packets for the link, each with its reason and what its stack told while it was made.
     pub(super) packets: Vec<(Packet, Why, Vec<Event>)>,
-    /// What was told besides.
-    pub(super) journal: Vec<Event>,
+    /// What was told after the last packet.
+    pub(super) after: Vec<Event>,
+    /// Whether an application was woken.
+    pub(super) woke: bool,
 }
 
 impl NodeHandle {
@@ -159,18 +163,19 @@ impl NodeHandle {
             if state.stack.deadline().is_some_and(|(at, _)| at <= now) {
                 state.stack.expire(now);
             }
-            state.stack.drain_journal(&mut output.journal);
+            state.stack.drain_journal(&mut output.before);
             while let Some((packet, why)) = state.stack.transmit(now) {
                 let mut told = Vec::new();
                 state.stack.drain_journal(&mut told);
                 output.packets.push((packet, why, told));
             }
-            state.stack.drain_journal(&mut output.journal);
+            state.stack.drain_journal(&mut output.after);
             state.stack.drain_events(&mut state.events);
             for event in state.events.drain(..) {
                 take_wakers(&mut state.wakers, event, &mut ready);
             }
         }
+        output.woke = !ready.is_empty();
         ready.into_iter().for_each(Waker::wake);
         output
     }

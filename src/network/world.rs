@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use super::node::{NodeHandle, Reporter, SharedWitness, report};
 use super::{Clock, node};
 use crate::capture::{Direction, Record, Remark, Witness};
-use crate::journal::{Entry, Event, Impairment, NodeId, Why};
+use crate::journal::{DropReason, Entry, Event, Impairment, NodeId, Why};
 use crate::link::{PacketIds, Pipe};
 use crate::packet::{Packet, PacketId, segment};
 use crate::stack::Stack;
@@ -123,6 +123,11 @@ impl World {
         }
     }
 
+    /// The kernel of an outside node did not get a packet that was delivered there.
+    pub(super) fn refused(&self, now: Instant, node: NodeId, packet: PacketId, reason: DropReason) {
+        self.tell(now, node, Event::PacketDropped { packet, reason });
+    }
+
     /// Does everything that is due at `now`, until nothing more happens at this moment. Returns whether anything did.
     pub(super) fn turn(&mut self, now: Instant) -> bool {
         let mut happened = false;
@@ -190,12 +195,14 @@ impl World {
                 continue;
             }
             happened |= due || !node.inbox.is_empty();
-            let node::Output { packets, journal } = handle.clone().serve(now, &mut node.inbox);
-            happened |= !packets.is_empty();
-            journal.into_iter().for_each(|event| self.tell(now, id, event));
+            let node::Output { before, packets, after, woke } = handle.clone().serve(now, &mut node.inbox);
+            // Whoever was woken may act at this very moment, so it is not over yet.
+            happened |= woke || !packets.is_empty();
+            before.into_iter().for_each(|event| self.tell(now, id, event));
             for (packet, why, told) in packets {
                 self.cut_and_depart(now, id, packet, why, told);
             }
+            after.into_iter().for_each(|event| self.tell(now, id, event));
         }
         happened
     }
@@ -213,6 +220,8 @@ impl World {
     /// Puts one packet on its way: names it, tells of it, hands it to the link.
     fn depart(&mut self, now: Instant, from: NodeId, mut packet: Packet, why: Option<Why>, told: Vec<Event>) {
         packet.id = self.ids.allocate();
+        // Both captures and the receiving stack look at the same bytes.
+        packet.join();
         let name = packet.id;
         for mut event in told {
             event.name_packet(name);
