@@ -154,3 +154,17 @@ fn a_server_that_is_not_installed_or_ends_too_early_is_a_failed_step() {
         }
     }
 }
+
+#[test]
+fn a_wrong_kernel_setting_is_an_error_and_no_reason_to_simulate() {
+    let _turn = live::turn();
+    let folder =
+        with_lab(&LAB.replacen("sim  = \"stack\"", "sim  = \"stack\"\nsysctl = { \"net.ipv4.no_such_thing\" = 1 }", 1));
+    let (code, out, err) = run(folder.path(), &["./lab.toml", "--out", "out"]);
+    if out.contains("not live, simulated instead") {
+        return skip("a_wrong_kernel_setting_is_an_error_and_no_reason_to_simulate", &out);
+    }
+    assert_eq!((code, out.as_str()), (Some(1), ""), "{err}");
+    assert!(err.contains("`net.ipv4.no_such_thing` in node `client`"), "{err}");
+    assert!(!folder.path().join("out").exists(), "nothing was begun");
+}

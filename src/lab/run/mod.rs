@@ -128,11 +128,14 @@ pub struct Finished {
 /// Why a lab could not be run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// Live was asked for and is not possible.
+    /// This machine or this user lacks what a live run needs.
     #[error(
         "a live run is not possible here: {0}\n  `--mode sim` needs no privilege and no device; `wireglass doctor` says what is missing"
     )]
     NotLive(#[source] HolderError),
+    /// The machine would do, but not what was asked of it: a setting or an address of the lab, for example.
+    #[error("the live run could not be set up: {0}")]
+    SetUp(#[source] HolderError),
     /// The lab has no kernel node to open a door to.
     #[error("the lab {0} has no kernel node (live = \"linux\"), so there is no door to choose; leave `--door` out")]
     NoDoor(String),
@@ -145,6 +148,12 @@ pub enum RunError {
     /// A program's settings make no sense here.
     #[error(transparent)]
     Program(#[from] ProgramError),
+}
+
+impl RunError {
+    fn of_holder(error: HolderError) -> RunError {
+        if error.is_missing_ability() { RunError::NotLive(error) } else { RunError::SetUp(error) }
+    }
 }
 
 /// Runs `lab`.
