@@ -1,11 +1,12 @@
 //! The main process's end of the holder: start it, ask it, end it.
 
 use std::env;
+use std::ffi::OsStr;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::doors;
 use super::error::HolderError;
-use super::inside::HOLDER_ARGUMENT;
+use super::inside::{HOLDER_ARGUMENT, has_entry};
 use super::node::{LinuxNode, NodeSetup};
 use super::wire::{self, Answer, Begin, Request};
 use crate::door::{Door, DoorKind};
@@ -30,10 +31,14 @@ const PATIENCE: i64 = 60;
 /// How long the end of a holder may take before it is killed.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// This very program: the link, not what it points to, which still works after the file was replaced by a new build.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+
 /// How the live world is to be.
 #[derive(Clone, Debug)]
 pub struct HolderConfig {
-    /// The wireglass binary, started again as the holder.
+    /// The program that is started as the holder: this one, whose `main` then must begin with
+    /// [`holder_entry`](super::holder_entry), or the wireglass binary.
     pub program: PathBuf,
     /// `/etc/hosts` as the lab's programs see it (`localhost` is added); empty leaves the system's.
     pub hosts: Vec<(IpAddr, String)>,
@@ -47,8 +52,7 @@ pub struct HolderConfig {
 impl Default for HolderConfig {
     fn default() -> HolderConfig {
         HolderConfig {
-            // The link, not what it points to: it still works after the file was replaced by a new build.
-            program: PathBuf::from("/proc/self/exe"),
+            program: PathBuf::from(THIS_PROGRAM),
             hosts: Vec::new(),
             resolv_conf: None,
             run_as: RunAs::sudo_caller(),
@@ -88,6 +92,7 @@ impl Holder {
     /// # Errors
     /// What is missing on this system and what mends it.
     pub fn start(config: HolderConfig) -> Result<Holder, HolderError> {
+        may_start(&config.program, env::args_os().nth(1).as_deref(), has_entry())?;
         let not_started = |reason: io::Error| HolderError::Start {
             program: config.program.display().to_string(),
             reason: reason.to_string(),
@@ -149,6 +154,14 @@ impl Holder {
     pub fn process_id(&self) -> u32 {
         self.outer.id()
     }
+}
+
+/// Refuses what would start an endless chain of processes: a program without a holder in it, started as a holder, runs
+/// its `main`, which starts a holder.
+fn may_start(program: &Path, first_argument: Option<&OsStr>, has_entry: bool) -> Result<(), HolderError> {
+    let is_chain = first_argument.is_some_and(|argument| argument == HOLDER_ARGUMENT);
+    let is_this = program == Path::new(THIS_PROGRAM);
+    if is_chain || (is_this && !has_entry) { Err(HolderError::NoEntry) } else { Ok(()) }
 }
 
 /// Ends the holder and waits until every process of the run is gone.
@@ -215,5 +228,33 @@ impl Line {
         let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
         // ENOTCONN: the holder has ended already.
         let _ = shutdown(socket.as_raw_fd(), Shutdown::Both);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_without_the_entry_is_not_started_over_and_over() {
+        // This test binary is such a program.
+        let error = Holder::start(HolderConfig::default()).map(drop).expect_err("there is no holder in it");
+        assert_eq!(error, HolderError::NoEntry);
+        assert!(error.to_string().contains("if let Some(code) = wireglass::host::holder_entry() { return code; }"));
+    }
+
+    #[test]
+    fn a_holder_is_started_from_a_program_that_has_one_and_never_from_a_holder() {
+        let (this, other) = (Path::new(THIS_PROGRAM), Path::new("/usr/bin/wireglass"));
+        let (holder, run) = (Some(OsStr::new(HOLDER_ARGUMENT)), Some(OsStr::new("run")));
+        for (program, argument, has_entry, expected) in [
+            (this, run, true, Ok(())),
+            (this, None, false, Err(HolderError::NoEntry)),
+            (other, None, false, Ok(())),
+            (other, holder, false, Err(HolderError::NoEntry)),
+            (this, holder, true, Err(HolderError::NoEntry)),
+        ] {
+            assert_eq!(may_start(program, argument, has_entry), expected, "{program:?} {argument:?} {has_entry}");
+        }
     }
 }
