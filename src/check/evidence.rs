@@ -16,12 +16,14 @@ use crate::time::Instant;
 pub enum Clock {
     /// Time stands still while anybody works: times are exact.
     Virtual,
-    /// A scheduler can delay anything: upper bounds get [`Clock::slack`], lower bounds stay strict.
+    /// A scheduler can delay anything: what must be less than a time gets [`Clock::slack`], what must be more than one
+    /// gets none. A time that must *be* something is granted the slack both ways: what begins it is seen late as easily
+    /// as what ends it.
     Wall,
 }
 
 impl Clock {
-    /// What is granted on top of an upper bound.
+    /// What is granted on top of an upper bound, and both ways where a time must be an exact one.
     pub(super) fn slack(self, bound: Duration) -> Duration {
         match self {
             Clock::Virtual => Duration::ZERO,

@@ -57,12 +57,21 @@ impl Finding {
     }
 
     /// The finding about single packets of a selection, shown by their numbers.
-    fn about(mut self, items: &[&Item<'_, '_>]) -> Finding {
-        self.packets = items.iter().filter_map(|item| item.number).collect();
+    fn about<'i, 'e: 'i, 'a: 'e + 'i>(mut self, items: impl IntoIterator<Item = &'i Item<'e, 'a>>) -> Finding {
+        self.packets = items.into_iter().filter_map(|item| item.number).collect();
         self.packets.sort_unstable();
         self.filter = None;
         self
     }
+}
+
+/// A time between two items.
+struct Span<'e, 'a> {
+    length: Duration,
+    /// What was selected where it begins.
+    start: Picked<'e, 'a>,
+    /// The items that show it.
+    shown: Vec<Item<'e, 'a>>,
 }
 
 /// Where the questions are answered: the evidence, seen from the check's vantage.
@@ -138,7 +147,7 @@ impl<'e, 'a> Bench<'e, 'a> {
         let verb = if holds { "satisfies" } else { "does not satisfy" };
         let measured =
             format!("the {which} of {} {verb} `{}`", things(of, picked.items.len() as u64), satisfies.wireshark());
-        Finding::of(holds, measured, picked).about(&[item])
+        Finding::of(holds, measured, picked).about([item])
     }
 
     fn every(&self, of: &Selection, satisfies: &Filter) -> Result<Finding, Missing> {
@@ -153,7 +162,7 @@ impl<'e, 'a> Bench<'e, 'a> {
             return Ok(Finding::of(true, format!("all of {all} satisfy `{}`", satisfies.wireshark()), &picked));
         }
         let measured = format!("{} of {all} do not satisfy `{}`", failing.len(), satisfies.wireshark());
-        Ok(Finding::of(false, measured, &picked).about(&failing))
+        Ok(Finding::of(false, measured, &picked).about(failing))
     }
 
     fn before(&self, order: &[Selection]) -> Result<Finding, Missing> {
@@ -182,23 +191,33 @@ impl<'e, 'a> Bench<'e, 'a> {
         };
         let shown: Vec<&Item<'_, '_>> = if same_vantage { firsts } else { firsts.into_iter().take(1).collect() };
         let outcome = if late.is_none() { Outcome::Pass } else { Outcome::Fail };
-        Ok(Finding { outcome, measured, packets: Vec::new(), vantage, filter: None }.about(&shown))
+        Ok(Finding { outcome, measured, packets: Vec::new(), vantage, filter: None }.about(shown))
     }
 
     fn gap(&self, from: &Selection, to: &Selection, must: TimeBound) -> Result<Finding, Missing> {
+        Ok(self.span(from, to)?.map_or_else(
+            |finding| finding,
+            |span| {
+                let holds = must.holds(span.length, self.evidence.clock);
+                let measured = told(holds, &format!("{:?}", span.length), &must.to_string());
+                Finding::of(holds, measured, &span.start).about(&span.shown)
+            },
+        ))
+    }
+
+    /// The time from the first of one selection to the first of another; a finding that fails when there is none.
+    fn span(&self, from: &Selection, to: &Selection) -> Result<Result<Span<'e, 'a>, Finding>, Missing> {
         let (start, end) = (self.select(from)?, self.select(to)?);
-        let (Some(first), Some(second)) = (start.items.first(), end.items.first()) else {
+        let (Some(first), Some(second)) = (start.items.first().copied(), end.items.first().copied()) else {
             let (of, picked) = if start.items.is_empty() { (from, &start) } else { (to, &end) };
-            return Ok(nothing(of, picked));
+            return Ok(Err(nothing(of, picked)));
         };
-        let shown: &[&Item<'_, '_>] = if start.vantage == end.vantage { &[first, second] } else { &[first] };
+        let shown = if start.vantage == end.vantage { vec![first, second] } else { vec![first] };
         if second.at < first.at {
             let measured = format!("`{}` at {} s comes before `{}` at {} s", to.name, second.at, from.name, first.at);
-            return Ok(Finding::of(false, measured, &start).about(shown));
+            return Ok(Err(Finding::of(false, measured, &start).about(&shown)));
         }
-        let span = second.at - first.at;
-        let holds = must.holds(span, self.evidence.clock);
-        Ok(Finding::of(holds, told(holds, &format!("{span:?}"), &must.to_string()), &start).about(shown))
+        Ok(Ok(Span { length: second.at - first.at, start, shown }))
     }
 
     fn ratio(
@@ -208,8 +227,10 @@ impl<'e, 'a> Bench<'e, 'a> {
         at_least: Option<Factor>,
         at_most: Option<Factor>,
     ) -> Result<Finding, Missing> {
-        let above = self.measure(of)?;
-        let below = self.measure(to)?;
+        let (above, below) = match (self.measure(of)?, self.measure(to)?) {
+            (Ok(above), Ok(below)) => (above, below),
+            (Err(finding), _) | (_, Err(finding)) => return Ok(finding),
+        };
         let of = of.selections();
         let picked = match of.first() {
             Some(selection) => self.select(selection)?,
@@ -232,15 +253,14 @@ impl<'e, 'a> Bench<'e, 'a> {
         Ok(Finding::of(holds, told(holds, &ratio.to_string(), &expected), &picked))
     }
 
-    /// A measure as a whole number: a count, octets, or nanoseconds.
-    fn measure(&self, measure: &Measure) -> Result<u64, Missing> {
+    /// A measure as a whole number: a count, octets, or nanoseconds; a finding that fails when there is no such time.
+    fn measure(&self, measure: &Measure) -> Result<Result<u64, Finding>, Missing> {
         match measure {
-            Measure::Count(of) => Ok(self.select(of)?.items.len() as u64),
-            Measure::Bytes(of) => Ok(octets(&self.select(of)?)),
+            Measure::Count(of) => Ok(Ok(self.select(of)?.items.len() as u64)),
+            Measure::Bytes(of) => Ok(Ok(octets(&self.select(of)?))),
             Measure::Gap(from, to) => {
-                let (start, end) = (self.select(from)?, self.select(to)?);
-                let span = start.items.first().zip(end.items.first()).map(|(first, second)| second.at - first.at);
-                Ok(span.map_or(0, |span| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
+                let nanos = |span: Span<'_, '_>| u64::try_from(span.length.as_nanos()).unwrap_or(u64::MAX);
+                Ok(self.span(from, to)?.map(nanos))
             }
         }
     }

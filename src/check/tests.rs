@@ -394,6 +394,34 @@ fn a_wall_clock_is_granted_slack_above_and_none_below() {
 }
 
 #[test]
+fn an_exact_time_is_about_that_time_on_a_wall_clock() {
+    let run = Run { clock: Clock::Wall, ..Run::new() };
+    let is = |milliseconds| {
+        let must = TimeBound { is: Some(ms(milliseconds)), ..TimeBound::default() };
+        run.judge(Question::Gap { from: nth(DATA, 2), to: only(DATA, Only::Repeats), must }).outcome
+    };
+    // The gap is 1 s; 15 % both ways.
+    assert_eq!([is(860), is(880), is(1170), is(1190)], [Outcome::Fail, Outcome::Pass, Outcome::Pass, Outcome::Fail]);
+}
+
+#[test]
+fn a_ratio_needs_times_that_are_there_and_run_forwards() {
+    let run = Run::new();
+    let ratio = |of: Measure, to: Measure| {
+        run.judge(Question::Ratio { of, to, at_least: None, at_most: Some(Factor::from_thousandths(2_000)) })
+    };
+    let whole = || Measure::Gap(selection(SYN), nth(DATA, 1));
+    assert_eq!(ratio(whole(), whole()).outcome, Outcome::Pass);
+    let missing = || Measure::Gap(selection("udp"), nth(DATA, 1));
+    for verdict in [ratio(missing(), whole()), ratio(whole(), missing())] {
+        assert_eq!((verdict.outcome, verdict.measured.as_str()), (Outcome::Fail, "nothing matches `udp`"));
+    }
+    let backwards = ratio(Measure::Gap(nth(DATA, 1), selection(SYN)), whole());
+    assert_eq!(backwards.outcome, Outcome::Fail);
+    assert!(backwards.measured.contains("comes before"), "{}", backwards.measured);
+}
+
+#[test]
 fn ratios_are_exact_to_the_thousandth() {
     let run = Run::new();
     let of = Measure::Gap(nth(DATA, 2), only(DATA, Only::Repeats));
