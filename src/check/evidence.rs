@@ -8,7 +8,7 @@ use crate::capture::Record;
 use crate::filter::{EventSubject, PacketSubject, RelativeSeq, Streams, Subject};
 use crate::journal::{Entry, Journal, NodeId};
 use crate::packet::dissect::Tcp;
-use crate::packet::{Dissection, SeqNum};
+use crate::packet::{Dissection, PacketId, SeqNum};
 use crate::time::Instant;
 
 /// Which clock the run had.
@@ -76,6 +76,8 @@ pub struct Evidence<'a> {
 pub(super) struct Vantage<'a> {
     pub(super) name: &'a str,
     pub(super) frames: Option<Vec<Frame<'a>>>,
+    /// The first frame of each packet, by the packet's id.
+    numbers: HashMap<PacketId, u64>,
 }
 
 /// One packet of a capture, read.
@@ -103,9 +105,8 @@ impl<'a> Evidence<'a> {
         ended: Instant,
         clock: Clock,
     ) -> Evidence<'a> {
-        let read = |node: &NodeSource<'a>| Vantage { name: node.name, frames: node.records.map(read_frames) };
         Evidence {
-            nodes: nodes.iter().map(read).collect(),
+            nodes: nodes.iter().map(Vantage::read).collect(),
             links: links.to_vec(),
             journal: journal.map(|journal| journal.entries().collect()),
             is_complete: journal.is_some_and(|journal| journal.forgotten() == 0),
@@ -130,6 +131,22 @@ impl<'a> Evidence<'a> {
 
     pub(super) fn event_subject(&self, entry: &'a Entry) -> Subject<'a> {
         Subject::Event(EventSubject { entry, node: self.node_name(entry.node) })
+    }
+}
+
+impl<'a> Vantage<'a> {
+    fn read(node: &NodeSource<'a>) -> Vantage<'a> {
+        let frames = node.records.map(read_frames);
+        let mut numbers = HashMap::new();
+        for frame in frames.iter().flatten() {
+            numbers.entry(frame.record.packet).or_insert(frame.number);
+        }
+        Vantage { name: node.name, frames, numbers }
+    }
+
+    /// The number of a packet's first frame here; `None` when it was not seen.
+    pub(super) fn number_of(&self, packet: PacketId) -> Option<u64> {
+        self.numbers.get(&packet).copied()
     }
 }
 

@@ -163,16 +163,15 @@ impl<'a> Evidence<'a> {
 
     fn events<'e>(&'e self, filter: &Filter, of: Option<NodeId>, at: NodeId) -> Result<Picked<'e, 'a>, Missing> {
         let vantage = of.unwrap_or(at);
-        let frames = self.frames(vantage).unwrap_or_default();
+        let seen = self.vantage(vantage);
         let items = self
             .entries()?
             .iter()
             .filter(|entry| of.is_none_or(|node| entry.node == node))
             .filter(|entry| filter.matches(&self.event_subject(entry)))
             .map(|entry| {
-                let packet = packet_of(&entry.event);
-                let frame = packet.and_then(|id| frames.iter().find(|frame| frame.record.packet == id));
-                Item { at: entry.at, number: frame.map(|frame| frame.number), found: Found::Event(entry) }
+                let number = packet_of(&entry.event).and_then(|packet| seen?.number_of(packet));
+                Item { at: entry.at, number, found: Found::Event(entry) }
             })
             .collect();
         Ok(Picked { items, vantage, filter: None })

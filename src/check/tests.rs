@@ -274,6 +274,17 @@ fn a_rule_selects_what_it_acted_on() {
 }
 
 #[test]
+fn an_event_is_shown_by_the_first_frame_of_its_packet_where_it_is_looked_for() {
+    let mut run = Run::new();
+    run.client.push(record(5, 1090, Direction::Out, there("A", 200, 500, 100)));
+    let evidence = run.evidence();
+    let number = |node, packet| evidence.vantage(NodeId(node)).and_then(|vantage| vantage.number_of(PacketId(packet)));
+    assert_eq!([number(0, 5), number(0, 7), number(1, 5), number(1, 7)], [Some(5), Some(7), None, Some(6)]);
+    let impaired = Question::Count { of: selection("event.kind == \"impaired\""), must: Bound::Between(1, 1) };
+    assert_eq!(run.judge(impaired).packets, [5]);
+}
+
+#[test]
 fn absence_passes_and_fails() {
     let run = Run::new();
     assert_eq!(run.judge(Question::Absent { of: selection("tcp.flags.reset == 1") }).outcome, Outcome::Pass);
