@@ -52,12 +52,13 @@ pub fn integrity(evidence: &Evidence<'_>, lab: Integrity) -> Vec<Verdict> {
 /// A frame that breaks a rule: where it was seen, and its number there.
 type Culprit = (NodeId, u64);
 
-/// Passes when there are no culprits, and shows those of the first node that has some.
+/// Passes when there are no culprits among the packets, and shows those of the first node that has some.
 fn each_frame(evidence: &Evidence<'_>, id: &str, that: &str, wrong: &str, culprits: &[Culprit]) -> Verdict {
     let looked_at: usize = evidence.nodes.iter().filter_map(|node| node.frames.as_ref()).map(Vec::len).sum();
     let vantage = culprits.first().map_or(NodeId(0), |(node, _)| *node);
     let packets: Vec<u64> = culprits.iter().filter(|(node, _)| *node == vantage).map(|(_, number)| *number).collect();
     let (outcome, measured) = match culprits.len() {
+        0 if looked_at == 0 => (Outcome::Unknown, "nothing was captured".to_owned()),
         0 => (Outcome::Pass, format!("{looked_at} packets looked at")),
         count => (Outcome::Fail, format!("{count} of {looked_at} packets: {wrong}")),
     };

@@ -532,6 +532,14 @@ fn a_clean_run_has_integrity() {
 }
 
 #[test]
+fn nothing_captured_is_no_integrity() {
+    let run = Run { client: Vec::new(), server: Vec::new(), ..Run::new() };
+    for verdict in integrity(&run.evidence(), Integrity::default()) {
+        assert_eq!((verdict.outcome, verdict.measured.as_str()), (Outcome::Unknown, "nothing was captured"));
+    }
+}
+
+#[test]
 fn a_bad_checksum_is_found_unless_a_link_made_it() {
     let mut run = Run::new();
     let mut bytes = run.server[3].bytes.to_vec();
