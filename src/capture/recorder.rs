@@ -77,6 +77,9 @@ pub struct RecorderConfig {
     pub describe: Option<Describe>,
     /// How many packets of each node stay in memory; `None` for all. Files hold all of them in any case.
     pub keep_packets: Option<usize>,
+    /// How many octets the packets of all nodes may take up in memory; the packet that exceeds it, and all after it,
+    /// are in files only. `None` for no limit.
+    pub keep_octets: Option<usize>,
     /// How many journal entries stay in memory; the file holds all of them.
     pub keep_entries: usize,
     /// User and group who shall own what is made here; `None` leaves that to the system.
@@ -95,6 +98,7 @@ impl Default for RecorderConfig {
             comment: String::new(),
             describe: None,
             keep_packets: None,
+            keep_octets: None,
             keep_entries: usize::MAX,
             owner: None,
         }
@@ -175,6 +179,8 @@ pub struct Recorder {
     line: Vec<u8>,
     epoch_ns: u64,
     keep_packets: usize,
+    /// Octets that packets may still take up; `None` when one did not fit.
+    room: Option<usize>,
     errors: VecDeque<RecorderError>,
 }
 
@@ -217,6 +223,7 @@ impl Recorder {
             line: Vec::new(),
             epoch_ns: config.epoch_ns,
             keep_packets: config.keep_packets.unwrap_or(usize::MAX),
+            room: Some(config.keep_octets.unwrap_or(usize::MAX)),
             errors: VecDeque::new(),
         })
     }
@@ -299,7 +306,11 @@ impl Witness for Recorder {
             file.attempt(&mut self.errors, |writer| writer.write_all(text().as_bytes()));
         }
         if vantage.records.len() < self.keep_packets {
-            vantage.records.push(record);
+            self.room = self.room.and_then(|room| room.checked_sub(size_of::<Record>() + record.bytes.len()));
+            // Once one is missing none may follow: a packet's number is its place.
+            if self.room.is_some() {
+                vantage.records.push(record);
+            }
         }
     }
 

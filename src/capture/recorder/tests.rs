@@ -109,6 +109,23 @@ fn packets_beyond_the_limit_are_counted_and_still_written() {
 }
 
 #[test]
+fn octets_beyond_the_limit_of_all_nodes_are_counted_and_nothing_later_is_kept() {
+    let each = size_of::<Record>() + 4;
+    let mut recorder = recorder(RecorderConfig { keep_octets: Some(3 * each + 2), ..config(None) });
+    let long = Record { bytes: Bytes::from_static(&[0; 100]), ..record(4) };
+    recorder.packet(CLIENT, record(1));
+    recorder.packet(SERVER, record(2));
+    recorder.packet(CLIENT, record(3));
+    recorder.packet(CLIENT, long);
+    // These two would fit, but their numbers would not be their places.
+    recorder.packet(CLIENT, Record { bytes: Bytes::new(), ..record(5) });
+    recorder.packet(SERVER, Record { bytes: Bytes::new(), ..record(6) });
+    assert_eq!(recorder.records(CLIENT), [record(1), record(3)]);
+    assert_eq!(recorder.records(SERVER), [record(2)]);
+    assert_eq!((recorder.not_kept(CLIENT), recorder.not_kept(SERVER)), (2, 1));
+}
+
+#[test]
 fn what_has_settled_survives_a_kill() {
     for format in [FileFormat::Pcapng, FileFormat::Pcap] {
         let folder = Folder::new();

@@ -41,6 +41,8 @@ pub use steps::StepFailure;
 const SIM_EPOCH_NS: u64 = 1_767_225_600_000_000_000;
 /// Packets of each node that stay in memory; files hold all.
 const KEEP_PACKETS: usize = 250_000;
+/// Octets of the packets of all nodes that stay in memory; files hold all.
+const KEEP_OCTETS: usize = 256 << 20;
 /// Journal entries that stay in memory; the file holds all.
 const KEEP_ENTRIES: usize = 1_000_000;
 
@@ -251,6 +253,7 @@ impl<'a> Setting<'a> {
             comment: self.comment(),
             describe,
             keep_packets: Some(KEEP_PACKETS),
+            keep_octets: Some(KEEP_OCTETS),
             keep_entries: KEEP_ENTRIES,
             owner: self.options.owner,
         })?;
@@ -308,7 +311,11 @@ impl<'a> Setting<'a> {
     fn judge(&self, recorder: &Recorder, ended: Instant) -> Vec<Verdict> {
         let nodes: Vec<NodeSource<'_>> = node_ids()
             .zip(&self.lab.nodes)
-            .map(|(id, node)| NodeSource { name: &node.name, records: Some(recorder.records(id)) })
+            .map(|(id, node)| NodeSource {
+                name: &node.name,
+                records: Some(recorder.records(id)),
+                not_kept: recorder.not_kept(id),
+            })
             .collect();
         let links: Vec<LinkSource<'_>> = self
             .lab
