@@ -142,6 +142,16 @@ pub(super) fn make_dir(dir: &Path, owner: Option<(u32, u32)>) -> Result<(), Reco
     Ok(())
 }
 
+/// Removes what an earlier run has left under this name, if anything.
+pub(super) fn remove(path: &Path) -> Result<(), RecorderError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(RecorderError::Create { path: path.to_owned(), source })
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Refuses names that could lead out of the folder, hide a file, or meet in one file.
 pub(super) fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), RecorderError> {
     let mut seen: Vec<&str> = Vec::new();

@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, symlink};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
@@ -129,11 +130,7 @@ fn octets_beyond_the_limit_of_all_nodes_are_counted_and_nothing_later_is_kept() 
 fn what_has_settled_survives_a_kill() {
     for format in [FileFormat::Pcapng, FileFormat::Pcap] {
         let folder = Folder::new();
-        let mut recorder = recorder(RecorderConfig {
-            format,
-            describe: Some(Box::new(|node, number, record| format!("{node} {number} {}\n", record.packet))),
-            ..config(Some(&folder.0))
-        });
+        let mut recorder = recorder(RecorderConfig { format, ..config(Some(&folder.0)) });
         recorder.packet(CLIENT, record(1));
         recorder.packet(CLIENT, record(2));
         recorder.event(entry(SERVER));
@@ -143,12 +140,41 @@ fn what_has_settled_survives_a_kill() {
         std::mem::forget(recorder);
         assert_eq!(ids(&folder.0.join(format!("client.{}", format.extension()))).len(), 2);
         let text = |name: &str| fs::read_to_string(folder.0.join(name)).expect("the file is there");
-        assert_eq!(text("layers.txt"), "client 1 1\nclient 2 2\n");
         assert_eq!(
             text("journal.jsonl"),
             "{\"at\":9,\"node\":2,\"kind\":\"packet-arrived\",\"packet\":4,\"node_name\":\"server\"}\n"
         );
     }
+}
+
+#[test]
+fn layers_are_described_at_the_end_and_only_what_was_kept() {
+    let folder = Folder::new();
+    let path = folder.0.join("layers.txt");
+    fs::write(&path, "of an earlier run").expect("the folder is ours");
+    let described = Arc::new(AtomicU32::new(0));
+    let count = described.clone();
+    let mut recorder = recorder(RecorderConfig {
+        describe: Some(Box::new(move |node, number, record| {
+            count.fetch_add(1, Ordering::Relaxed);
+            format!("{node} {number} {}\n", record.packet)
+        })),
+        keep_packets: Some(2),
+        ..config(Some(&folder.0))
+    });
+    for id in [1, 3, 4] {
+        recorder.packet(CLIENT, record(id));
+    }
+    recorder.packet(SERVER, record(2));
+    recorder.settle();
+    assert_eq!(described.load(Ordering::Relaxed), 0, "it would take the run's time");
+    assert!(!path.exists(), "a run that is killed here leaves none, nor that of an earlier one");
+    recorder.finish().expect("there is room");
+    recorder.finish().expect("a second call does nothing");
+    let expected = "=== client: client\nclient 1 1\nclient 2 3\nthe 1 packets after these are in the capture file only, \
+                    `wireglass show FILE --layers` explains them\n=== server: server\nserver 1 2\n";
+    assert_eq!(fs::read_to_string(&path).expect("the file is there"), expected);
+    assert_eq!(described.load(Ordering::Relaxed), 3);
 }
 
 #[test]
