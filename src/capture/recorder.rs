@@ -363,6 +363,10 @@ impl Witness for Recorder {
         self.journal.record(entry);
     }
 
+    fn secrets(&mut self, key_log: &str) {
+        Recorder::secrets(self, key_log);
+    }
+
     fn settle(&mut self) {
         for file in self.vantages.iter_mut().filter_map(|vantage| vantage.file.as_mut()) {
             file.attempt(&mut self.errors, CaptureFile::flush);

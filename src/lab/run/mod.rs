@@ -80,11 +80,11 @@ pub struct Options {
     pub out: Option<PathBuf>,
     /// The captures' format.
     pub format: FileFormat,
-    /// Writes `layers.txt`; `None` for no such file.
+    /// Makes the text of `layers.txt`, written when the run is over; `None` for no such file.
     pub describe: Option<fn(&str, u64, &Record) -> String>,
     /// The program that is started again as the holder of the namespaces; `None` is this one.
     pub holder: Option<PathBuf>,
-    /// Who shall own the files; `None` leaves that to the system.
+    /// User and group in whose name, and with whose rights, files are made; `None` for this process's own.
     pub owner: Option<(u32, u32)>,
 }
 
@@ -209,6 +209,12 @@ impl Witness for SharedRecorder {
     fn settle(&mut self) {
         if let Some(recorder) = self.lock().as_mut() {
             recorder.settle();
+        }
+    }
+
+    fn secrets(&mut self, key_log: &str) {
+        if let Some(recorder) = self.lock().as_mut() {
+            recorder.secrets(key_log);
         }
     }
 }
@@ -366,4 +372,28 @@ fn node_ids() -> impl Iterator<Item = NodeId> {
 fn mac_of(id: NodeId) -> [u8; 6] {
     let [high, low] = id.0.wrapping_add(1).to_be_bytes();
     [0x02, 0x77, 0x67, 0x00, high, low]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_that_the_network_is_told_reach_the_captures() {
+        let dir = std::env::temp_dir().join(format!("wireglass-secrets-{}", std::process::id()));
+        let node = VantageConfig {
+            node: NodeId(0),
+            name: "client".to_owned(),
+            description: String::new(),
+            link_type: LinkType::Ipv4,
+        };
+        let config = RecorderConfig { dir: Some(dir.clone()), nodes: vec![node], ..RecorderConfig::default() };
+        let shared = SharedRecorder::new(Recorder::create(config).expect("the folder is ours"));
+        let mut witness: Box<dyn Witness> = Box::new(shared.clone());
+        witness.secrets("CLIENT_RANDOM 0123 4567\n");
+        shared.take().expect("it is there").finish().expect("there is room");
+        let capture = std::fs::read(dir.join("client.pcapng")).expect("it was written");
+        std::fs::remove_dir_all(&dir).expect("it is ours");
+        assert!(capture.windows(18).any(|window| window == b"CLIENT_RANDOM 0123"), "the file has the key log");
+    }
 }
