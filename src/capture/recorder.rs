@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::output::{self, Output};
+use super::output::{self, Output, Owner};
 use super::{LinkType, Record, Witness, pcap, pcapng};
 use crate::journal::{Entry, Journal, NodeId};
 
@@ -83,7 +83,7 @@ pub struct RecorderConfig {
     pub keep_octets: Option<usize>,
     /// How many journal entries stay in memory; the file holds all of them.
     pub keep_entries: usize,
-    /// User and group who shall own what is made here; `None` leaves that to the system.
+    /// User and group in whose name, and with whose rights, folders and files are made; `None` for this process's own.
     pub owner: Option<(u32, u32)>,
 }
 
@@ -179,7 +179,7 @@ impl Vantage {
 /// `layers.txt`: every packet that memory has, node by node.
 struct Layers {
     path: PathBuf,
-    owner: Option<(u32, u32)>,
+    owner: Owner,
     describe: Describe,
 }
 
@@ -236,7 +236,7 @@ impl Recorder {
             if let Some(describe) = config.describe {
                 let path = dir.join("layers.txt");
                 // One of an earlier run would not belong to the captures beside it, should this run be killed.
-                output::remove(&path)?;
+                output::remove(&path, config.owner)?;
                 layers = Some(Layers { path, owner: config.owner, describe });
             }
         }

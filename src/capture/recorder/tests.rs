@@ -256,19 +256,59 @@ fn a_folder_that_cannot_be_made_is_named() {
     assert!(error.ends_with("choose another with --out"), "{error}");
 }
 
-#[test]
-fn missing_folders_are_made_and_given_to_the_owner() {
-    let folder = Folder::new();
-    let metadata = fs::metadata(&folder.0).expect("the folder is ours");
-    // Only root may give files away; anyone may give them to themselves.
+/// Who else may own files: `nobody` for root, everybody else only themselves.
+fn an_owner(folder: &Path) -> (bool, (u32, u32)) {
+    let metadata = fs::metadata(folder).expect("the folder is ours");
     let is_root = metadata.uid() == 0;
-    let owner = if is_root { (12_345, 23_456) } else { (metadata.uid(), metadata.gid()) };
-    recorder(RecorderConfig { owner: Some(owner), ..config(Some(&folder.0.join("a/b"))) });
-    for made in ["a", "a/b", "a/b/client.pcapng", "a/b/journal.jsonl"] {
+    (is_root, if is_root { (65_534, 65_534) } else { (metadata.uid(), metadata.gid()) })
+}
+
+#[test]
+fn missing_folders_and_files_are_made_in_the_name_of_the_owner() {
+    let folder = Folder::new();
+    let (_, owner) = an_owner(&folder.0);
+    std::os::unix::fs::chown(&folder.0, Some(owner.0), Some(owner.1)).expect("root may, and the owner may");
+    let describe: Describe = Box::new(|_, _, _| String::new());
+    let mut recorder = recorder(RecorderConfig {
+        owner: Some(owner),
+        describe: Some(describe),
+        ..config(Some(&folder.0.join("a/b")))
+    });
+    recorder.finish().expect("there is room");
+    for made in ["a", "a/b", "a/b/client.pcapng", "a/b/journal.jsonl", "a/b/layers.txt"] {
         let metadata = fs::metadata(folder.0.join(made)).expect("it was made");
         assert_eq!((metadata.uid(), metadata.gid()), owner, "{made}");
     }
-    assert_eq!(fs::metadata(&folder.0).expect("the folder is ours").uid(), metadata.uid(), "that one was there before");
+    let ours = folder.0.join("ours");
+    fs::write(&ours, "").expect("the thread is who it was");
+    assert_eq!(fs::metadata(&ours).expect("it was made").uid(), nix::unistd::Uid::effective().as_raw());
+}
+
+#[test]
+fn a_folder_is_no_way_to_where_its_owner_may_not_write() {
+    let folder = Folder::new();
+    let (is_root, owner) = an_owner(&folder.0);
+    if !is_root {
+        // Only root can act for somebody who may less.
+        return;
+    }
+    let (hostile, secret) = (folder.0.join("hostile"), folder.0.join("secret"));
+    for (path, mode) in [(&hostile, 0o755), (&secret, 0o700)] {
+        fs::create_dir(path).expect("the folder is ours");
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).expect("it is ours");
+    }
+    fs::write(secret.join("client.pcapng"), "precious").expect("it is ours");
+    std::os::unix::fs::chown(&hostile, Some(owner.0), Some(owner.1)).expect("root may");
+    symlink(&secret, hostile.join("out")).expect("a new name");
+    for dir in ["out", "out/new"] {
+        let config = RecorderConfig { owner: Some(owner), ..config(Some(&hostile.join(dir))) };
+        let error = Recorder::create(config).err().expect("it must be refused").to_string();
+        assert!(error.contains(dir) && error.contains("the user with the number 65534 may not"), "{error}");
+        assert!(error.ends_with("choose another folder with --out") || error.ends_with("choose another with --out"));
+    }
+    let left: Vec<_> = fs::read_dir(&secret).expect("root may").collect();
+    assert_eq!(left.len(), 1, "nothing was made there");
+    assert_eq!(fs::read_to_string(secret.join("client.pcapng")).expect("root may"), "precious");
 }
 
 #[test]
