@@ -67,7 +67,7 @@ fn options(task: &RunTask, out: PathBuf) -> Options {
         out: Some(out),
         format: task.format,
         describe: Some(describe),
-        owner: RunAs::sudo_caller().map(|caller| (caller.uid, caller.gid)),
+        owner: RunAs::caller().map(|caller| (caller.uid, caller.gid)),
         ..Options::default()
     }
 }

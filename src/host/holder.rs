@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::socket::{AddressFamily, Shutdown, SockFlag, SockType, setsockopt, shutdown, socketpair, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
-use nix::unistd::Uid;
+use nix::unistd::{Uid, User};
 use serde::{Deserialize, Serialize};
 
 use super::doors;
@@ -48,14 +48,14 @@ pub struct HolderConfig {
     pub run_as: Option<RunAs>,
 }
 
-/// This binary; the system's hosts and resolv.conf; programs as the user who called sudo.
+/// This binary; the system's hosts and resolv.conf; programs as the user who became root.
 impl Default for HolderConfig {
     fn default() -> HolderConfig {
         HolderConfig {
             program: PathBuf::from(THIS_PROGRAM),
             hosts: Vec::new(),
             resolv_conf: None,
-            run_as: RunAs::sudo_caller(),
+            run_as: RunAs::caller(),
         }
     }
 }
@@ -70,12 +70,22 @@ pub struct RunAs {
 }
 
 impl RunAs {
-    /// The user who called sudo, if this process is root because of it: a lab folder may be a stranger's, so its
-    /// programs must not run as root.
-    pub fn sudo_caller() -> Option<RunAs> {
-        let number = |name: &str| env::var(name).ok()?.parse().ok();
-        let caller = RunAs { uid: number("SUDO_UID")?, gid: number("SUDO_GID")? };
-        (Uid::effective().is_root() && caller.uid != 0).then_some(caller)
+    /// The user who became root to start this process, through sudo, pkexec or doas: a lab folder may be a stranger's, so
+    /// its programs must not run as root, nor its captures be written as root. `None` for an ordinary user, and for root
+    /// itself.
+    pub fn caller() -> Option<RunAs> {
+        Uid::effective().is_root().then(|| RunAs::named_by(|name| env::var(name).ok())).flatten()
+    }
+
+    /// The caller by the variables of the three programs, the first that is set. sudo names user and group; pkexec only
+    /// the user, doas only the user's name, and then the group is that of the user's account.
+    fn named_by(variable: impl Fn(&str) -> Option<String>) -> Option<RunAs> {
+        let number = |name: &str| variable(name)?.parse().ok();
+        let of_account = |user: User| RunAs { uid: user.uid.as_raw(), gid: user.gid.as_raw() };
+        let by_sudo = || Some(RunAs { uid: number("SUDO_UID")?, gid: number("SUDO_GID")? });
+        let by_pkexec = || User::from_uid(Uid::from_raw(number("PKEXEC_UID")?)).ok()?.map(of_account);
+        let by_doas = || User::from_name(&variable("DOAS_USER")?).ok()?.map(of_account);
+        by_sudo().or_else(by_pkexec).or_else(by_doas).filter(|caller| caller.uid != 0)
     }
 }
 
@@ -241,6 +251,26 @@ mod tests {
         let error = Holder::start(HolderConfig::default()).map(drop).expect_err("there is no holder in it");
         assert_eq!(error, HolderError::NoEntry);
         assert!(error.to_string().contains("if let Some(code) = wireglass::host::holder_entry() { return code; }"));
+    }
+
+    #[test]
+    fn whoever_became_root_is_found_by_what_sudo_pkexec_and_doas_leave() {
+        let nobody = User::from_uid(Uid::from_raw(65_534)).expect("accounts can be read").expect("every Linux has it");
+        let account = RunAs { uid: 65_534, gid: nobody.gid.as_raw() };
+        let caller = |variables: &[(&str, &str)]| {
+            RunAs::named_by(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+        };
+        for (variables, expected) in [
+            (&[("SUDO_UID", "1000"), ("SUDO_GID", "100")][..], Some(RunAs { uid: 1000, gid: 100 })),
+            (&[("PKEXEC_UID", "65534")], Some(account)),
+            (&[("DOAS_USER", &nobody.name)], Some(account)),
+            (&[("SUDO_UID", "1000"), ("PKEXEC_UID", "65534")], Some(account)),
+            (&[("SUDO_UID", "0"), ("SUDO_GID", "0")], None),
+            (&[("PKEXEC_UID", "4000000000")], None),
+            (&[], None),
+        ] {
+            assert_eq!(caller(variables), expected, "{variables:?}");
+        }
     }
 
     #[test]
