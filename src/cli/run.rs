@@ -109,7 +109,8 @@ fn tell(task: &RunTask, terminal: Terminal, lab: &Definition, finished: &Finishe
     }
     let costs = story.costs(&style);
     if !costs.is_empty() {
-        writeln!(out, "{}\n{costs}", terminal.bold("What it cost"))?;
+        let heading = if all_kept(&finished.recorder) { "What it cost" } else { "What it cost, as far as it was kept" };
+        writeln!(out, "{}\n{costs}", terminal.bold(heading))?;
     }
     for failure in &finished.failures {
         writeln!(out, "step {} ({} on {}) failed: {}", failure.step, failure.program, failure.node, failure.reason)?;
@@ -226,6 +227,11 @@ impl Story<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether memory holds every packet and every event of the run.
+fn all_kept(recorder: &Recorder) -> bool {
+    recorder.journal().forgotten() == 0 && recorder.nodes().all(|vantage| recorder.not_kept(vantage.node) == 0)
 }
 
 /// A sentence about packets that are in the file only.
