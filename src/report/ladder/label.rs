@@ -55,8 +55,13 @@ pub(super) fn label(
         (None, Some(Network::Ipv6(ip))) => (Kind::Other, other("IPv6", ip.protocol, dissection.payload.len())),
         (None, None) => match dissection.ethernet {
             Some(ethernet) => {
-                let text = format!("Ethernet type 0x{:04x} len={}", ethernet.ether_type, dissection.frame_len);
-                (Kind::Other, vec![text, "Ethernet".to_owned()])
+                let name = match ethernet.ether_type {
+                    0x0800 => "IPv4".to_owned(),
+                    0x0806 => "ARP".to_owned(),
+                    0x86dd => "IPv6".to_owned(),
+                    other => format!("Ethernet type 0x{other:04x}"),
+                };
+                (Kind::Other, vec![format!("{name} len={}", dissection.frame_len), name])
             }
             None => (Kind::Other, vec![format!("unreadable len={}", dissection.frame_len), "unreadable".to_owned()]),
         },
@@ -77,8 +82,9 @@ fn fragment_labels(fragment: &Fragment, is_ipv4: bool) -> Vec<String> {
     let (version, protocol) = (if is_ipv4 { "IPv4" } else { "IPv6" }, fragment.protocol);
     vec![
         format!("{version} fragment id={id} {octets} of {protocol}"),
-        format!("fragment id={id} {octets} of {protocol}"),
-        format!("fragment {id} {octets}"),
+        format!("{protocol} fragment id={id} {octets}"),
+        format!("{protocol} fragment {id} {octets}"),
+        format!("{protocol} fragment {octets}"),
         format!("fragment {octets}"),
         "fragment".to_owned(),
     ]
@@ -218,7 +224,7 @@ fn icmpv4_meaning(icmp: &Icmp) -> Option<&'static str> {
         (3, 0 | 6 | 11) => Some("no router knows the way to that network"),
         (3, 1 | 7 | 12) => Some("that host does not answer its router"),
         (3, 2) => Some("that host does not speak this protocol"),
-        (3, 3) => Some("port unreachable: nobody listens"),
+        (3, 3) => Some("nobody listens there"),
         (3, 4) => Some("does not fit through a link on the way, and must not be cut"),
         (3, 9 | 10 | 13) => Some("a filter on the way forbids it"),
         (5, _) => Some("there is a shorter way"),
@@ -237,7 +243,7 @@ fn icmpv6_meaning(icmp: &Icmp) -> Option<&'static str> {
         (1, 0) => Some("no router knows the way there"),
         (1, 1 | 5 | 6) => Some("a filter on the way forbids it"),
         (1, 3) => Some("that host does not answer its router"),
-        (1, 4) => Some("port unreachable: nobody listens"),
+        (1, 4) => Some("nobody listens there"),
         (2, _) => Some("does not fit through a link on the way"),
         (3, 0) => Some("went through too many routers"),
         (3, _) => Some("not all pieces came in time"),

@@ -12,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::streams::Reading;
 use super::{Ladder, Side};
 use crate::packet::Dissection;
+use crate::packet::describe;
 use crate::packet::dissect::{Network, Transport};
 
 /// What stands left and right.
@@ -42,7 +43,10 @@ impl Columns {
     fn decided_by(ladder: &Ladder<'_>, counts: impl Fn(&Dissection) -> bool) -> Option<Columns> {
         let mut columns = None;
         for record in ladder.records {
-            let dissection = Dissection::of(record.medium, &record.bytes, record.wire_len);
+            let mut dissection = Dissection::of(record.medium, &record.bytes, record.wire_len);
+            if let Some(tcp) = describe::cut_tcp(&dissection, &record.bytes) {
+                dissection.transport = Some(Transport::Tcp(tcp));
+            }
             let Some((src, dst)) = dissection.addresses().filter(|_| counts(&dissection)) else {
                 continue;
             };

@@ -20,6 +20,8 @@ mod onlooker;
 mod rails;
 mod rows;
 mod story;
+#[cfg(test)]
+mod strangers;
 mod streams;
 #[cfg(test)]
 mod tests;

@@ -62,7 +62,7 @@ impl Onlooker {
             Some(Transport::Icmpv6(_)) => "ICMPv6",
             None => "transport",
         };
-        Some(Note::lost(format!("bad {name} checksum: whoever gets it drops it")))
+        Some(Note::lost(format!("bad {name} checksum")))
     }
 }
 
