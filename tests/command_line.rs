@@ -49,7 +49,7 @@ fn a_command_line_that_makes_no_sense_exits_with_2() {
         &["run"],
         &["run", "10", "--mode", "sim", "--door", "tun"],
         &["run", "10", "--seed", "x"],
-        &["list", "--width", "3"],
+        &["list", "--width", "0"],
     ] {
         let (code, out, err) = call(folder.path(), arguments);
         assert_eq!((code, out.as_str()), (Some(2), ""), "{arguments:?}: {err}");

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use smallvec::SmallVec;
 use tokio::sync::Notify;
 
-use super::node::{NodeHandle, Reporter, SharedWitness, report};
+use super::node::{NodeHandle, Reporter};
 use super::{Clock, node};
 use crate::capture::{Direction, Record, Remark, Witness};
 use crate::journal::{DropReason, Entry, Event, Impairment, NodeId, Why};
@@ -23,6 +23,9 @@ use crate::stack::Stack;
 use crate::time::Instant;
 
 type Remarks = SmallVec<[Remark; 1]>;
+
+/// Where a run's packets and events are told; shared by the driver and the applications.
+type SharedWitness = Arc<Mutex<Box<dyn Witness>>>;
 
 /// A network under construction, and then at work.
 pub struct World {
@@ -71,7 +74,7 @@ impl World {
     /// Adds a host with a userspace stack.
     pub fn add_stack(&mut self, stack: Box<dyn Stack>) -> NodeHandle {
         let node = self.next_id();
-        let handle = NodeHandle::new(node, stack, self.clock.clone(), self.doorbell.clone(), self.witness.clone());
+        let handle = NodeHandle::new(node, stack, self.clock.clone(), self.doorbell.clone(), self.reporter(node));
         self.nodes.push(Node { kind: Kind::Stack(handle.clone()), out: None, inbox: Vec::new() });
         handle
     }
@@ -96,10 +99,13 @@ impl World {
         }
     }
 
-    /// Reports events of `node` from outside the stacks: programs on a real kernel.
+    /// Reports events of `node` that its stack does not: those of programs.
     pub fn reporter(&self, node: NodeId) -> Reporter {
         let (witness, clock) = (self.witness.clone(), self.clock.clone());
-        Arc::new(move |event| report(&witness, &clock, node, event))
+        Arc::new(move |event| {
+            let entry = Entry { at: clock.now(), node, event };
+            witness.lock().unwrap_or_else(PoisonError::into_inner).event(entry);
+        })
     }
 
     pub(super) fn doorbell(&self) -> Arc<Notify> {
