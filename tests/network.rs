@@ -286,3 +286,64 @@ fn sixty_virtual_seconds_pass_in_a_moment() {
     // No bound on the time it took (that would be a timed test), but a real minute would be a broken clock.
     assert!(started.elapsed() < Duration::from_secs(30));
 }
+
+#[test]
+fn a_connection_left_half_closed_does_not_keep_the_run_from_ending() {
+    let ((), _) = pair(1, Medium::Ip, wire(), wire(), |a, b| async move {
+        let server = SocketAddr::new(address(2, false), 80);
+        let listener = TcpListener::bind(&b, server, 4).expect("the port is free");
+        let (opened, is_open) = tokio::sync::oneshot::channel();
+        tokio::task::spawn_local(async move {
+            let held = listener.accept().await.expect("a connection comes");
+            opened.send(()).expect("the test waits");
+            std::future::pending::<()>().await;
+            drop(held);
+        });
+        let mut stream = TcpStream::connect(&a, server).await.expect("the server listens");
+        is_open.await.expect("the server accepts");
+        stream.shutdown().await.expect("always possible");
+        // Both ends are still held when the programs end: FIN-WAIT-2 here, CLOSE-WAIT there, and no timer anywhere.
+        tokio::task::spawn_local(async move {
+            std::future::pending::<()>().await;
+            drop(stream);
+        });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    });
+}
+
+#[test]
+fn both_captures_share_the_bytes_of_a_packet() {
+    let (_, seen) = pair(1, Medium::Ip, wire(), wire(), |a, b| transfer(a, b, 10_000, false));
+    let sent = seen.packets.iter().filter(|(_, record)| record.direction == Direction::Out);
+    for (_, out) in sent {
+        let arrived = seen.packets.iter().find(|(_, r)| r.packet == out.packet && r.direction == Direction::In);
+        let (_, arrived) = arrived.expect("nothing is lost here");
+        assert_eq!(out.bytes.as_ptr(), arrived.bytes.as_ptr(), "no copy is made");
+    }
+}
+
+#[test]
+fn timers_of_programs_are_exact_beside_packets_between_milliseconds() {
+    let odd = || PipeConfig { delay: Duration::from_nanos(1_234_567), ..wire() };
+    let (woken, _) = pair(1, Medium::Ip, odd(), odd(), |a, b| async move {
+        let receiver = UdpSocket::bind(&b, SocketAddr::new(address(2, false), 53)).expect("the port is free");
+        let sender = UdpSocket::bind(&a, SocketAddr::new(address(1, false), 0)).expect("a port is free");
+        let to = receiver.local_addr().expect("it is bound");
+        let clock = b.clone();
+        let alarm = tokio::task::spawn_local(async move {
+            let mut woken = Vec::new();
+            for _ in 0..4 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                woken.push(clock.now().as_nanos());
+            }
+            woken
+        });
+        sender.send_to(b"x", to).await.expect("there is room");
+        receiver.recv_from(&mut [0; 8]).await.expect("the datagram comes");
+        let arrived = b.now().as_nanos();
+        // Begun between two milliseconds, a timer of tokio's rounds up to the next one.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        (alarm.await.expect("it ends"), arrived, b.now().as_nanos())
+    });
+    assert_eq!(woken, (vec![1_000_000, 2_000_000, 3_000_000, 4_000_000], 1_234_567, 7_000_000));
+}

@@ -5,10 +5,9 @@ use std::net::IpAddr;
 
 use crate::capture::Direction;
 use crate::journal::{Impairment, NodeId};
-use crate::packet::PacketId;
 use crate::packet::checksum;
 use crate::packet::dissect::ETHERNET_HEADER;
-use crate::packet::{Medium, dissect::Tcp};
+use crate::packet::{Medium, PacketId};
 
 use super::evidence::{Evidence, Frame, LinkSource};
 use super::judge::frame_filter;
@@ -29,7 +28,7 @@ pub struct Integrity {
 pub fn integrity(evidence: &Evidence<'_>, lab: Integrity) -> Vec<Verdict> {
     let [checksums, mtu, drops, handshake, resets] = INTEGRITY_IDS;
     vec![
-        each_frame(evidence, checksums, "Every checksum is good", "a bad checksum", &bad_checksums(evidence)),
+        checksums_good(evidence, checksums),
         each_frame(evidence, mtu, "No packet is longer than its link's MTU", "over the MTU", &over_mtu(evidence)),
         drops_explained(evidence, drops),
         each_frame(
@@ -44,7 +43,7 @@ pub fn integrity(evidence: &Evidence<'_>, lab: Integrity) -> Vec<Verdict> {
             resets,
             "No connection is reset that should live",
             "a reset that the lab does not speak of",
-            &if lab.expects_resets { Vec::new() } else { matching_tcp(evidence, |tcp| tcp.flags.rst()) },
+            &if lab.expects_resets { Vec::new() } else { untimely_resets(evidence) },
         ),
     ]
 }
@@ -52,14 +51,16 @@ pub fn integrity(evidence: &Evidence<'_>, lab: Integrity) -> Vec<Verdict> {
 /// A frame that breaks a rule: where it was seen, and its number there.
 type Culprit = (NodeId, u64);
 
-/// Passes when there are no culprits, and shows those of the first node that has some.
+/// Passes when there are no culprits among the packets, and shows those of the first node that has some.
 fn each_frame(evidence: &Evidence<'_>, id: &str, that: &str, wrong: &str, culprits: &[Culprit]) -> Verdict {
     let looked_at: usize = evidence.nodes.iter().filter_map(|node| node.frames.as_ref()).map(Vec::len).sum();
     let vantage = culprits.first().map_or(NodeId(0), |(node, _)| *node);
     let packets: Vec<u64> = culprits.iter().filter(|(node, _)| *node == vantage).map(|(_, number)| *number).collect();
-    let (outcome, measured) = match culprits.len() {
-        0 => (Outcome::Pass, format!("{looked_at} packets looked at")),
-        count => (Outcome::Fail, format!("{count} of {looked_at} packets: {wrong}")),
+    let (outcome, measured) = match (culprits.len(), evidence.any_cut()) {
+        (0, Some(cut)) => (Outcome::Unknown, cut),
+        (0, None) if looked_at == 0 => (Outcome::Unknown, "nothing was captured".to_owned()),
+        (0, None) => (Outcome::Pass, format!("{looked_at} packets looked at")),
+        (count, _) => (Outcome::Fail, format!("{count} of {looked_at} packets: {wrong}")),
     };
     Verdict {
         id: id.to_owned(),
@@ -73,6 +74,20 @@ fn each_frame(evidence: &Evidence<'_>, id: &str, that: &str, wrong: &str, culpri
     }
 }
 
+/// Nobody can say.
+fn unknown(evidence: &Evidence<'_>, id: &str, that: &str, measured: String) -> Verdict {
+    Verdict {
+        id: id.to_owned(),
+        that: that.to_owned(),
+        outcome: Outcome::Unknown,
+        measured,
+        packets: Vec::new(),
+        vantage: evidence.node_name(NodeId(0)).to_owned(),
+        filter: None,
+        hint: None,
+    }
+}
+
 fn nodes<'e, 'a>(evidence: &'e Evidence<'a>) -> impl Iterator<Item = (NodeId, &'e [Frame<'a>])> {
     (0_u16..)
         .map(NodeId)
@@ -80,12 +95,14 @@ fn nodes<'e, 'a>(evidence: &'e Evidence<'a>) -> impl Iterator<Item = (NodeId, &'
         .filter_map(|(id, node)| node.frames.as_deref().map(|frames| (id, frames)))
 }
 
-fn matching_tcp(evidence: &Evidence<'_>, is: impl Fn(&Tcp) -> bool) -> Vec<Culprit> {
-    nodes(evidence)
-        .flat_map(|(node, frames)| frames.iter().map(move |frame| (node, frame)))
-        .filter(|(_, frame)| frame.dissection.tcp().is_some_and(&is))
-        .map(|(node, frame)| (node, frame.number))
-        .collect()
+fn checksums_good(evidence: &Evidence<'_>, id: &str) -> Verdict {
+    let that = "Every checksum is good";
+    let culprits = bad_checksums(evidence);
+    match evidence.forgotten() {
+        // A forgotten line may say that a link has corrupted them.
+        Some(forgotten) if !culprits.is_empty() => unknown(evidence, id, that, forgotten),
+        Some(_) | None => each_frame(evidence, id, that, "a bad checksum", &culprits),
+    }
 }
 
 /// Frames with a bad checksum that no link has corrupted. One that a capture cut short cannot be judged.
@@ -135,6 +152,29 @@ fn without_syn(evidence: &Evidence<'_>) -> Vec<Culprit> {
     culprits
 }
 
+/// Resets of connections that had not ended. When both ends have sent their FIN, there is nothing left to lose: a copy
+/// that a busy machine makes late still meets an end that has forgotten the connection, and is answered by a reset
+/// (RFC 9293 §3.10.7.1).
+fn untimely_resets(evidence: &Evidence<'_>) -> Vec<Culprit> {
+    let mut culprits = Vec::new();
+    for (node, frames) in nodes(evidence) {
+        let mut ended: HashMap<_, HashSet<_>> = HashMap::new();
+        for frame in frames {
+            let Some((tcp, conversation)) = frame.dissection.tcp().zip(conversation(frame)) else { continue };
+            let ended_by = ended.entry(conversation).or_default();
+            if tcp.flags.syn() {
+                ended_by.clear();
+            } else if tcp.flags.fin() {
+                ended_by.insert((frame.dissection.addresses().map(|(src, _)| src), tcp.src_port));
+            }
+            if tcp.flags.rst() && ended_by.len() < 2 {
+                culprits.push((node, frame.number));
+            }
+        }
+    }
+    culprits
+}
+
 /// The two ends of a conversation, the same for both directions.
 fn conversation(frame: &Frame<'_>) -> Option<[(IpAddr, u16); 2]> {
     let ((src, dst), (src_port, dst_port)) = frame.dissection.addresses().zip(frame.dissection.ports())?;
@@ -147,20 +187,14 @@ fn conversation(frame: &Frame<'_>) -> Option<[(IpAddr, u16); 2]> {
 /// way when the run ended.
 fn drops_explained(evidence: &Evidence<'_>, id: &str) -> Verdict {
     let that = "Every packet that was lost has its cause".to_owned();
-    let unknown = |measured: String| Verdict {
-        id: id.to_owned(),
-        that: that.clone(),
-        outcome: Outcome::Unknown,
-        measured,
-        packets: Vec::new(),
-        vantage: evidence.node_name(NodeId(0)).to_owned(),
-        filter: None,
-        hint: None,
-    };
     let explained = match evidence.packets_impaired(Impairment::is_drop) {
-        Ok(explained) if evidence.is_complete => explained,
-        Ok(_) => return unknown("the journal has forgotten its oldest lines".to_owned()),
-        Err(missing) => return unknown(missing),
+        // Without all packets of the receiver nobody can say what never arrived, nor without all lines why.
+        Ok(explained) => evidence.any_cut().or_else(|| evidence.forgotten()).map_or(Ok(explained), Err),
+        Err(missing) => Err(missing),
+    };
+    let explained = match explained {
+        Ok(explained) => explained,
+        Err(missing) => return unknown(evidence, id, &that, missing),
     };
     let culprits: Vec<Culprit> = evidence.links.iter().flat_map(|link| vanished(evidence, link, &explained)).collect();
     each_frame(evidence, id, &that, "sent, never arrived, and no cause is told", &culprits)

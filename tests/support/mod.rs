@@ -44,10 +44,19 @@ impl Drop for Folder {
 pub(crate) fn wireglass(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wireglass"));
     command.args(arguments).current_dir(folder);
-    for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "SUDO_UID", "SUDO_GID"] {
+    for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "SUDO_UID", "SUDO_GID", "PKEXEC_UID", "DOAS_USER"] {
         command.env_remove(variable);
     }
     command
+}
+
+/// Copies a program, for users to whom the build folder is closed.
+///
+/// Another program does it: this process forks in other threads, and a child that holds the new file open for writing,
+/// if only until it becomes a program, lets nobody run it (`ETXTBSY`).
+pub(crate) fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp").args([from, to]).status().expect("every system has cp");
+    assert!(status.success(), "{} can be copied to {}", from.display(), to.display());
 }
 
 /// What it printed, as text.

@@ -54,6 +54,8 @@ pub(super) fn run(lab: &Definition, options: &Options) -> Result<Finished, RunEr
     let (outcome, ended) = live::run(setup, patience)?;
     // Every process and interface of the run is gone before anybody reads its results.
     drop(holder);
+    // A door that failed leaves what was seen until then, and that is judged like any other run.
+    let outcome = outcome.unwrap_or_else(|error| steps::Outcome::broken_off(&error));
     let finished = setting.finish(&recorder, ended, outcome)?;
     Ok(Finished { note, door, ..finished })
 }
@@ -83,11 +85,11 @@ impl Kernels {
         if let Some(program) = &options.holder {
             config.program.clone_from(program);
         }
-        let holder = Holder::start(config).map_err(RunError::NotLive)?;
+        let holder = Holder::start(config).map_err(RunError::of_holder)?;
         let mut door = options.door;
         let mut nodes = Vec::new();
         for (id, node) in kernels {
-            let (linux, opened) = holder.add_node(setup(lab, id, node, door)).map_err(RunError::NotLive)?;
+            let (linux, opened) = holder.add_node(setup(lab, id, node, door)).map_err(RunError::of_holder)?;
             // One medium for the whole network: what opened for the first opens for the rest.
             door = Some(linux.door_kind());
             nodes.push((id, linux, opened));

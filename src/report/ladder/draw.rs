@@ -10,12 +10,12 @@ use std::time::Duration;
 use super::super::Style;
 use super::super::text::{Line, Paint, clean, count, shorten, width, wrap};
 use super::fold::{Fold, Item, SILENCE};
+use super::lanes::{Columns, endpoint};
 use super::note::Note;
 use super::rails::{ASCII, Glyphs, Rails, UNICODE};
 use super::rows::{End, Row, Wire};
 use super::streams::Opened;
 use super::{Ends, Ladder, Lane, Side};
-use crate::packet::Dissection;
 use crate::time::Instant;
 
 /// Draws a whole ladder.
@@ -30,12 +30,12 @@ struct Drawing {
     out: String,
 }
 
-pub(super) fn draw(ladder: &Ladder<'_>, items: &[Item], style: Style) -> String {
+pub(super) fn draw(ladder: &Ladder<'_>, columns: Columns, items: &[Item], style: Style) -> String {
     if items.is_empty() {
         return "no packets\n".to_owned();
     }
     let mut drawing = Drawing::new(ladder, items, style);
-    drawing.heading(ladder);
+    drawing.heading(ladder, columns);
     let mut before: Option<Instant> = None;
     for item in items {
         let (from, to) = item.span();
@@ -87,8 +87,8 @@ impl Drawing {
         line
     }
 
-    fn heading(&mut self, ladder: &Ladder<'_>) {
-        let (left, right) = names(ladder);
+    fn heading(&mut self, ladder: &Ladder<'_>, columns: Columns) {
+        let (left, right) = columns.names(ladder);
         let room = self.rails.columns / 2 - 1;
         let left = shorten(&clean(&left, self.style), room, self.style);
         let right = shorten(&clean(&right, self.style), room, self.style);
@@ -107,6 +107,11 @@ impl Drawing {
     fn row(&mut self, row: &Row, ladder: &Ladder<'_>) {
         if let Some((connection, opened)) = &row.opened {
             self.connection(*connection, *opened, ladder);
+        }
+        if let Some(heading) = &row.heading {
+            let mut line = Line::default();
+            line.push(Paint::Bold, shorten(&clean(heading, self.style), self.style.columns(), self.style));
+            self.emit(&line);
         }
         let number = row.number.map_or(String::new(), |number| number.to_string());
         let mut line = self.margin(&number, &seconds(row.at, self.start));
@@ -236,26 +241,6 @@ impl Drawing {
     }
 }
 
-/// The names above the rails; those of the hosts of the first packet in a stranger's capture.
-fn names(ladder: &Ladder<'_>) -> (String, String) {
-    if let Some(ends) = ladder.ends {
-        return (ends.left.name.to_owned(), ends.right.name.to_owned());
-    }
-    let mut records = ladder.records.iter();
-    let addresses =
-        records.find_map(|record| Dissection::of(record.medium, &record.bytes, record.wire_len).addresses());
-    let name = |address| (ladder.name_of)(address).unwrap_or_else(|| format!("{address}"));
-    addresses.map_or_else(Default::default, |(left, right)| (name(left), name(right)))
-}
-
-/// `client:49152`, `10.0.0.1:80`, `[fd00::1]:80`
-fn endpoint(end: SocketAddr, ladder: &Ladder<'_>) -> String {
-    match (ladder.name_of)(end.ip()) {
-        Some(name) => format!("{name}:{}", end.port()),
-        None => end.to_string(),
-    }
-}
-
 /// Seconds since `start` with six decimals; negative before it.
 fn seconds(at: Instant, start: Instant) -> String {
     let sign = if at < start { "-" } else { "" };
@@ -263,13 +248,20 @@ fn seconds(at: Instant, start: Instant) -> String {
     format!("{sign}{}.{:06}", span.as_secs(), span.subsec_micros())
 }
 
-/// A span in the unit that suits it: `1.000 s`, `12.345 ms`, `87 µs`.
+/// A span in the unit that suits it: seconds to the millisecond, less to three digits: `1.000 s`, `12.3 ms`, `87 µs`.
 fn span_text(span: Duration) -> String {
-    let micros = span.as_micros();
-    match micros {
-        0..1_000 => format!("{micros} µs"),
-        1_000..1_000_000 => format!("{}.{:03} ms", micros / 1_000, micros % 1_000),
-        _ => format!("{}.{:03} s", micros / 1_000_000, micros / 1_000 % 1_000),
+    let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+    let millis = nanos as f64 / 1e6;
+    // Each unit ends where rounding would reach the next: 999.9 ms is 1.000 s and not 1000 ms.
+    match nanos {
+        0..999_500 => format!("{} µs", (nanos + 500) / 1_000),
+        999_500..9_995_000 => format!("{millis:.2} ms"),
+        9_995_000..99_950_000 => format!("{millis:.1} ms"),
+        99_950_000..999_500_000 => format!("{millis:.0} ms"),
+        _ => {
+            let millis = nanos.saturating_add(500_000) / 1_000_000;
+            format!("{}.{:03} s", millis / 1_000, millis % 1_000)
+        }
     }
 }
 
@@ -279,6 +271,31 @@ impl<'a> Ends<'a> {
         match side {
             Side::Left => self.left,
             Side::Right => self.right,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_rounded_to_what_a_reader_can_use() {
+        let cases = [
+            (0, "0 µs"),
+            (87_499, "87 µs"),
+            (999_600, "1.00 ms"),
+            (1_234_567, "1.23 ms"),
+            (12_345_678, "12.3 ms"),
+            (99_960_000, "100 ms"),
+            (123_456_789, "123 ms"),
+            (999_400_000, "999 ms"),
+            (999_999_000, "1.000 s"),
+            (1_061_499_000, "1.061 s"),
+            (61_000_500_000, "61.001 s"),
+        ];
+        for (nanos, text) in cases {
+            assert_eq!(span_text(Duration::from_nanos(nanos)), text);
         }
     }
 }
