@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use super::support::{Folder, printed, skip, wireglass};
+use super::support::{Folder, copy, printed, skip, wireglass};
 
 /// Two Ethernet frames in the old format: an ARP request, and a TCP SYN from 10.0.0.1:40000 to 10.0.0.2:80.
 fn capture() -> Vec<u8> {
@@ -49,7 +49,7 @@ fn a_command_line_that_makes_no_sense_exits_with_2() {
         &["run"],
         &["run", "10", "--mode", "sim", "--door", "tun"],
         &["run", "10", "--seed", "x"],
-        &["list", "--width", "3"],
+        &["list", "--width", "0"],
     ] {
         let (code, out, err) = call(folder.path(), arguments);
         assert_eq!((code, out.as_str()), (Some(2), ""), "{arguments:?}: {err}");
@@ -161,7 +161,7 @@ fn the_doctor_serves_a_user_without_privileges() {
     let folder = Folder::new();
     // The build folder may be closed to others.
     let binary = folder.path().join("wireglass");
-    fs::copy(env!("CARGO_BIN_EXE_wireglass"), &binary).expect("the binary can be copied");
+    copy(Path::new(env!("CARGO_BIN_EXE_wireglass")), &binary);
     let output = std::process::Command::new(&binary)
         .args(["doctor", "--json"])
         .current_dir(folder.path())

@@ -597,7 +597,7 @@ fn every_field_of_a_description_is_one_that_tshark_knows() {
     let known = String::from_utf8(output.stdout).expect("tshark prints text");
     let known: BTreeSet<&str> = known.lines().filter_map(|line| line.split('\t').nth(2)).collect();
     let frames: Vec<Frame> = v4_frames().into_iter().chain(v6_frames()).collect();
-    let described = frames.iter().flat_map(|frame| layers(Medium::Ethernet, &frame.bytes));
+    let described = frames.iter().flat_map(|frame| layers(Medium::Ethernet, &frame.bytes, frame.bytes.len()));
     let named: BTreeSet<&str> = described.flat_map(|layer| layer.fields).filter_map(|field| field.filter).collect();
     let unknown: Vec<&&str> = named.difference(&known).collect();
     assert!(unknown.is_empty() && named.len() > 60, "unknown to tshark: {unknown:?}; named: {}", named.len());

@@ -286,3 +286,38 @@ fn sixty_virtual_seconds_pass_in_a_moment() {
     // No bound on the time it took (that would be a timed test), but a real minute would be a broken clock.
     assert!(started.elapsed() < Duration::from_secs(30));
 }
+
+#[test]
+fn a_connection_left_half_closed_does_not_keep_the_run_from_ending() {
+    let ((), _) = pair(1, Medium::Ip, wire(), wire(), |a, b| async move {
+        let server = SocketAddr::new(address(2, false), 80);
+        let listener = TcpListener::bind(&b, server, 4).expect("the port is free");
+        let (opened, is_open) = tokio::sync::oneshot::channel();
+        tokio::task::spawn_local(async move {
+            let held = listener.accept().await.expect("a connection comes");
+            opened.send(()).expect("the test waits");
+            std::future::pending::<()>().await;
+            drop(held);
+        });
+        let mut stream = TcpStream::connect(&a, server).await.expect("the server listens");
+        is_open.await.expect("the server accepts");
+        stream.shutdown().await.expect("always possible");
+        // Both ends are still held when the programs end: FIN-WAIT-2 here, CLOSE-WAIT there, and no timer anywhere.
+        tokio::task::spawn_local(async move {
+            std::future::pending::<()>().await;
+            drop(stream);
+        });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    });
+}
+
+#[test]
+fn both_captures_share_the_bytes_of_a_packet() {
+    let (_, seen) = pair(1, Medium::Ip, wire(), wire(), |a, b| transfer(a, b, 10_000, false));
+    let sent = seen.packets.iter().filter(|(_, record)| record.direction == Direction::Out);
+    for (_, out) in sent {
+        let arrived = seen.packets.iter().find(|(_, r)| r.packet == out.packet && r.direction == Direction::In);
+        let (_, arrived) = arrived.expect("nothing is lost here");
+        assert_eq!(out.bytes.as_ptr(), arrived.bytes.as_ptr(), "no copy is made");
+    }
+}

@@ -613,7 +613,7 @@ fn integrity_is_open_where_packets_were_not_kept_unless_it_is_broken() {
     for verdict in integrity(&run.evidence(), Integrity::default()) {
         assert_eq!((verdict.outcome, verdict.measured.as_str()), (Outcome::Unknown, CUT), "{}", verdict.id);
     }
-    run.client.push(record(10, 1090, Direction::In, back("RA", 501, 401, 1461)));
+    run.client.insert(3, record(10, 40, Direction::In, back("RA", 501, 401, 1461)));
     assert_eq!(run.integrity("within-mtu").outcome, Outcome::Fail);
     assert_eq!(run.integrity("no-unexplained-reset").outcome, Outcome::Fail);
     assert_eq!(run.integrity("drops-explained").outcome, Outcome::Unknown);
@@ -695,10 +695,23 @@ fn a_connection_that_begins_without_a_syn_is_found() {
 #[test]
 fn a_reset_needs_a_lab_that_speaks_of_it() {
     let mut run = Run::new();
-    run.client.push(record(10, 1090, Direction::In, back("RA", 501, 401, 0)));
-    assert_eq!(run.integrity("no-unexplained-reset").packets, [10]);
+    // Without its FIN, the client would have gone on.
+    run.client.remove(7);
+    run.client.push(record(10, 1090, Direction::In, back("RA", 501, 400, 0)));
+    assert_eq!(run.integrity("no-unexplained-reset").packets, [9]);
     let expecting = integrity(&run.evidence(), Integrity { expects_resets: true });
     assert!(expecting.iter().all(|verdict| verdict.outcome == Outcome::Pass || verdict.id == "drops-explained"));
+}
+
+#[test]
+fn a_reset_harms_no_connection_that_both_ends_have_ended() {
+    let mut run = Run::new();
+    // A late copy of the FIN has met a server that has forgotten the connection.
+    run.client.push(record(10, 1090, Direction::In, back("R", 501, 0, 0)));
+    assert_eq!(run.integrity("no-unexplained-reset").outcome, Outcome::Pass);
+    run.client.push(record(11, 1091, Direction::Out, there("S", 900, 0, 0)));
+    run.client.push(record(12, 1092, Direction::In, back("RA", 0, 901, 0)));
+    assert_eq!(run.integrity("no-unexplained-reset").packets, [12], "the same ports, but a new connection");
 }
 
 #[test]

@@ -46,7 +46,7 @@ const SHOW_EXAMPLES: &str = "\
 Examples:
   wireglass show captures/10-three-way-handshake/client.pcapng
   wireglass show mine.pcap --layers    every header of every layer, field by field
-  wireglass show mine.pcap --json | jq '.packets[0].layers'
+  wireglass show mine.pcap --layers --json | jq '.packets[0].layers'
 
 Any pcap or pcapng file of Ethernet or IP packets will do. What can be read of a damaged file is shown.
 
@@ -78,9 +78,9 @@ pub(super) struct LooksArguments {
     /// Colour; auto is on for terminals, and honours NO_COLOR and CLICOLOR.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(super) color: ColorChoice,
-    /// Columns to use [default: the terminal's, 80 to 140; 100 for files and pipes].
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(80..=140))]
-    pub(super) width: Option<u16>,
+    /// Columns to use, at least 80 and at most 140 [default: the terminal's; 100 for files and pipes].
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) width: Option<u32>,
     /// Draw with ASCII characters only.
     #[arg(long, global = true)]
     pub(super) ascii: bool,

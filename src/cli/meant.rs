@@ -26,7 +26,7 @@ pub(super) struct Meant {
 pub(super) struct Appearance {
     /// Colour; `None` leaves it to the terminal and the environment.
     pub(super) colour: Option<bool>,
-    /// Columns; `None` leaves it to the terminal.
+    /// Columns, more than 0; `None` leaves it to the terminal.
     pub(super) width: Option<usize>,
     /// ASCII characters only.
     pub(super) ascii: bool,
@@ -129,7 +129,7 @@ impl Appearance {
             ColorChoice::Always => Some(true),
             ColorChoice::Never => Some(false),
         };
-        Appearance { colour, width: typed.width.map(usize::from), ascii: typed.ascii }
+        Appearance { colour, width: typed.width.map(|width| width as usize), ascii: typed.ascii }
     }
 }
 
@@ -243,7 +243,11 @@ mod tests {
     }
 
     #[test]
-    fn a_width_that_no_ladder_fits_is_a_usage_error() {
-        assert_eq!(meant("wireglass list --width 20").expect_err("too narrow").exit_code(), 2);
+    fn a_width_that_is_none_is_a_usage_error() {
+        for width in ["0", "-1", "wide", "80.5"] {
+            let error = meant(&format!("wireglass list --width={width}")).expect_err(width);
+            assert_eq!(error.exit_code(), 2, "{width}");
+        }
+        assert_eq!(meant("wireglass list --width 200").expect("a terminal may be so wide").appearance.width, Some(200));
     }
 }

@@ -113,7 +113,11 @@ fn tell(task: &RunTask, terminal: Terminal, lab: &Definition, finished: &Finishe
         writeln!(out, "{}\n{costs}", terminal.bold(heading))?;
     }
     for failure in &finished.failures {
-        writeln!(out, "step {} ({} on {}) failed: {}", failure.step, failure.program, failure.node, failure.reason)?;
+        let StepFailure { step, node, program, reason } = failure;
+        match step {
+            0 => writeln!(out, "{program} failed: {reason}")?,
+            _ => writeln!(out, "step {step} ({program} on {node}) failed: {reason}")?,
+        }
     }
     writeln!(out, "{}", terminal.bold("Checks"))?;
     let lines: Vec<VerdictLine> = finished.verdicts.iter().map(verdict_line).collect();

@@ -3,7 +3,7 @@
 //! A capture is a stranger's file. What could be read of it is shown, then what is wrong with the rest is said.
 
 use std::collections::HashMap;
-use std::io::Write as _;
+use std::io::{BufReader, Read, Write as _};
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -47,19 +47,28 @@ pub(super) fn show(task: &ShowTask, terminal: &Terminal) -> Result<Outcome, Fail
 }
 
 impl Capture {
-    /// Reads as much of `file` as can be read.
+    /// Reads as much of `file` as can be read; `-` is the standard input.
     fn read(file: &Path) -> Result<Capture, Failure> {
+        if file == Path::new("-") {
+            let stdin = BufReader::with_capacity(1 << 18, std::io::stdin().lock());
+            return Capture::of("standard input", Reader::new(stdin));
+        }
+        Capture::of(&file.display().to_string(), Reader::open(file))
+    }
+
+    /// Reads a capture to its end, and not beyond [`LIMIT`] packets. `name`: where it comes from, for messages.
+    fn of<R: Read>(name: &str, opened: Result<Reader<R>, ReadError>) -> Result<Capture, Failure> {
         let sentence = |error: &ReadError| match error {
-            ReadError::Io { offset: 0, source } => format!("{} cannot be read: {source}", file.display()),
-            error => format!("{}: {error}", file.display()),
+            ReadError::Io { offset: 0, source } => format!("{name} cannot be read: {source}"),
+            error => format!("{name}: {error}"),
         };
-        let mut reader = Reader::open(file).map_err(|error| Failure::Input(sentence(&error)))?;
+        let mut reader = opened.map_err(|error| Failure::Input(sentence(&error)))?;
         let mut foreign = Vec::new();
         let (mut problem, mut is_damaged) = (None, false);
         for next in &mut reader {
             match next {
                 Ok(_) if foreign.len() == LIMIT => {
-                    problem = Some(format!("{}: only its first {LIMIT} packets are shown", file.display()));
+                    problem = Some(format!("{name}: only its first {LIMIT} packets are shown"));
                     break;
                 }
                 Ok(record) => foreign.push(record),
@@ -210,9 +219,13 @@ impl<'a> Document<'a> {
 
 impl PacketDocument {
     fn of(number: u64, record: &Record, with_layers: bool) -> PacketDocument {
-        let layers = describe::layers(record.medium, &record.bytes);
+        let layers = describe::layers(record.medium, &record.bytes, record.wire_len);
         // The innermost header says most about a packet.
-        let summary = layers.iter().rev().find(|layer| layer.name != "Payload").map(|layer| layer.summary.clone());
+        let summary = layers
+            .iter()
+            .rev()
+            .find(|layer| !matches!(layer.name, "Payload" | "Cut"))
+            .map(|layer| layer.summary.clone());
         PacketDocument {
             number,
             at: record.at,

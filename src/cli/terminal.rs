@@ -49,7 +49,7 @@ impl Terminal {
         Terminal {
             is_terminal,
             colour: appearance.colour.unwrap_or_else(|| wants_colour(is_terminal, &set)),
-            width: appearance.width.unwrap_or_else(|| fitting_width(columns)),
+            width: fitting_width(appearance.width.or(columns)),
             // A file is read anywhere; only a terminal that says it has no UTF-8 is believed.
             unicode: !appearance.ascii && (!is_terminal || has_utf8(&set)),
         }
@@ -164,11 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn the_terminals_width_is_kept_between_80_and_140() {
+    fn the_width_is_kept_between_80_and_140_also_when_it_is_asked_for() {
         for (columns, width) in [(None, 100), (Some(60), 80), (Some(96), 96), (Some(300), 140)] {
             assert_eq!(fitting_width(columns), width, "{columns:?}");
         }
-        assert_eq!(decide(Appearance { width: Some(133), ..PLAIN }, true, &[]).width, 133);
+        for (asked, width) in [(1, 80), (133, 133), (200, 140)] {
+            assert_eq!(decide(Appearance { width: Some(asked), ..PLAIN }, true, &[]).width, width);
+        }
     }
 
     #[test]

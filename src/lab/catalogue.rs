@@ -25,6 +25,9 @@ pub struct Entry {
     pub guide: String,
 }
 
+/// Letters that a part of a name must have to be looked for.
+const SHORTEST_PART: usize = 3;
+
 /// The labs of this repository, as they were when the binary was built.
 #[cfg(feature = "cli")]
 static BUILT_IN: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/labs");
@@ -70,13 +73,14 @@ impl Catalogue {
         &self.entries
     }
 
-    /// The lab that `name` means: a number (`20`), a name (`rto-backoff`), both (`20-rto-backoff`), or the path of a
-    /// folder or of a `lab.toml`.
+    /// The lab that `name` means: a number (`20`), a name (`rto-backoff`), both (`20-rto-backoff`), a word or a part that
+    /// only one lab's name has (`rto`), or the path of a folder or of a `lab.toml`.
     ///
     /// A path is what has a slash, or ends in `.toml`, or is `.`; anything else is looked up in the catalogue.
     ///
     /// # Errors
-    /// [`LabError::Unknown`] with the closest names; what [`Definition::load`] says about the file.
+    /// [`LabError::Unknown`] with the closest names, [`LabError::Several`] when more than one lab's name has the part or
+    /// when it is the name of a theme; what [`Definition::load`] says about the file.
     pub fn find(&self, name: &str) -> Result<Definition, LabError> {
         if name.contains('/') || name.ends_with(".toml") || matches!(name, "." | "..") {
             return Definition::load(Path::new(name));
@@ -85,24 +89,60 @@ impl Catalogue {
             Some(entry) => Definition::parse(&entry.file, &entry.text),
             // A folder beside us needs no `./`, as long as no lab of ours has its name.
             None if Path::new(name).join("lab.toml").is_file() => Definition::load(Path::new(name)),
-            None => Err(self.unknown(name)),
+            None => self.find_by_part(name),
         }
     }
 
-    /// Names the labs whose number, words or whole name are like `name`; if none is, the three that come closest, since
-    /// somebody who is far off needs a hint even more.
+    fn find_by_part(&self, part: &str) -> Result<Definition, LabError> {
+        let several = |what, labs: Vec<&Entry>| {
+            Err(LabError::Several {
+                name: part.to_owned(),
+                what,
+                labs: labs.iter().map(|entry| entry.id.clone()).collect(),
+            })
+        };
+        let of_theme = self.matching(|entry| part == entry.theme || part == without_number(&entry.theme));
+        if !of_theme.is_empty() {
+            return several("is a theme; its labs are", of_theme);
+        }
+        match self.having(part).as_slice() {
+            [] => Err(self.unknown(part)),
+            [one] => Definition::parse(&one.file, &one.text),
+            more => several("is part of several names:", more.to_vec()),
+        }
+    }
+
+    /// The labs whose names have `part` as a whole word, else those that have it anywhere.
+    fn having(&self, part: &str) -> Vec<&Entry> {
+        // A number is exact or wrong, and two letters are a slip rather than a part.
+        if part.len() < SHORTEST_PART || part.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Vec::new();
+        }
+        let as_word = self.matching(|entry| entry.has_word(part));
+        if as_word.is_empty() { self.matching(|entry| entry.words().contains(part)) } else { as_word }
+    }
+
+    fn matching(&self, wanted: impl Fn(&Entry) -> bool) -> Vec<&Entry> {
+        self.entries.iter().filter(|entry| wanted(entry)).collect()
+    }
+
+    /// Names the labs whose number, words or whole name are like `name`, first those that contain it; if none is, the
+    /// three that come closest, since somebody who is far off needs a hint even more.
     fn unknown(&self, name: &str) -> LabError {
-        let names = self.entries.iter().flat_map(|entry| [entry.id.as_str(), entry.number(), entry.words()]);
-        let mut ids: Vec<String> = Vec::new();
+        let names = self.entries.iter().flat_map(|entry| {
+            [entry.id.as_str(), entry.number(), entry.words()].into_iter().chain(entry.words().split('-'))
+        });
+        let containing = self.matching(|entry| entry.id.contains(name));
+        let mut ids: Vec<String> = containing.iter().map(|entry| entry.id.clone()).collect();
         let mut alike = closest(name, names.clone());
         if alike.is_empty() {
             alike = ranked(name, names).into_iter().map(|(_, known)| known).collect();
         }
         for alike in alike {
-            let entry = self.entries.iter().find(|entry| entry.answers_to(alike));
-            let id = entry.map_or(alike, |entry| entry.id.as_str());
-            if !ids.iter().any(|other| other == id) {
-                ids.push(id.to_owned());
+            for entry in self.matching(|entry| entry.answers_to(alike) || entry.has_word(alike)) {
+                if !ids.contains(&entry.id) {
+                    ids.push(entry.id.clone());
+                }
             }
         }
         ids.truncate(3);
@@ -113,7 +153,11 @@ impl Catalogue {
 impl Entry {
     /// The name without its number.
     fn words(&self) -> &str {
-        self.id.split_once('-').map_or(self.id.as_str(), |(_, words)| words)
+        without_number(&self.id)
+    }
+
+    fn has_word(&self, wanted: &str) -> bool {
+        self.words().split('-').any(|word| word == wanted)
     }
 
     fn number(&self) -> &str {
@@ -143,6 +187,11 @@ fn built_in_entries() -> Vec<Entry> {
         }
     }
     entries
+}
+
+/// `rto-backoff` of `20-rto-backoff`.
+fn without_number(name: &str) -> &str {
+    name.split_once('-').map_or(name, |(_, words)| words)
 }
 
 fn name_of(path: &Path) -> String {
@@ -196,6 +245,43 @@ mod tests {
             "there is no lab `rto-bakcoff` (did you mean `20-rto-backoff`?); `wireglass list` shows all of them"
         );
         assert!(told("zzz").contains("(did you mean `"), "far off, and still a hint");
+        assert!(told("losss").contains("(did you mean `14-tcp-vs-udp-under-loss`"), "{}", told("losss"));
+        assert!(told("2").contains("(did you mean `20-rto-backoff`"), "a part of a number is no number: {}", told("2"));
+    }
+
+    #[test]
+    fn a_part_that_only_one_lab_has_finds_it() {
+        let table = [
+            ("rto", "20-rto-backoff"),
+            ("handshake", "10-three-way-handshake"),
+            ("loss", "14-tcp-vs-udp-under-loss"),
+            ("vs-udp", "14-tcp-vs-udp-under-loss"),
+            ("hand", "10-three-way-handshake"),
+        ];
+        for (part, id) in table {
+            assert_eq!(catalogue().find(part).expect(part).id, id);
+        }
+        assert!(catalogue().find("to").is_err(), "two letters are a slip rather than a part");
+    }
+
+    #[test]
+    fn a_part_of_several_names_and_a_theme_are_answered_with_their_labs() {
+        let told = |catalogue: &Catalogue, name: &str| catalogue.find(name).expect_err("not one lab").to_string();
+        for theme in ["1-tcp-lifecycle", "tcp-lifecycle"] {
+            assert_eq!(
+                told(&catalogue(), theme),
+                format!(
+                    "`{theme}` is a theme; its labs are `10-three-way-handshake`, `14-tcp-vs-udp-under-loss`; name one \
+                     of them"
+                )
+            );
+        }
+        let mut twice = catalogue();
+        twice.entries.push(Entry { id: "21-rto-limits".to_owned(), ..twice.entries[0].clone() });
+        assert_eq!(
+            told(&twice, "rto"),
+            "`rto` is part of several names: `20-rto-backoff`, `21-rto-limits`; name one of them"
+        );
     }
 
     #[test]

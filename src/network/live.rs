@@ -16,7 +16,7 @@ use tokio::task::LocalSet;
 use super::{Clock, World};
 use crate::door::Door;
 use crate::host::wait::{Alarm, Watched};
-use crate::journal::NodeId;
+use crate::journal::{DropReason, NodeId};
 use crate::packet::Packet;
 use crate::time::Instant;
 
@@ -26,6 +26,10 @@ const BATCH: usize = 256;
 const SILENCE: Duration = Duration::from_millis(60);
 /// How long a network may usually take to become quiet after its programs have ended.
 pub const QUIET_LIMIT: Duration = Duration::from_secs(15);
+/// How long what was captured may stay in memory while packets keep coming: so much a `kill -9` may take.
+const SETTLE_EVERY: Duration = Duration::from_millis(50);
+/// Packets that may wait for a door that takes none just now; as many as a TUN device's own queue would hold.
+const WAITING_LIMIT: usize = 1_000;
 /// How soon a door that was full is tried again.
 const RETRY: Duration = Duration::from_micros(200);
 
@@ -41,14 +45,14 @@ pub struct Port {
 ///
 /// As [`super::sim::run`], but `setup` also returns the doors, and `patience` says of what the programs returned how long
 /// the network may take to become quiet ([`QUIET_LIMIT`], or nothing for a run that was broken off). A door that fails
-/// (its device is gone) ends the run.
+/// (its device is gone) ends the run, programs or not: the error then takes the place of what they would have returned.
 ///
 /// # Errors
-/// Those of `setup`, of the runtime, of a door.
+/// Those of `setup` and of the runtime.
 pub fn run<F, E>(
     setup: impl FnOnce(&Clock) -> Result<(World, Vec<Port>, F), E>,
     patience: impl FnOnce(&F::Output) -> Duration,
-) -> Result<(F::Output, Instant), E>
+) -> Result<(io::Result<F::Output>, Instant), E>
 where
     F: Future,
     E: From<io::Error>,
@@ -65,14 +69,14 @@ where
             biased;
             result = programs => result,
             // The driver ends by itself only when a door has failed.
-            failed = &mut driver => return Err(E::from(driver_error(failed))),
+            failed = &mut driver => return Ok((Err(driver_error(failed)), clock.now())),
         };
         // Set here only, so it was empty.
         let _ = finished.set(clock.now() + patience(&result));
         doorbell.notify_one();
         match driver.await {
-            Ok(Ok(())) => Ok((result, clock.now())),
-            failed => Err(E::from(driver_error(failed))),
+            Ok(Ok(())) => Ok((Ok(result), clock.now())),
+            failed => Ok((Err(driver_error(failed)), clock.now())),
         }
     })
 }
@@ -94,6 +98,8 @@ struct Driver {
     alarm: Alarm,
     /// When a packet last moved.
     active_at: Instant,
+    /// When captures were last written out.
+    settled_at: Instant,
 }
 
 struct OpenPort {
@@ -106,7 +112,7 @@ impl Driver {
     fn new(world: World, ports: Vec<Port>) -> io::Result<Driver> {
         let watched = ports.iter().map(|port| Watched::new(port.door.descriptor())).collect::<io::Result<_>>()?;
         let ports = ports.into_iter().map(|port| OpenPort { port, waiting: VecDeque::new() }).collect();
-        Ok(Driver { world, ports, watched, alarm: Alarm::new()?, active_at: Instant::ZERO })
+        Ok(Driver { world, ports, watched, alarm: Alarm::new()?, active_at: Instant::ZERO, settled_at: Instant::ZERO })
     }
 
     /// Runs until the network is quiet after `finished` was set, and at the latest until the moment that it holds.
@@ -119,8 +125,15 @@ impl Driver {
             if self.world.turn(now) || taken {
                 self.active_at = now;
             }
-            let blocked = self.hand_out()?;
-            self.world.settle();
+            let blocked = self.hand_out(now)?;
+            if finished.get().is_some_and(|limit| now >= *limit) {
+                self.world.settle();
+                return Ok(());
+            }
+            if !taken || now - self.settled_at >= SETTLE_EVERY {
+                self.world.settle();
+                self.settled_at = now;
+            }
             if taken {
                 // More may wait outside, and a watched door reports only what comes after it was found empty. The
                 // applications get their turn in between.
@@ -130,7 +143,7 @@ impl Driver {
             let mut wake_at = self.world.deadline();
             if let Some(&limit) = finished.get() {
                 let over = self.active_at + SILENCE;
-                if (self.world.is_quiet() && now >= over) || now >= limit {
+                if self.world.is_quiet() && now >= over {
                     return Ok(());
                 }
                 // Not quiet after the silence: wait for the limit, or for a packet.
@@ -163,7 +176,7 @@ impl Driver {
     }
 
     /// Hands delivered packets to the devices; returns whether one of them takes no more just now.
-    fn hand_out(&mut self) -> io::Result<bool> {
+    fn hand_out(&mut self, now: Instant) -> io::Result<bool> {
         let mut blocked = false;
         for open in &mut self.ports {
             if let Some(outbox) = self.world.outbox(open.port.node) {
@@ -171,13 +184,21 @@ impl Driver {
             }
             while let Some(packet) = open.waiting.front() {
                 match open.port.door.send(packet) {
-                    Ok(()) => drop(open.waiting.pop_front()),
+                    Ok(()) => {}
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         blocked = true;
                         break;
                     }
+                    // The kernel refuses this packet, not the next.
+                    Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                        self.world.refused(now, open.port.node, packet.id, DropReason::Malformed);
+                    }
                     Err(error) => return Err(error),
                 }
+                open.waiting.pop_front();
+            }
+            for packet in open.waiting.drain(open.waiting.len().min(WAITING_LIMIT)..) {
+                self.world.refused(now, open.port.node, packet.id, DropReason::QueueFull);
             }
         }
         Ok(blocked)

@@ -10,14 +10,10 @@ use std::task::{Context, Poll, Waker};
 use tokio::sync::Notify;
 
 use super::Clock;
-use crate::capture::Witness;
-use crate::journal::{Entry, Event, NodeId, SocketId, Why};
+use crate::journal::{Event, NodeId, SocketId, Why};
 use crate::packet::Packet;
 use crate::stack::{SocketEvent, Stack};
 use crate::time::Instant;
-
-/// Where a run's packets and events are told; shared by the driver and the applications.
-pub(super) type SharedWitness = Arc<Mutex<Box<dyn Witness>>>;
 
 /// Reports an event of one node, at the present moment.
 pub type Reporter = Arc<dyn Fn(Event) + Send + Sync>;
@@ -42,7 +38,7 @@ struct NodeCell {
     node: NodeId,
     clock: Clock,
     doorbell: Arc<Notify>,
-    witness: SharedWitness,
+    reporter: Reporter,
     state: Mutex<NodeState>,
 }
 
@@ -56,10 +52,14 @@ struct NodeState {
 /// What a node has to say after it was served.
 #[derive(Default)]
 pub(super) struct Output {
+    /// What was told before the first packet.
+    pub(super) before: Vec<Event>,
     /// Packets for the link, each with its reason and what its stack told while it was made.
     pub(super) packets: Vec<(Packet, Why, Vec<Event>)>,
-    /// What was told besides.
-    pub(super) journal: Vec<Event>,
+    /// What was told after the last packet.
+    pub(super) after: Vec<Event>,
+    /// Whether an application was woken.
+    pub(super) woke: bool,
 }
 
 impl NodeHandle {
@@ -68,10 +68,10 @@ impl NodeHandle {
         stack: Box<dyn Stack>,
         clock: Clock,
         doorbell: Arc<Notify>,
-        witness: SharedWitness,
+        reporter: Reporter,
     ) -> NodeHandle {
         let state = NodeState { stack, wakers: BTreeMap::new(), dirty: false, events: Vec::new() };
-        NodeHandle { cell: Arc::new(NodeCell { node, clock, doorbell, witness, state: Mutex::new(state) }) }
+        NodeHandle { cell: Arc::new(NodeCell { node, clock, doorbell, reporter, state: Mutex::new(state) }) }
     }
 
     /// Which node this is.
@@ -86,7 +86,7 @@ impl NodeHandle {
 
     /// Tells the journal, at the present moment.
     pub fn record(&self, event: Event) {
-        report(&self.cell.witness, &self.cell.clock, self.cell.node, event);
+        (self.cell.reporter)(event);
     }
 
     /// Does one verb on the node's stack, then lets the driver know.
@@ -98,6 +98,11 @@ impl NodeHandle {
         drop(state);
         self.cell.doorbell.notify_one();
         result
+    }
+
+    /// Looks at the node's stack without touching it: the driver is not woken.
+    pub fn inspect<R>(&self, look: impl FnOnce(&dyn Stack) -> R) -> R {
+        look(self.lock().stack.as_ref())
     }
 
     /// Tries a verb that may have to wait: `None` from it means "not yet", and the task is woken when `socket` may be ready
@@ -159,18 +164,19 @@ impl NodeHandle {
             if state.stack.deadline().is_some_and(|(at, _)| at <= now) {
                 state.stack.expire(now);
             }
-            state.stack.drain_journal(&mut output.journal);
+            state.stack.drain_journal(&mut output.before);
             while let Some((packet, why)) = state.stack.transmit(now) {
                 let mut told = Vec::new();
                 state.stack.drain_journal(&mut told);
                 output.packets.push((packet, why, told));
             }
-            state.stack.drain_journal(&mut output.journal);
+            state.stack.drain_journal(&mut output.after);
             state.stack.drain_events(&mut state.events);
             for event in state.events.drain(..) {
                 take_wakers(&mut state.wakers, event, &mut ready);
             }
         }
+        output.woke = !ready.is_empty();
         ready.into_iter().for_each(Waker::wake);
         output
     }
@@ -179,12 +185,6 @@ impl NodeHandle {
         // A panic elsewhere must not turn into a second one here; the stack's own state is consistent between verbs.
         self.cell.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Records one event of one node, now.
-pub(super) fn report(witness: &SharedWitness, clock: &Clock, node: NodeId, event: Event) {
-    let at = clock.now();
-    witness.lock().unwrap_or_else(PoisonError::into_inner).event(Entry { at, node, event });
 }
 
 /// Collects those who wait for what has happened.

@@ -82,7 +82,8 @@ async fn drive(mut world: World, idle: Arc<Idle>, finished: Arc<AtomicBool>) {
                 return world.settle();
             }
         }
-        match world.deadline() {
+        // A connection that is half closed has no timer, but the end of our patience is one.
+        match world.deadline().into_iter().chain(stop_at).min() {
             Some(at) => tokio::time::advance(step_towards(now, at)).await,
             None => {
                 world.settle();

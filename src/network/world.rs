@@ -13,16 +13,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use smallvec::SmallVec;
 use tokio::sync::Notify;
 
-use super::node::{NodeHandle, Reporter, SharedWitness, report};
+use super::node::{NodeHandle, Reporter};
 use super::{Clock, node};
 use crate::capture::{Direction, Record, Remark, Witness};
-use crate::journal::{Entry, Event, Impairment, NodeId, Why};
+use crate::journal::{DropReason, Entry, Event, Impairment, NodeId, Why};
 use crate::link::{PacketIds, Pipe};
 use crate::packet::{Packet, PacketId, segment};
 use crate::stack::Stack;
 use crate::time::Instant;
 
 type Remarks = SmallVec<[Remark; 1]>;
+
+/// Where a run's packets and events are told; shared by the driver and the applications.
+type SharedWitness = Arc<Mutex<Box<dyn Witness>>>;
 
 /// A network under construction, and then at work.
 pub struct World {
@@ -71,7 +74,7 @@ impl World {
     /// Adds a host with a userspace stack.
     pub fn add_stack(&mut self, stack: Box<dyn Stack>) -> NodeHandle {
         let node = self.next_id();
-        let handle = NodeHandle::new(node, stack, self.clock.clone(), self.doorbell.clone(), self.witness.clone());
+        let handle = NodeHandle::new(node, stack, self.clock.clone(), self.doorbell.clone(), self.reporter(node));
         self.nodes.push(Node { kind: Kind::Stack(handle.clone()), out: None, inbox: Vec::new() });
         handle
     }
@@ -96,10 +99,13 @@ impl World {
         }
     }
 
-    /// Reports events of `node` from outside the stacks: programs on a real kernel.
+    /// Reports events of `node` that its stack does not: those of programs.
     pub fn reporter(&self, node: NodeId) -> Reporter {
         let (witness, clock) = (self.witness.clone(), self.clock.clone());
-        Arc::new(move |event| report(&witness, &clock, node, event))
+        Arc::new(move |event| {
+            let entry = Entry { at: clock.now(), node, event };
+            witness.lock().unwrap_or_else(PoisonError::into_inner).event(entry);
+        })
     }
 
     pub(super) fn doorbell(&self) -> Arc<Notify> {
@@ -121,6 +127,11 @@ impl World {
             Kind::Outside { outbox } => Some(outbox),
             Kind::Stack(_) => None,
         }
+    }
+
+    /// The kernel of an outside node did not get a packet that was delivered there.
+    pub(super) fn refused(&self, now: Instant, node: NodeId, packet: PacketId, reason: DropReason) {
+        self.tell(now, node, Event::PacketDropped { packet, reason });
     }
 
     /// Does everything that is due at `now`, until nothing more happens at this moment. Returns whether anything did.
@@ -190,12 +201,14 @@ impl World {
                 continue;
             }
             happened |= due || !node.inbox.is_empty();
-            let node::Output { packets, journal } = handle.clone().serve(now, &mut node.inbox);
-            happened |= !packets.is_empty();
-            journal.into_iter().for_each(|event| self.tell(now, id, event));
+            let node::Output { before, packets, after, woke } = handle.clone().serve(now, &mut node.inbox);
+            // Whoever was woken may act at this very moment, so it is not over yet.
+            happened |= woke || !packets.is_empty();
+            before.into_iter().for_each(|event| self.tell(now, id, event));
             for (packet, why, told) in packets {
                 self.cut_and_depart(now, id, packet, why, told);
             }
+            after.into_iter().for_each(|event| self.tell(now, id, event));
         }
         happened
     }
@@ -213,6 +226,8 @@ impl World {
     /// Puts one packet on its way: names it, tells of it, hands it to the link.
     fn depart(&mut self, now: Instant, from: NodeId, mut packet: Packet, why: Option<Why>, told: Vec<Event>) {
         packet.id = self.ids.allocate();
+        // Both captures and the receiving stack look at the same bytes.
+        packet.join();
         let name = packet.id;
         for mut event in told {
             event.name_packet(name);

@@ -78,6 +78,8 @@ pub struct Packet {
     payload: SmallVec<[Bytes; 2]>,
     gso_size: Option<NonZeroU16>,
     checksum: Checksum,
+    /// All of it in one piece, while that is known: captures and stacks then share these bytes instead of copying them.
+    whole: Option<Bytes>,
 }
 
 impl Packet {
@@ -90,6 +92,7 @@ impl Packet {
             payload: SmallVec::new(),
             gso_size: None,
             checksum: Checksum::Full,
+            whole: None,
         }
     }
 
@@ -100,12 +103,22 @@ impl Packet {
         let boundary = dissect::header_length(medium, &frame).min(frame.len());
         let mut packet = Packet::new(medium, &frame[..boundary]);
         packet.push_payload(frame.slice(boundary..));
+        packet.whole = Some(frame);
         packet
+    }
+
+    /// Joins the packet into one piece, once, so that every later [`Packet::to_bytes`] shares it. For packets that will be
+    /// captured.
+    pub fn join(&mut self) {
+        if self.whole.is_none() {
+            self.whole = Some(self.to_bytes());
+        }
     }
 
     /// Appends a chunk of payload; an empty one is left out.
     pub fn push_payload(&mut self, chunk: Bytes) {
         if !chunk.is_empty() {
+            self.whole = None;
             self.payload.push(chunk);
         }
     }
@@ -132,6 +145,7 @@ impl Packet {
 
     /// Every header, to be changed in place (a checksum filled in, a bit flipped by a link).
     pub fn headers_mut(&mut self) -> &mut [u8] {
+        self.whole = None;
         &mut self.headers
     }
 
@@ -170,8 +184,11 @@ impl Packet {
         self.checksum
     }
 
-    /// The wire bytes in one piece. Copies, unless there are no headers and only one chunk.
+    /// The wire bytes in one piece. Copies, unless the packet came from a wire, was [joined](Packet::join), or is one chunk.
     pub fn to_bytes(&self) -> Bytes {
+        if let Some(whole) = &self.whole {
+            return whole.clone();
+        }
         match (self.headers.is_empty(), self.payload.as_slice()) {
             (true, []) => Bytes::new(),
             (true, [only]) => only.clone(),

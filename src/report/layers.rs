@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use super::Style;
-use super::text::{Line, Paint, clean, shorten, width, wrap};
+use super::text::{Line, Paint, clean, count, shorten, width, wrap};
 use crate::capture::Remark;
 use crate::packet::Medium;
 use crate::packet::describe::{self, Field, Layer};
@@ -48,7 +48,7 @@ const DUMP_LINES: usize = 8;
 
 /// The packet's headers as text: one line for the packet, one per layer, one or more per field.
 pub fn layers(packet: &PacketView<'_>, style: &Style) -> String {
-    render(packet, &describe::layers(packet.medium, packet.bytes), *style)
+    render(packet, &describe::layers(packet.medium, packet.bytes, packet.wire_len), *style)
 }
 
 fn render(packet: &PacketView<'_>, layers: &[Layer], style: Style) -> String {
@@ -65,7 +65,7 @@ fn write_heading(out: &mut String, packet: &PacketView<'_>, style: Style) {
     if !packet.route.is_empty() {
         text.push_str(&format!("  {}", packet.route));
     }
-    text.push_str(&format!("  {} octets", packet.wire_len));
+    text.push_str(&format!("  {}", count(packet.wire_len, "octet")));
     if packet.bytes.len() < packet.wire_len {
         text.push_str(&format!(", {} captured", packet.bytes.len()));
     }
@@ -162,7 +162,7 @@ fn write_dump(out: &mut String, range: Range<usize>, frame: &[u8], style: Style)
     let left = bytes.len().saturating_sub(shown.saturating_mul(DUMP_OCTETS));
     if left > 0 {
         let mark = if style.ascii { "..." } else { "…" };
-        write_text(out, FIELD_INDENT, Paint::Dim, &format!("{mark} {left} more octets"), style);
+        write_text(out, FIELD_INDENT, Paint::Dim, &format!("{mark} {}", count(left, "more octet")), style);
     }
 }
 

@@ -19,6 +19,8 @@ const PROGRAM: usize = 16;
 const NUMBERS_SHOWN: usize = 12;
 /// Lines of a real program's output that are shown.
 const OUTPUT_SHOWN: usize = 12;
+/// Characters of one such line, or of one failure, that are shown: a program may print megabytes without a line's end.
+const LINE_SHOWN: usize = 400;
 
 /// One line or more for each program that has something to say, in the order of their first words. Empty when none has.
 pub fn programs(entries: &[&Entry], name_of: &dyn Fn(NodeId) -> String, style: &Style) -> String {
@@ -78,10 +80,10 @@ impl Told {
             }
             ProgramEvent::Response { status, bytes } => speaker.responses.push((*status, *bytes)),
             ProgramEvent::Output { line, .. } if speaker.output.len() < OUTPUT_SHOWN => {
-                speaker.output.push(line.clone());
+                speaker.output.push(cut(line));
             }
             ProgramEvent::Output { .. } => speaker.output_left_out += 1,
-            ProgramEvent::Ended { ok: false, detail } => speaker.failures.push(detail.clone()),
+            ProgramEvent::Ended { ok: false, detail } => speaker.failures.push(cut(detail)),
             ProgramEvent::Ended { ok: true, .. }
             | ProgramEvent::Started
             | ProgramEvent::Listening { .. }
@@ -139,6 +141,13 @@ impl Speaker {
         sentences.extend(self.failures.iter().map(|detail| format!("failed: {detail}")));
         sentences
     }
+}
+
+/// The beginning of a line that is too long to be shown, and how much is missing.
+fn cut(line: &str) -> String {
+    let Some((end, _)) = line.char_indices().nth(LINE_SHOWN) else { return line.to_owned() };
+    let (shown, rest) = line.split_at(end);
+    format!("{shown}… and {} more characters (journal.jsonl has them)", grouped(rest.chars().count() as u64))
 }
 
 /// What arrived, what did not, and what came out of order.
@@ -260,6 +269,18 @@ mod tests {
         let words: Vec<&str> = text.split_whitespace().collect();
         assert!(words.join(" ").contains("over UDP: 3 of 5 messages arrived; missing 2, 5; 3 came after 4"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80));
+    }
+
+    #[test]
+    fn a_line_without_end_is_cut_with_a_remark() {
+        let line = "é".repeat(3_000_000);
+        let entry = said(0, "exec", ProgramEvent::Output { line, is_error: false });
+        let text = told(&[entry]);
+        assert!(text.lines().count() < 15, "{} lines", text.lines().count());
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.ends_with("… and 2,999,600 more characters (journal.jsonl has them)"), "{text}");
+        assert_eq!(text.matches('é').count(), 400);
+        assert_eq!(cut(&"a".repeat(400)), "a".repeat(400), "a line that fits stays whole");
     }
 
     #[test]

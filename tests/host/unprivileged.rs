@@ -9,6 +9,7 @@ use std::process::Command;
 use nix::unistd::Uid;
 
 use super::config;
+use crate::support::copy;
 
 /// `nobody` on every Linux system.
 const NOBODY: u32 = 65_534;
@@ -25,7 +26,7 @@ impl Drop for Shared {
 impl Shared {
     fn copy(&self, from: &Path, name: &str) -> PathBuf {
         let to = self.0.join(name);
-        fs::copy(from, &to).expect("room for a copy");
+        copy(from, &to);
         to
     }
 }

@@ -116,7 +116,7 @@ impl Victim {
         fs::read_to_string(self.folder.path().join(file)).expect("the run writes text")
     }
 
-    /// Sends the signal, and waits until the run is over; nothing may be left of it. Returns how its main process ended.
+    /// Sends the signal, and waits until the run is over; nothing may be left of it. Returns how main ended.
     fn ends_by(&mut self, signal: Signal, target: i32) -> ExitStatus {
         kill(Pid::from_raw(target), signal).expect("the process is there");
         let deadline = Instant::now() + PATIENCE;

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use nix::unistd::Uid;
 
-use crate::support::{Folder, live, printed, skip, wireglass};
+use crate::support::{Folder, copy, live, printed, skip, wireglass};
 
 /// `nobody` on every Linux system.
 const NOBODY: u32 = 65_534;
@@ -48,7 +48,7 @@ impl Place {
         let folder = Folder::new();
         let (binary, home) = (folder.path().join("wireglass"), folder.path().join("home"));
         // The build folder may be closed to others.
-        fs::copy(env!("CARGO_BIN_EXE_wireglass"), &binary).expect("the binary can be copied");
+        copy(Path::new(env!("CARGO_BIN_EXE_wireglass")), &binary);
         fs::create_dir(&home).expect("the folder is ours");
         chown(&home, Some(NOBODY), Some(NOBODY)).expect("root may give folders away");
         Some(Place { folder, binary, home })

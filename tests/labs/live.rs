@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::unistd::Uid;
 use serde_json::Value;
 
-use super::super::support::{has, live, skip, wireshark};
+use super::super::support::{dump, has, live, skip, wireshark};
 use super::Ran;
 
 const DOORS: [&str; 3] = ["tun", "tap", "veth"];
@@ -158,7 +158,7 @@ fn hold(expected: &Expected, further: impl Fn(&Seen<'_>)) {
     }
     for door in DOORS {
         let ran = run(expected.lab, door);
-        passed(door, &ran.report);
+        passed(door, &ran);
         let mut captures = BTreeMap::new();
         for node in NODES {
             let file = ran.file(&format!("{node}.pcapng"));
@@ -231,12 +231,16 @@ fn stat(process: u32) -> Option<(u32, u64)> {
     Some((fields.get(1)?.parse().ok()?, fields.get(19)?.parse().ok()?))
 }
 
-fn passed(door: &str, report: &Value) {
+fn passed(door: &str, ran: &Ran) {
+    let report = &ran.report;
     let verdicts = report["verdicts"].as_array().expect("a report has verdicts");
     let not_passed: Vec<&Value> = verdicts.iter().filter(|verdict| verdict["outcome"] != "pass").collect();
-    assert!(not_passed.is_empty() && verdicts.len() > 5, "{door}: {not_passed:#?}");
+    // What happened will not happen again: all of it has to be told.
+    let told =
+        || format!("{door}: {not_passed:#?}\n{:#}\n{}", report["failures"], dump::text(&ran.file("client.pcapng")));
+    assert!(not_passed.is_empty() && verdicts.len() > 5, "{}", told());
+    assert_eq!((&report["passed"], &report["failures"]), (&true.into(), &Value::Array(Vec::new())), "{}", told());
     assert_eq!((&report["mode"], &report["door"], &report["note"]), (&"live".into(), &door.into(), &Value::Null));
-    assert_eq!((&report["passed"], &report["failures"]), (&true.into(), &Value::Array(Vec::new())), "{door}");
 }
 
 /// Each connection begins with one SYN, and is one of `connections`.

@@ -1,7 +1,7 @@
 //! One live run at a time on this machine.
 //!
-//! Live tests share the kernel and the wall clock. One after the other, none of them starves another, and what one leaves
-//! behind cannot be taken for another's.
+//! Live tests share the kernel and the wall clock. One after the other, none of them starves another, and what one
+//! leaves behind cannot be taken for another's.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;

@@ -50,6 +50,15 @@ pub(crate) fn wireglass(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// Copies a program, for users to whom the build folder is closed.
+///
+/// Another program does it: this process forks in other threads, and a child that holds the new file open for writing,
+/// if only until it becomes a program, lets nobody run it (`ETXTBSY`).
+pub(crate) fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp").args([from, to]).status().expect("every system has cp");
+    assert!(status.success(), "{} can be copied to {}", from.display(), to.display());
+}
+
 /// What it printed, as text.
 pub(crate) fn printed(output: &Output) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -11,7 +11,7 @@ use crate::check::{
 use crate::journal::NodeId;
 
 use super::error::{Fault, unknown};
-use super::meaning::{is_name, unique};
+use super::meaning::{check_name, is_name, unique};
 use super::raw::{
     RawBreak, RawEquals, RawExpect, RawFalsifier, RawGap, RawLab, RawMeasure, RawPredict, RawRatio, RawSelection,
     RawSorted,
@@ -256,6 +256,7 @@ fn breaks(raw: &RawLab, checks: &[Check]) -> Result<Vec<Break>, Fault> {
     let mut breaks: Vec<Break> = Vec::new();
     for each in &raw.breaks {
         let RawBreak { name, teaches, turns_red, expect, .. } = each.get_ref();
+        check_name("break", name)?;
         unique("break", name.get_ref(), &name.span(), breaks.iter().map(|other| other.name.as_str()))?;
         if !known.contains(&turns_red.get_ref().as_str()) {
             let message = unknown("check", turns_red.get_ref(), "the lab has", &known);

@@ -31,6 +31,16 @@ pub enum LabError {
         /// Names that look alike, best first.
         closest: Vec<String>,
     },
+    /// It is the name of more than one lab.
+    #[error("`{name}` {}; name one of them", known_clause(what, labs))]
+    Several {
+        /// What was asked for.
+        name: String,
+        /// What it is instead: `is a theme; its labs are`.
+        what: &'static str,
+        /// The labs.
+        labs: Vec<String>,
+    },
     /// The lab has no break of this name.
     #[error("lab {lab} has no break `{name}`; {}", known_clause("it has", known))]
     UnknownBreak {
@@ -74,10 +84,20 @@ impl Fault {
         Fault { at: span.start, message: message.into() }
     }
 
-    /// What `toml` found wrong, with the closest name when a name is not known.
-    pub(super) fn of_toml(error: &toml::de::Error) -> Fault {
+    /// What is no TOML at all.
+    pub(super) fn of_syntax(error: &toml::de::Error) -> Fault {
+        Fault { at: error.span().map_or(0, |span| span.start), message: one_line(error.message()) }
+    }
+
+    /// What `toml` found wrong with `text`: the field, and the closest name when a name is not known.
+    pub(super) fn of_toml(error: &toml::de::Error, text: &str) -> Fault {
         let message = one_line(error.message());
-        Fault { at: error.span().map_or(0, |span| span.start), message: with_closest(in_plain_words(message)) }
+        let at = error.span().map_or(0, |span| span.start);
+        let message = match field_before(text, at).filter(|_| is_about_a_value(&message)) {
+            None => with_closest(in_plain_words(message)),
+            Some(field) => about_field(field, message),
+        };
+        Fault { at, message }
     }
 
     /// The fault with its line and column in `text`.
@@ -85,8 +105,62 @@ impl Fault {
         let before = text.get(..self.at).unwrap_or(text);
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
-        LabError::Wrong { place: Place { file: file.to_owned(), line, column }, message: self.message }
+        // What it quotes is a stranger's, and goes to a terminal.
+        let message = self.message.chars().map(|char| if is_unseen(char) { '\u{fffd}' } else { char }).collect();
+        LabError::Wrong { place: Place { file: file.to_owned(), line, column }, message }
     }
+}
+
+/// Whether a terminal would obey the character, or hide or reverse text because of it, instead of showing it.
+pub(super) fn is_unseen(char: char) -> bool {
+    char.is_control() || matches!(u32::from(char), 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff)
+}
+
+/// Whether the error is about what stands behind a key, and not about the key.
+fn is_about_a_value(message: &str) -> bool {
+    !["unknown ", "missing ", "duplicate "].iter().any(|start| message.starts_with(start))
+}
+
+/// The key whose value, or whose list of values, has something at `at`; `None` when there is none before it.
+fn field_before(text: &str, at: usize) -> Option<&str> {
+    let mut before = text.get(..at)?.trim_end();
+    if !before.ends_with('=') {
+        // Within a list, its key stands before the bracket that is still open.
+        let mut closed = 0;
+        let open = before.rfind(|char| match char {
+            ']' => {
+                closed += 1;
+                false
+            }
+            '[' if closed > 0 => {
+                closed -= 1;
+                false
+            }
+            other => other == '[',
+        })?;
+        before = before.get(..open)?.trim_end();
+    }
+    let before = before.strip_suffix('=')?.trim_end();
+    let is_quote = |char: char| matches!(char, '"' | '\'');
+    let key = match before.strip_suffix(is_quote) {
+        Some(quoted) => quoted.rsplit(is_quote).next(),
+        None => before.rsplit(|char: char| !char.is_ascii_alphanumeric() && !matches!(char, '-' | '_' | '.')).next(),
+    };
+    key.filter(|key| !key.is_empty() && !key.contains('\n'))
+}
+
+/// A complaint about the value of `field`.
+fn about_field(field: &str, message: String) -> String {
+    if !message.starts_with("wanted exactly 1 element") {
+        return format!("`{field}`: {}", in_plain_words(message));
+    }
+    let one_of = match field {
+        "do" => "`drop`, `duplicate`, `corrupt`, `delay` and `hold`",
+        "falsified_by" => "`break`, `rule` and `set`",
+        "answer" | "of" | "to" => "`count`, `bytes` and `gap`",
+        _ => "the things that it can be",
+    };
+    format!("`{field}` is one of {one_of} at a time")
 }
 
 /// The parser explains in several lines; an error of ours is one.
@@ -101,7 +175,14 @@ fn in_plain_words(message: String) -> String {
     }
     let Some((before, kind)) = message.rsplit_once("expected ") else { return message };
     match kind {
-        "u8" | "u16" | "u32" | "u64" | "usize" | "i64" => format!("{before}expected a whole number"),
+        "u8" => format!("{before}expected a whole number from 0 to 255"),
+        "u16" => format!("{before}expected a whole number from 0 to 65535"),
+        "u32" if before.contains("integer `") && !before.contains("`-") => {
+            format!("{before}expected a whole number from 0 to 4294967295")
+        }
+        "u32" | "u64" | "usize" => format!("{before}expected a whole number, 0 or more"),
+        "i64" => format!("{before}expected a whole number"),
+        _ if kind.starts_with("struct ") => format!("{before}expected a table"),
         "a nonzero u16" => format!("{before}expected a whole number from 1 to 65535"),
         _ => message,
     }

@@ -71,20 +71,40 @@ pub(super) fn names(nodes: &[Node]) -> Names {
     names
 }
 
+/// Longest `id`, which is also a folder's name.
+const LONGEST_ID: usize = 64;
+
 /// `20-rto-backoff`: two digits, then words, so that it can be named by its number.
 fn check_id(id: &Spanned<String>) -> Result<(), Fault> {
     let (number, words) = id.get_ref().split_once('-').unwrap_or_default();
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let is_words = !words.is_empty() && is_name(words);
-    if is_number && is_words {
+    if is_number && is_name(words) && id.get_ref().len() <= LONGEST_ID {
         return Ok(());
     }
-    Err(Fault::new(id.span(), "`id` is a number and a name in small letters, such as `20-rto-backoff`"))
+    let rule = format!("a number and a name in small letters, at most {LONGEST_ID} characters");
+    Err(Fault::new(id.span(), format!("`id` is {rule}, such as `20-rto-backoff`")))
 }
 
 /// Whether it is made of small letters, digits and dashes only.
 pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// Longest name of anything in a lab: names become files, columns of tables, and words of the command line.
+const LONGEST_NAME: usize = 32;
+
+/// Refuses a name that no file could bear, or that no column has room for.
+pub(super) fn check_name(what: &str, name: &Spanned<String>) -> Result<(), Fault> {
+    let text = name.get_ref();
+    if is_name(text) && text.len() <= LONGEST_NAME && !text.starts_with('-') {
+        return Ok(());
+    }
+    let mut found: String = text.chars().take(LONGEST_NAME).collect();
+    if found.len() < text.len() {
+        found.push('…');
+    }
+    let rule = format!("a {what}'s name is small letters, digits and dashes, at most {LONGEST_NAME} of them");
+    Err(Fault::new(name.span(), format!("{rule}; found `{found}`")))
 }
 
 fn nodes(raw: &Named<RawNode>) -> Result<Vec<Node>, Fault> {
@@ -102,10 +122,7 @@ fn in_file_order<T>(table: &Named<T>) -> Vec<(&Spanned<String>, &T)> {
 }
 
 fn node(name: &Spanned<String>, raw: &RawNode) -> Result<Node, Fault> {
-    if !is_name(name.get_ref()) {
-        let message = format!("a node's name is small letters, digits and dashes; found `{}`", name.get_ref());
-        return Err(Fault::new(name.span(), message));
-    }
+    check_name("node", name)?;
     if let Some(sim) = raw.sim.as_ref().filter(|sim| *sim.get_ref() == RawKind::Linux) {
         return Err(Fault::new(sim.span(), "there is no kernel in a simulation; expected `sim = \"stack\"`"));
     }
@@ -282,6 +299,7 @@ fn rules(links: &[Spanned<RawLink>], nodes: &[Node]) -> Result<Vec<(String, Node
             let ends = raw.between.get_ref().iter().map(|end| node_of(nodes, end)).collect::<Result<Vec<_>, _>>()?;
             let Ok(ends) = <[NodeId; 2]>::try_from(ends) else { continue };
             let from = end_of(&rule.from, ends, nodes)?;
+            check_name("rule", &rule.id)?;
             unique("rule", rule.id.get_ref(), &rule.id.span(), rules.iter().map(|(id, _)| id.as_str()))?;
             rules.push((rule.id.get_ref().clone(), from));
         }
@@ -320,12 +338,15 @@ fn link_rule(text: &str, raw: &RawRule, names: &Names) -> Result<LinkRule, Fault
             numbers.clone()
         }
     };
-    let action = match raw.action {
+    let action = match raw.action.get_ref() {
         RawAction::Drop => Action::Drop,
         RawAction::Duplicate => Action::Duplicate,
         RawAction::Corrupt => Action::Corrupt,
         RawAction::Delay(by) => Action::Delay(by.duration()),
-        RawAction::Hold(packets) => Action::Hold(packets),
+        RawAction::Hold(0) => {
+            return Err(Fault::new(raw.action.span(), "`hold` is at least 1: the number of packets that go ahead"));
+        }
+        RawAction::Hold(packets) => Action::Hold(*packets),
     };
     Ok(LinkRule { id: raw.id.get_ref().clone(), when, nth, action })
 }

@@ -14,6 +14,7 @@ mod claims;
 mod error;
 mod meaning;
 mod overlay;
+mod printable;
 mod raw;
 mod selections;
 mod shapes;
@@ -347,7 +348,8 @@ fn read(file: &str, text: &str, variant: Option<Variant<'_>>) -> Result<Definiti
 }
 
 fn read_document(text: &str, variant: Option<Variant<'_>>) -> Result<Definition, Fault> {
-    let mut document = DeTable::parse(text).map_err(|error| Fault::of_toml(&error))?;
+    let mut document = DeTable::parse(text).map_err(|error| Fault::of_syntax(&error))?;
+    printable::check(document.get_ref())?;
     let broken = match variant {
         Some(Variant::Break(name)) => Some(name),
         Some(Variant::Falsifier(_)) | None => None,
@@ -355,6 +357,6 @@ fn read_document(text: &str, variant: Option<Variant<'_>>) -> Result<Definition,
     if let Some(variant) = variant {
         overlay::apply(document.get_mut(), variant)?;
     }
-    let raw = RawLab::deserialize(toml::Deserializer::from(document)).map_err(|error| Fault::of_toml(&error))?;
+    let raw = RawLab::deserialize(toml::Deserializer::from(document)).map_err(|error| Fault::of_toml(&error, text))?;
     meaning::definition(text, raw, broken)
 }

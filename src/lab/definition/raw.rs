@@ -129,7 +129,7 @@ pub(super) struct RawRule {
     pub(super) when: Spanned<String>,
     pub(super) nth: Option<Spanned<RawNth>>,
     #[serde(rename = "do")]
-    pub(super) action: RawAction,
+    pub(super) action: Spanned<RawAction>,
 }
 
 /// One number or a list of them.

@@ -46,7 +46,7 @@ fn check_target(scope: &Scope<'_>, run: &Spanned<Program>, target: &Destination)
 
 /// A command whose `{server}` are filled in with that node's address.
 fn command(scope: &Scope<'_>, raw: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<String>, Fault> {
-    if raw.get_ref().is_empty() {
+    if raw.get_ref().first().is_none_or(|program| program.get_ref().trim().is_empty()) {
         return Err(Fault::new(raw.span(), "`exec` names a program, such as [\"curl\", \"http://{server}:8080/\"]"));
     }
     raw.get_ref().iter().map(|word| filled_in(scope, word)).collect()

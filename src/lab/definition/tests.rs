@@ -126,9 +126,17 @@ fn a_mistake_is_told_with_its_place_its_field_and_what_was_expected() {
              `loss`, `reorder`, `reorder_by`, `duplicate`, `corrupt`, `from`, `rule`; did you mean `delay`?",
         ),
         ("minutes = 5\n", "", "lab.toml:1:1: missing field `minutes`"),
-        ("minutes = 5", "minutes = \"5\"", "lab.toml:4:11: invalid type: string \"5\", expected a whole number"),
-        ("live = \"stack\"", "live = 5", "lab.toml:8:8: expected a name in quotes, or a table"),
-        ("[node.server]", "[node]\nserver = 5\n[x]", "lab.toml:11:10: invalid type: integer `5`, expected a table"),
+        (
+            "minutes = 5",
+            "minutes = \"5\"",
+            "lab.toml:4:11: `minutes`: invalid type: string \"5\", expected a whole number, 0 or more",
+        ),
+        ("live = \"stack\"", "live = 5", "lab.toml:8:8: `live`: expected a name in quotes, or a table"),
+        (
+            "[node.server]",
+            "[node]\nserver = 5\n[x]",
+            "lab.toml:11:10: `server`: invalid type: integer `5`, expected a table",
+        ),
         (
             "rule]]",
             "rules]]",
@@ -139,7 +147,7 @@ fn a_mistake_is_told_with_its_place_its_field_and_what_was_expected() {
         (
             "id = \"20-small\"",
             "id = \"small\"",
-            "lab.toml:1:6: `id` is a number and a name in small letters, such as `20-rto-backoff`",
+            "lab.toml:1:6: `id` is a number and a name in small letters, at most 64 characters, such as `20-rto-backoff`",
         ),
         (
             "live = \"linux\"",
@@ -174,7 +182,7 @@ fn a_mistake_is_told_with_its_place_its_field_and_what_was_expected() {
         (
             "[[link.rule]]",
             "loss = \"110%\"\n[[link.rule]]",
-            "lab.toml:18:8: invalid value: string \"110%\", expected odds from \"0%\" to \"100%\", such as \"10%\" or \
+            "lab.toml:18:8: `loss`: invalid value: string \"110%\", expected odds from \"0%\" to \"100%\", such as \"10%\" or \
              \"0.5%\"",
         ),
         ("[[link.rule]]", "mtu = 20\n[[link.rule]]", "lab.toml:18:7: `mtu` is a number of octets from 68 to 65535"),
@@ -193,7 +201,7 @@ fn a_mistake_is_told_with_its_place_its_field_and_what_was_expected() {
         (
             "do = \"drop\"",
             "do = { delay = \"50\" }",
-            "lab.toml:23:16: `50` is not a span of time: write a number and its unit, such as \"20ms\" or \"1.5s\" \
+            "lab.toml:23:16: `delay`: `50` is not a span of time: write a number and its unit, such as \"20ms\" or \"1.5s\" \
              (ns, us, ms, s, min)",
         ),
         (
@@ -256,6 +264,128 @@ fn a_mistake_is_told_with_its_place_its_field_and_what_was_expected() {
     ];
     let told = table.map(|(from, to, _)| wrong(from, to));
     assert_eq!(told.each_ref().map(String::as_str), table.map(|(_, _, message)| message));
+}
+
+#[test]
+fn a_value_that_cannot_be_names_its_field() {
+    let run = "{ send = { to = \"server:9000\", bytes = \"16KB\" } }";
+    let long = "a".repeat(33);
+    let table = [
+        ("seed = 1", "seed = -1", "5:8: `seed`: invalid value: integer `-1`, expected a whole number, 0 or more"),
+        (
+            "[[link.rule]]",
+            "mtu = -1\n[[link.rule]]",
+            "18:7: `mtu`: invalid value: integer `-1`, expected a whole number, 0 or more",
+        ),
+        (
+            "minutes = 5",
+            "minutes = 4294967296",
+            "4:11: `minutes`: invalid value: integer `4294967296`, expected a whole number from 0 to 4294967295",
+        ),
+        ("title = \"Small\"", "title = [\"Small\"]", "2:9: `title`: invalid type: sequence, expected a string"),
+        (
+            "nth = 3",
+            "nth = [\n  3,\n  \"four\"]",
+            "24:3: `nth`: invalid type: string \"four\", expected a whole number, 0 or more",
+        ),
+        (
+            "set = { \"link.client-server.rule.lose-3.nth\" = [3, 4] }",
+            "set = { \"step.2.run.send.bytes\" = 5 }",
+            "47:35: `step.2.run.send.bytes`: invalid type: integer `5`, expected a size in quotes, such as \"17520B\", \"16KB\" or \"16KiB\"",
+        ),
+        (
+            "port = 9000",
+            "port = \"x\"",
+            "27:25: `port`: invalid type: string \"x\", expected a whole number from 1 to 65535",
+        ),
+        (run, "{ send = 5 }", "31:16: `send`: invalid type: integer `5`, expected a table"),
+        (
+            "do = \"drop\"",
+            "do = { hold = 2, delay = \"5ms\" }",
+            "23:6: `do` is one of `drop`, `duplicate`, `corrupt`, `delay` and `hold` at a time",
+        ),
+        ("do = \"drop\"", "do = { hold = 0 }", "23:6: `hold` is at least 1: the number of packets that go ahead"),
+        (
+            run,
+            "{ send = { to = \"server:9000\", bytes = \"16KB\" } }\nexec = [\"\"]",
+            "32:8: `exec` names a program, such as [\"curl\", \"http://{server}:8080/\"]",
+        ),
+        (
+            run,
+            "{ send = { to = \"server:9000\", bytes = \"16KB\" } }\nexec = []",
+            "32:8: `exec` names a program, such as [\"curl\", \"http://{server}:8080/\"]",
+        ),
+        (
+            "[node.client]",
+            "[node.\"../x\"]",
+            "7:7: a node's name is small letters, digits and dashes, at most 32 of them; found `../x`",
+        ),
+        (
+            "[node.client]",
+            &format!("[node.{long}]"),
+            &format!(
+                "7:7: a node's name is small letters, digits and dashes, at most 32 of them; found `{}…`",
+                &long[1..]
+            ),
+        ),
+        (
+            "id = \"lose-3\"",
+            "id = \"lose 3\"",
+            "19:6: a rule's name is small letters, digits and dashes, at most 32 of them; found `lose 3`",
+        ),
+        (
+            "name = \"twice\"",
+            "name = \"twice/\"",
+            "44:8: a break's name is small letters, digits and dashes, at most 32 of them; found `twice/`",
+        ),
+    ];
+    for (from, to, message) in table {
+        assert_eq!(wrong(from, to), format!("lab.toml:{message}"), "with {to}");
+    }
+}
+
+#[test]
+fn a_text_that_a_terminal_would_obey_is_refused() {
+    let table = [
+        (
+            "\"Small\"",
+            r#""\u001b[31mSmall""#,
+            "2:9: `title` is text that is shown, without control characters; found U+001B",
+        ),
+        ("\"Small\"", r#""a\nb""#, "2:9: `title` is one line of visible characters; found U+000A"),
+        (
+            "\"One sentence.\"",
+            r#""\u0007""#,
+            "3:11: `summary` is text that is shown, without control characters; found U+0007",
+        ),
+        ("\"More\"", r#""\u202e""#, "45:11: `teaches` is text that is shown, without control characters; found U+202E"),
+        ("\"20-small\"", r#""20-\u001b""#, "1:6: `id` is text that is shown, without control characters; found U+001B"),
+        (
+            "\"tcp.len > 0\"",
+            r#""tcp.len > \u009b""#,
+            "21:8: `when` is text that is shown, without control characters; found U+009B",
+        ),
+        ("seed = 1", "seed = 1\n\"\\u001b[2J\" = 1", "6:1: a name is made of visible characters; found U+001B"),
+        (
+            "[3, 4] }",
+            r#"[3, 4], "step.1.on" = "\u001b" }"#,
+            "47:70: `step.1.on` is text that is shown, without control characters; found U+001B",
+        ),
+    ];
+    for (from, to, message) in table {
+        assert_eq!(wrong(from, to), format!("lab.toml:{message}"), "with {to}");
+    }
+    let raw = wrong("seed = 1", "seed = 1\u{1b}[2J");
+    assert!(!raw.chars().any(char::is_control), "nor does an error repeat it: {raw:?}");
+}
+
+#[test]
+fn what_a_program_is_given_may_be_any_text() {
+    let body = r#"{ http-server = { port = 9000, path = "/", body = "a\u001b\nb" } }"#;
+    let text = LAB.replace("{ sink = { port = 9000 } }", body);
+    assert!(Definition::parse("lab.toml", &text).is_ok());
+    let text = LAB.replace("when = \"tcp.len > 0\"", "when = \"\"\"tcp.len > 0\n\t&& tcp.seq == 1\"\"\"");
+    assert!(Definition::parse("lab.toml", &text).is_ok(), "a filter may have several lines");
 }
 
 #[test]

@@ -54,6 +54,8 @@ pub(super) fn run(lab: &Definition, options: &Options) -> Result<Finished, RunEr
     let (outcome, ended) = live::run(setup, patience)?;
     // Every process and interface of the run is gone before anybody reads its results.
     drop(holder);
+    // A door that failed leaves what was seen until then, and that is judged like any other run.
+    let outcome = outcome.unwrap_or_else(|error| steps::Outcome::broken_off(&error));
     let finished = setting.finish(&recorder, ended, outcome)?;
     Ok(Finished { note, door, ..finished })
 }

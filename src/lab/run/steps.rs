@@ -29,9 +29,9 @@ pub(super) struct Stage<'a> {
 /// A step that did not go as it should.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StepFailure {
-    /// Which step, from 1.
+    /// Which step, from 1; 0 when it was no step but the network under all of them.
     pub step: usize,
-    /// On which node.
+    /// On which node; empty for the network.
     pub node: String,
     /// The program.
     pub program: String,
@@ -44,6 +44,19 @@ pub struct StepFailure {
 pub(super) struct Outcome {
     pub(super) failures: Vec<StepFailure>,
     pub(super) interrupted: bool,
+}
+
+impl Outcome {
+    /// The outcome of a run whose network has failed under its programs.
+    pub(super) fn broken_off(error: &std::io::Error) -> Outcome {
+        let failure = StepFailure {
+            step: 0,
+            node: String::new(),
+            program: "the network".to_owned(),
+            reason: format!("{error}; what was seen until then is judged below"),
+        };
+        Outcome { failures: vec![failure], interrupted: false }
+    }
 }
 
 /// Plays every step. Servers go on until the whole run is over.

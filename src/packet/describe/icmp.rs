@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{Fields, Layer, endpoints, protocol_name, transport_checksum};
+use super::{Fields, Layer, endpoints, octets, protocol_name, transport_checksum};
 use crate::packet::Dissection;
 use crate::packet::dissect::{Icmp, Network};
 
@@ -86,7 +86,7 @@ fn quoted(fields: &mut Fields<'_>, dissection: &Dissection, frame: &[u8]) {
     let flags = quoted.tcp().map(|tcp| format!(" {} seq={}", tcp.flags, tcp.seq)).unwrap_or_default();
     let end = dissection.payload.end.min(frame.len()).saturating_sub(fields.start);
     let start = dissection.payload.start.saturating_sub(fields.start).min(end);
-    let value = format!("{} {protocol}{flags} ({} octets of it)", endpoints(quoted), end - start);
+    let value = format!("{} {protocol}{flags} ({} of it)", endpoints(quoted), octets(end - start));
     fields.add("Quoted Packet", start..end, None, value);
 }
 

@@ -4,6 +4,7 @@
 //! and Wireshark's filter names. A frame that is cut short or contradicts itself yields what can be read, then a layer
 //! `Malformed` that says what is wrong. What does not live here: layout and colours, which are the report's.
 
+mod cut;
 mod icmp;
 mod network;
 mod payload;
@@ -14,6 +15,8 @@ mod tests;
 use std::net::IpAddr;
 use std::ops::Range;
 
+pub use self::cut::{cut_summary, cut_tcp, stopped};
+pub use self::network::{Fragment, fragment};
 use super::checksum::Sum;
 use super::dissect::{Ethernet, Network, Transport, Udp};
 use super::{Dissection, Medium};
@@ -44,17 +47,24 @@ pub struct Field {
     pub filter: Option<&'static str>,
 }
 
-/// The layers of a frame, outermost first.
-pub fn layers(medium: Medium, frame: &[u8]) -> Vec<Layer> {
-    let dissection = Dissection::of(medium, frame, frame.len());
+/// The layers of a frame, outermost first. `wire_len`: octets it had on the wire; more than `frame` when a capture cut
+/// it short.
+pub fn layers(medium: Medium, frame: &[u8], wire_len: usize) -> Vec<Layer> {
+    let dissection = Dissection::of(medium, frame, wire_len);
     let mut layers = Vec::new();
-    layers.extend(dissection.ethernet.as_ref().map(|ethernet| ethernet_layer(ethernet, &dissection, frame)));
+    if let Some(ethernet) = &dissection.ethernet {
+        layers.push(ethernet_layer(ethernet, &dissection, frame));
+        vlan_tags(ethernet, frame, &mut layers);
+    }
     if let Some(header) = &dissection.network {
         network::layers(header, frame, &mut layers);
     }
+    let cut = cut::layer(&dissection, frame);
+    let read_to = cut.as_ref().map_or(dissection.payload.start, |layer| layer.range.end);
+    layers.extend(cut);
     layers.extend(dissection.transport.as_ref().map(|header| transport_layer(header, &dissection, frame)));
-    match &dissection.malformed {
-        Some(reason) => layers.push(malformed(reason, &dissection, frame)),
+    match cut::stop(&dissection, frame, read_to) {
+        Some(layer) => layers.push(layer),
         None => layers.extend(payload::layer(&dissection, frame)),
     }
     layers
@@ -62,7 +72,7 @@ pub fn layers(medium: Medium, frame: &[u8]) -> Vec<Layer> {
 
 /// A frame in one line, that of its innermost header: `10.0.0.1:40000 → 10.0.0.2:80 TCP SYN …`.
 pub fn summary(medium: Medium, frame: &[u8]) -> String {
-    let layers = layers(medium, frame);
+    let layers = layers(medium, frame, frame.len());
     let innermost = layers.iter().rev().find(|layer| layer.name != payload::NAME).or(layers.last());
     innermost.map_or_else(|| "an empty frame".to_owned(), |layer| layer.summary.clone())
 }
@@ -107,24 +117,49 @@ impl<'a> Fields<'a> {
 
 fn ethernet_layer(ethernet: &Ethernet, dissection: &Dissection, frame: &[u8]) -> Layer {
     let mut fields = Fields::new(frame, 0);
-    let kind = match ethernet.ether_type {
-        0x0800 => "IPv4",
-        0x0806 => "ARP",
-        0x86dd => "IPv6",
-        0x8100 => "VLAN tag (IEEE 802.1Q)",
-        0..0x0600 => "length of an IEEE 802.3 frame",
-        _ => "a protocol not known here",
-    };
+    let kind = ether_type_name(ethernet.ether_type);
     fields.add("Destination", 0..6, Some("eth.dst"), mac(ethernet.dst));
     fields.add("Source", 6..12, Some("eth.src"), mac(ethernet.src));
     fields.add("Type", 12..14, Some("eth.type"), format!("0x{:04x} ({kind})", ethernet.ether_type));
     let end = network_end(dissection, frame);
     if end < frame.len() && dissection.network.is_some() {
-        let padding = format!("{} octets: {}", frame.len() - end, hex(&frame[end..]));
+        let padding = format!("{}: {}", octets(frame.len() - end), hex(&frame[end..]));
         fields.add("Padding", end..frame.len(), Some("eth.padding"), padding);
     }
     let summary = format!("{} → {} {kind}", mac(ethernet.src), mac(ethernet.dst));
     fields.into_layer("Ethernet II", summary, super::dissect::ETHERNET_HEADER)
+}
+
+/// The VLAN tags behind the Ethernet header, four octets each (IEEE 802.1Q; one in another: IEEE 802.1ad).
+fn vlan_tags(ethernet: &Ethernet, frame: &[u8], layers: &mut Vec<Layer>) {
+    let mut kind = ethernet.ether_type;
+    let mut at = super::dissect::ETHERNET_HEADER;
+    while matches!(kind, 0x8100 | 0x88a8 | 0x9100) && at + 4 <= frame.len() {
+        let name = if kind == 0x88a8 { "VLAN Tag (802.1ad)" } else { "VLAN Tag (802.1Q)" };
+        let mut fields = Fields::new(frame, at);
+        let control = fields.number(0..2);
+        kind = fields.number(2..4) as u16;
+        let (priority, id) = (control >> 13, control & 0xfff);
+        fields.add("Priority", 0..1, Some("vlan.priority"), priority.to_string());
+        fields.add("Drop Eligible Indicator", 0..1, Some("vlan.dei"), is_set(control & 0x1000 != 0));
+        fields.add("VLAN Identifier", 0..2, Some("vlan.id"), id.to_string());
+        let next = ether_type_name(kind);
+        fields.add("Type", 2..4, Some("vlan.etype"), format!("0x{kind:04x} ({next})"));
+        layers.push(fields.into_layer(name, format!("VLAN {id}, priority {priority}, {next}"), 4));
+        at += 4;
+    }
+}
+
+fn ether_type_name(ether_type: u16) -> &'static str {
+    match ether_type {
+        0x0800 => "IPv4",
+        0x0806 => "ARP",
+        0x86dd => "IPv6",
+        0x8100 | 0x9100 => "VLAN tag (IEEE 802.1Q)",
+        0x88a8 => "VLAN tag (IEEE 802.1ad)",
+        0..0x0600 => "length of an IEEE 802.3 frame",
+        _ => "a protocol not known here",
+    }
 }
 
 /// Where the network packet ends in the frame and padding begins.
@@ -163,17 +198,6 @@ fn udp_layer(udp: &Udp, dissection: &Dissection, frame: &[u8]) -> Layer {
     fields.into_layer("UDP", summary, 8)
 }
 
-/// What could not be read, and why.
-fn malformed(reason: &str, dissection: &Dissection, frame: &[u8]) -> Layer {
-    let start = dissection.payload.start.min(frame.len());
-    let mut fields = Fields::new(frame, start);
-    let rest = frame.len() - start;
-    if rest > 0 {
-        fields.add("Octets", 0..rest, None, hex(&frame[start..]));
-    }
-    fields.into_layer("Malformed", format!("reading stopped: {reason}"), rest)
-}
-
 /// `10.0.0.1:40000 → 10.0.0.2:80`, without ports where there are none.
 fn endpoints(dissection: &Dissection) -> String {
     match (dissection.addresses(), dissection.ports()) {
@@ -188,9 +212,10 @@ fn endpoints(dissection: &Dissection) -> String {
 /// A length field beside what is really there.
 fn length_of(claimed: usize, available: usize) -> String {
     if claimed > available {
-        format!("{claimed} (only {available} octets are here)")
+        let are = if available == 1 { "octet is" } else { "octets are" };
+        format!("{claimed} (only {available} {are} here)")
     } else {
-        format!("{claimed} octets")
+        octets(claimed)
     }
 }
 
@@ -248,6 +273,11 @@ fn mac(octets: [u8; 6]) -> String {
 /// `48 54 54 50`
 fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().join(" ")
+}
+
+/// `1 octet`, `2 octets`
+fn octets(number: usize) -> String {
+    if number == 1 { "1 octet".to_owned() } else { format!("{number} octets") }
 }
 
 fn is_set(set: bool) -> &'static str {

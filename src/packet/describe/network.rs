@@ -1,8 +1,52 @@
 //! ARP, IPv4 and IPv6 with its extension headers.
 
+use std::ops::Range;
+
 use super::{Fields, Layer, is_set, length_of, mac, protocol_name, verdict};
+use crate::packet::Dissection;
 use crate::packet::checksum::Sum;
 use crate::packet::dissect::{Arp, Ipv4, Ipv6, Network};
+
+/// The protocol number of IPv6's fragment header.
+const FRAGMENT: u8 = 44;
+
+/// A piece of a packet that was cut on its way (RFC 791 §3.2, RFC 8200 §4.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fragment {
+    /// Shared by all pieces of the packet: 16 bits of IPv4, 32 of IPv6.
+    pub identification: u32,
+    /// Where it lies in what the whole packet carries.
+    pub octets: Range<usize>,
+    /// Others follow it.
+    pub is_more: bool,
+    /// What the whole packet carries: `UDP`.
+    pub protocol: &'static str,
+}
+
+/// What piece of a packet the frame is; `None` when it is whole.
+pub fn fragment(dissection: &Dissection, frame: &[u8]) -> Option<Fragment> {
+    let len = dissection.payload.len();
+    match dissection.network.as_ref()? {
+        Network::Ipv4(ip) if ip.fragment_offset > 0 || ip.more_fragments => Some(Fragment {
+            identification: ip.identification.into(),
+            octets: ip.fragment_offset..ip.fragment_offset + len,
+            is_more: ip.more_fragments,
+            protocol: protocol_name(ip.protocol),
+        }),
+        Network::Ipv6(ip) if ip.is_fragment => {
+            let (_, at, _) = extension_places(ip, frame).into_iter().find(|(kind, _, _)| *kind == FRAGMENT)?;
+            let header = Fields::new(frame, at);
+            let offset = header.number(2..4) as usize & !7;
+            Some(Fragment {
+                identification: header.number(4..8) as u32,
+                octets: offset..offset + len,
+                is_more: header.number(3..4) & 1 != 0,
+                protocol: protocol_name(ip.protocol),
+            })
+        }
+        Network::Ipv4(_) | Network::Ipv6(_) | Network::Arp(_) => None,
+    }
+}
 
 /// The network header's layer and, for IPv6, those of its extension headers.
 pub(super) fn layers(network: &Network, frame: &[u8], layers: &mut Vec<Layer>) {
@@ -125,31 +169,45 @@ fn ipv6(header: &Ipv6, frame: &[u8]) -> Layer {
 
 /// The extension headers between the base header and what the packet carries (RFC 8200 §4).
 fn extensions(header: &Ipv6, frame: &[u8], layers: &mut Vec<Layer>) {
+    for (kind, at, length) in extension_places(header, frame) {
+        let name = match kind {
+            0 => "IPv6 Hop-by-Hop Options",
+            43 => "IPv6 Routing Header",
+            FRAGMENT => "IPv6 Fragment Header",
+            51 => "Authentication Header",
+            _ => "IPv6 Destination Options",
+        };
+        layers.push(extension(name, kind, at, length, frame));
+    }
+}
+
+/// The kind of each extension header, where it begins and how long it is.
+fn extension_places(header: &Ipv6, frame: &[u8]) -> Vec<(u8, usize, usize)> {
     let end = (header.offset + header.header_len).min(frame.len());
     let mut kind = frame.get(header.offset + 6).copied().unwrap_or(59);
     let mut at = header.offset + 40;
+    let mut places = Vec::new();
     while at < end {
         let units = frame.get(at + 1).map_or(0, |length| usize::from(*length));
-        let (name, length) = match kind {
-            0 => ("IPv6 Hop-by-Hop Options", 8 * (units + 1)),
-            43 => ("IPv6 Routing Header", 8 * (units + 1)),
-            44 => ("IPv6 Fragment Header", 8),
+        let length = match kind {
+            0 | 43 | 60 => 8 * (units + 1),
+            FRAGMENT => 8,
             // The authentication header counts in words and leaves two of them out (RFC 4302 §2.2).
-            51 => ("Authentication Header", 4 * (units + 2)),
-            60 => ("IPv6 Destination Options", 8 * (units + 1)),
-            _ => return,
+            51 => 4 * (units + 2),
+            _ => break,
         };
-        layers.push(extension(name, kind, at, length, frame));
+        places.push((kind, at, length));
         kind = frame.get(at).copied().unwrap_or(59);
         at += length;
     }
+    places
 }
 
 fn extension(name: &'static str, kind: u8, at: usize, length: usize, frame: &[u8]) -> Layer {
     let mut fields = Fields::new(frame, at);
     let next = fields.number(0..1) as u8;
     fields.add("Next Header", 0..1, None, format!("{next} ({})", protocol_name(next)));
-    if kind != 44 {
+    if kind != FRAGMENT {
         fields.add("Header Extension Length", 1..2, None, length_of(length, frame.len() - at));
         fields.add("Data", 2..length, None, super::hex(fields.octets(2..length)));
         return fields.into_layer(name, format!("then {}", protocol_name(next)), length);

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{Fields, Layer};
+use super::{Fields, Layer, octets};
 use crate::packet::Dissection;
 use crate::packet::dissect::Transport;
 
@@ -32,9 +32,9 @@ pub(super) fn layer(dissection: &Dissection, frame: &[u8]) -> Option<Layer> {
                 fields.add("Text", at, filter, escaped(line));
             }
             let first: String = escaped(text.lines().next().unwrap_or_default()).chars().take(SUMMARY).collect();
-            format!("{} octets: {first}", bytes.len())
+            format!("{}: {first}", octets(bytes.len()))
         }
-        None => format!("{} octets", bytes.len()),
+        None => octets(bytes.len()),
     };
     Some(fields.into_layer(NAME, summary, bytes.len()))
 }

@@ -263,13 +263,20 @@ fn seconds(at: Instant, start: Instant) -> String {
     format!("{sign}{}.{:06}", span.as_secs(), span.subsec_micros())
 }
 
-/// A span in the unit that suits it: `1.000 s`, `12.345 ms`, `87 µs`.
+/// A span in the unit that suits it: seconds to the millisecond, less to three digits: `1.000 s`, `12.3 ms`, `87 µs`.
 fn span_text(span: Duration) -> String {
-    let micros = span.as_micros();
-    match micros {
-        0..1_000 => format!("{micros} µs"),
-        1_000..1_000_000 => format!("{}.{:03} ms", micros / 1_000, micros % 1_000),
-        _ => format!("{}.{:03} s", micros / 1_000_000, micros / 1_000 % 1_000),
+    let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+    let millis = nanos as f64 / 1e6;
+    // Each unit ends where rounding would reach the next: 999.9 ms is 1.000 s and not 1000 ms.
+    match nanos {
+        0..999_500 => format!("{} µs", (nanos + 500) / 1_000),
+        999_500..9_995_000 => format!("{millis:.2} ms"),
+        9_995_000..99_950_000 => format!("{millis:.1} ms"),
+        99_950_000..999_500_000 => format!("{millis:.0} ms"),
+        _ => {
+            let millis = nanos.saturating_add(500_000) / 1_000_000;
+            format!("{}.{:03} s", millis / 1_000, millis % 1_000)
+        }
     }
 }
 
@@ -279,6 +286,31 @@ impl<'a> Ends<'a> {
         match side {
             Side::Left => self.left,
             Side::Right => self.right,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_rounded_to_what_a_reader_can_use() {
+        let cases = [
+            (0, "0 µs"),
+            (87_499, "87 µs"),
+            (999_600, "1.00 ms"),
+            (1_234_567, "1.23 ms"),
+            (12_345_678, "12.3 ms"),
+            (99_960_000, "100 ms"),
+            (123_456_789, "123 ms"),
+            (999_400_000, "999 ms"),
+            (999_999_000, "1.000 s"),
+            (1_061_499_000, "1.061 s"),
+            (61_000_500_000, "61.001 s"),
+        ];
+        for (nanos, text) in cases {
+            assert_eq!(span_text(Duration::from_nanos(nanos)), text);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::streams::Reading;
+use super::streams::{Reading, Window};
 use crate::packet::Dissection;
 use crate::packet::dissect::{Arp, Icmp, Network, Tcp, Transport};
 
@@ -65,18 +65,20 @@ fn tcp_kind(tcp: &Tcp) -> Kind {
 }
 
 fn tcp_labels(tcp: &Tcp, reading: &Reading, verbose: bool) -> Vec<String> {
-    let flags = tcp.flags.to_string();
+    let flags = if tcp.flags.0 == 0 { "no flags".to_owned() } else { tcp.flags.to_string() };
     let seq =
         if tcp.flags.syn() { format!(" seq={} ({})", reading.seq, tcp.seq) } else { format!(" seq={}", reading.seq) };
     let ack = reading.ack.map(|ack| format!(" ack={ack}")).unwrap_or_default();
     let len = if tcp.payload_len > 0 { format!(" len={}", tcp.payload_len) } else { String::new() };
-    let window = format!(" win={}", tcp.window);
+    let window = match reading.window {
+        Window::Octets(octets) => format!(" win={octets}"),
+        Window::Unscaled(field) => format!(" win={field} (unscaled)"),
+    };
     // With data its own place in the stream matters most; without, what is acknowledged.
     let short = if tcp.sequence_len() > 0 { format!("{flags}{seq}{len}") } else { format!("{flags}{ack}") };
     let mut labels = vec![format!("{flags}{seq}{ack}{len}"), short, format!("{flags}{len}"), flags.clone()];
     if verbose {
         labels.insert(0, format!("{flags}{seq}{ack}{len}{window}"));
-        labels.insert(2, format!("{flags}{ack}{len}{window}"));
     }
     labels
 }

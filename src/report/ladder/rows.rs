@@ -133,6 +133,7 @@ impl Reader<'_> {
         let quiet = about.is_none_or(|about| about.states.is_empty() && about.impairments.iter().all(is_jitter));
         let ordinary = quiet
             && opened.is_none()
+            && reading.as_ref().is_none_or(|reading| !reading.remarkable)
             && (wire, end) == (Wire::Plain, End::Arrives)
             && matches!(kind, Kind::Data | Kind::Ack | Kind::DuplicateAck | Kind::Datagram);
         Row { number: seen.number, at: record.at, from, kind, labels, wire, end, notes, states, opened, ordinary }

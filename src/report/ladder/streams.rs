@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use crate::packet::SeqNum;
-use crate::packet::dissect::Tcp;
+use crate::packet::dissect::{Tcp, TcpFlags};
 
 /// Every connection seen so far.
 #[derive(Default)]
@@ -39,6 +39,30 @@ struct Half {
     fin: Option<u32>,
     ack: Option<SeqNum>,
     window: u16,
+    /// Its SYN was seen.
+    opened: bool,
+    /// The window scale that its SYN offered (RFC 7323 §2.2).
+    scale: Option<u8>,
+    /// It has asked, and the other end has not answered since.
+    probe: Option<Probe>,
+}
+
+/// A segment that only wants an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Probe {
+    /// RFC 9293 §3.8.4.
+    KeepAlive,
+    /// RFC 9293 §3.8.6.1.
+    Window,
+}
+
+/// The window that a segment offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Window {
+    /// In octets.
+    Octets(u32),
+    /// The header's field; the SYNs, which say how often it counts, were not seen.
+    Unscaled(u16),
 }
 
 /// What a segment plainly is.
@@ -54,6 +78,12 @@ pub(super) struct Reading {
     pub(super) ack: Option<u32>,
     /// It carries only sequence space that was seen before.
     pub(super) again: bool,
+    /// The client sent it.
+    pub(super) by_client: bool,
+    /// The window that it offers.
+    pub(super) window: Window,
+    /// Not one of many like it: never folded.
+    pub(super) remarkable: bool,
     /// The segment in a few words.
     pub(super) text: &'static str,
 }
@@ -125,35 +155,87 @@ impl Stream {
     }
 
     fn read(&mut self, src: SocketAddr, tcp: &Tcp) -> Reading {
+        let (answered, completed) = (self.answered, self.completed);
         let [client, server] = &mut self.halves;
-        let is_client = src == self.client;
-        let (own, other) = if is_client { (client, server) } else { (server, client) };
-        let base = *own.base.get_or_insert(if tcp.flags.syn() { tcp.seq } else { tcp.seq - 1 });
-        let ack = tcp.flags.ack().then(|| tcp.ack.offset_from(*other.base.get_or_insert(tcp.ack - 1)));
+        let by_client = src == self.client;
+        let (own, other) = if by_client { (client, server) } else { (server, client) };
+        let illegal = illegal(tcp.flags);
+        let is_refusal = tcp.flags.rst() && !by_client && other.opened && own.base.is_none();
+        let base = own.base.unwrap_or(if tcp.flags.syn() { tcp.seq } else { tcp.seq - 1 });
         let seq = tcp.seq.offset_from(base);
-        let end = seq.wrapping_add(tcp.sequence_len());
-        let text = if tcp.flags.rst() {
+        let ack = tcp.flags.ack().then(|| tcp.ack.offset_from(*other.base.get_or_insert(tcp.ack - 1)));
+        let mut reading = Reading {
+            connection: 0,
+            opened: None,
+            seq,
+            ack,
+            again: false,
+            by_client,
+            window: own.offers(other, tcp),
+            remarkable: illegal.is_some() || is_refusal,
+            text: illegal.unwrap_or_default(),
+        };
+        // Whoever gets such a segment drops it, so it changes nothing here either.
+        if illegal.is_some() {
+            return reading;
+        }
+        own.base = Some(base);
+        let probe = own.probe(other, seq, tcp);
+        let asked = if tcp.flags.ack() { other.probe.take() } else { None };
+        reading.remarkable |= probe.is_some() || asked.is_some();
+        reading.text = if is_refusal {
+            "refuses: nobody listens on this port"
+        } else if tcp.flags.rst() {
             "resets the connection"
         } else if tcp.flags.syn() {
-            self.answered |= tcp.flags.ack();
             if tcp.flags.ack() { "answers the request to connect" } else { "opens the connection" }
+        } else if let Some(probe) = probe {
+            probe.text()
         } else if tcp.sequence_len() > 0 {
             own.name_data(seq, tcp)
-        } else if is_client && self.answered && !self.completed {
+        } else if by_client && answered && !completed {
             "completes the handshake"
         } else {
-            own.name_ack(other, seq, ack, tcp)
+            own.name_ack(other, ack, asked, tcp)
         };
-        self.completed |= is_client && self.answered && tcp.flags.ack();
-        let again = own.see(seq, end);
-        if tcp.flags.fin() {
-            own.fin = Some(end);
+        reading.again = probe.is_none() && own.see(seq, seq.wrapping_add(tcp.sequence_len()));
+        if reading.again {
+            reading.text = name_again(answered, tcp.flags);
         }
-        if tcp.flags.ack() {
-            (own.ack, own.window) = (Some(tcp.ack), tcp.window);
+        own.learn(other, seq, ack, probe, tcp);
+        self.answered |= tcp.flags.syn() && tcp.flags.ack();
+        self.completed |= by_client && self.answered && tcp.flags.ack();
+        reading
+    }
+}
+
+/// Why no TCP sends such a segment: each has ACK but the first SYN and some resets (RFC 9293 §3.10.7), and SYN stands
+/// with neither FIN nor RST.
+fn illegal(flags: TcpFlags) -> Option<&'static str> {
+    match (flags.syn(), flags.fin(), flags.rst(), flags.ack()) {
+        (true, true, _, _) => Some("SYN and FIN at once: not a legal segment"),
+        (true, _, true, _) => Some("SYN and RST at once: not a legal segment"),
+        (false, _, false, false) if flags.0 & 0x3f == 0 => Some("no flags: not a legal segment"),
+        (false, _, false, false) => Some("no ACK flag: not a legal segment"),
+        (_, _, _, _) => None,
+    }
+}
+
+fn name_again(answered: bool, flags: TcpFlags) -> &'static str {
+    match (flags.syn(), flags.ack()) {
+        (true, true) => "the answer again: no ACK came",
+        (true, false) if answered => "the SYN again: the answer did not arrive",
+        (true, false) => "the SYN again: no answer came",
+        (false, _) => "sent again: these octets were on their way before",
+    }
+}
+
+impl Probe {
+    fn text(self) -> &'static str {
+        match self {
+            Probe::KeepAlive => "keep-alive: is the peer still there?",
+            Probe::Window => "probe of a closed window: is there room now?",
         }
-        let text = if again { "sent again: these octets were on their way before" } else { text };
-        Reading { connection: 0, opened: None, seq, ack, again, text }
     }
 }
 
@@ -173,12 +255,14 @@ impl Half {
         }
     }
 
-    fn name_ack(&self, other: &Half, seq: u32, ack: Option<u32>, tcp: &Tcp) -> &'static str {
+    fn name_ack(&self, other: &Half, ack: Option<u32>, asked: Option<Probe>, tcp: &Tcp) -> &'static str {
         let same = self.ack == Some(tcp.ack);
-        if self.next().is_some_and(|next| seq.wrapping_add(1) == next) && self.fin.is_none() {
-            "keep-alive: is the peer still there?"
-        } else if !same && ack.is_some() && other.fin == ack {
+        if !same && ack.is_some() && other.fin == ack {
             "the peer's FIN has arrived"
+        } else if same && tcp.window == 0 && asked == Some(Probe::Window) {
+            "answers the probe: the window is still closed"
+        } else if same && asked == Some(Probe::KeepAlive) {
+            "answers the keep-alive: still there"
         } else if tcp.window == 0 {
             "the window is closed: no room for more"
         } else if same && self.window != tcp.window {
@@ -187,6 +271,50 @@ impl Half {
             DUPLICATE_ACK
         } else {
             "this much has arrived"
+        }
+    }
+
+    /// Whether the segment only asks: at most one octet, which the peer has or has no room for.
+    fn probe(&self, other: &Half, seq: u32, tcp: &Tcp) -> Option<Probe> {
+        let flags = tcp.flags;
+        if flags.syn() || flags.fin() || flags.rst() || tcp.payload_len > 1 || self.fin.is_some() {
+            return None;
+        }
+        let next = self.next()?;
+        let acked = other.ack?.offset_from(self.base?);
+        let is_behind = seq.wrapping_add(1) == next;
+        if other.window == 0 && (is_behind || (seq == next && tcp.payload_len == 1)) {
+            Some(Probe::Window)
+        } else {
+            (is_behind && acked == next).then_some(Probe::KeepAlive)
+        }
+    }
+
+    /// The window of a segment: that of a SYN is never scaled, others are when both SYNs offered it (RFC 7323 §2.2).
+    fn offers(&self, other: &Half, tcp: &Tcp) -> Window {
+        let never = |half: &Half| half.opened && half.scale.is_none();
+        match (self.scale, other.scale) {
+            _ if tcp.flags.syn() || never(self) || never(other) => Window::Octets(tcp.window.into()),
+            (Some(own), Some(_)) => Window::Octets(u32::from(tcp.window) << own.min(14)),
+            (_, _) => Window::Unscaled(tcp.window),
+        }
+    }
+
+    /// Remembers what a segment says.
+    fn learn(&mut self, other: &mut Half, seq: u32, ack: Option<u32>, probe: Option<Probe>, tcp: &Tcp) {
+        if tcp.flags.syn() {
+            (self.opened, self.scale) = (true, tcp.options.window_scale);
+        }
+        if tcp.flags.fin() {
+            self.fin = Some(seq.wrapping_add(tcp.sequence_len()));
+        }
+        self.probe = probe.or(self.probe);
+        if tcp.flags.ack() {
+            (self.ack, self.window) = (Some(tcp.ack), tcp.window);
+            // The octet of a probe was taken after all.
+            if let Some((next, ack)) = other.next().zip(ack).filter(|(next, ack)| next.wrapping_add(1) == *ack) {
+                other.see(next, ack);
+            }
         }
     }
 
@@ -216,7 +344,7 @@ impl Half {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packet::dissect::{TcpFlags, TcpOptions};
+    use crate::packet::dissect::TcpOptions;
 
     /// Who sends, flags, relative seq and ack, octets of data, window.
     type Sent = (char, u8, u32, u32, usize, u16);
@@ -256,7 +384,8 @@ mod tests {
     fn segments_are_named_by_what_came_before_them() {
         let (ack, fin, rst) = (0x10, 0x11, 0x04);
         let data = ('c', ack, 1, 1, 10, 100);
-        let cases: [(&str, &[Sent]); 13] = [
+        let (closed, more) = (('s', ack, 1, 11, 0, 0), ('c', ack, 12, 1, 5, 100));
+        let cases: [(&str, &[Sent]); 25] = [
             ("completes the handshake", &[]),
             ("new data", &[data]),
             ("this much has arrived", &[data, ('s', ack, 1, 11, 0, 100)]),
@@ -276,10 +405,71 @@ mod tests {
             ("the last data; nothing more will be sent", &[('c', fin, 1, 1, 10, 100)]),
             ("the peer's FIN has arrived", &[('c', fin, 1, 1, 0, 100), ('s', ack, 1, 2, 0, 100)]),
             ("resets the connection", &[('s', rst, 1, 0, 0, 0)]),
+            (
+                "answers the keep-alive: still there",
+                &[data, ('s', ack, 1, 11, 0, 100), ('c', ack, 10, 1, 1, 100), ('s', ack, 1, 11, 0, 100)],
+            ),
+            ("keep-alive: is the peer still there?", &[data, ('s', ack, 1, 11, 0, 100), ('c', ack, 10, 1, 1, 100)]),
+            ("probe of a closed window: is there room now?", &[data, closed, ('c', ack, 10, 1, 0, 100)]),
+            ("probe of a closed window: is there room now?", &[data, closed, ('c', ack, 11, 1, 1, 100)]),
+            ("answers the probe: the window is still closed", &[data, closed, ('c', ack, 10, 1, 0, 100), closed]),
+            ("new data", &[data, closed, ('c', ack, 11, 1, 1, 100), ('s', ack, 1, 12, 0, 100), more]),
+            ("sent again: these octets were on their way before", &[('c', ack, 1, 1, 1, 9), ('c', ack, 1, 1, 1, 9)]),
+            ("the SYN again: the answer did not arrive", &[('c', 2, 0, 0, 0, 100)]),
+            ("the answer again: no ACK came", &[('s', 0x12, 0, 1, 0, 100)]),
+            ("no flags: not a legal segment", &[('c', 0, 1, 0, 0, 100)]),
+            ("SYN and FIN at once: not a legal segment", &[('c', 3, 1, 0, 0, 100)]),
+            ("no ACK flag: not a legal segment", &[('c', 0x29, 1, 0, 0, 100)]),
         ];
         for (text, sent) in cases {
             assert_eq!(last_reading(sent).text, text, "{sent:?}");
         }
+    }
+
+    /// The reading of the last segment, with nothing before the first.
+    fn bare_reading(sent: &[Sent]) -> Reading {
+        let [client, server] = ["10.0.0.1:1", "10.0.0.2:2"].map(|end| end.parse().expect("an address"));
+        let mut streams = Streams::default();
+        let readings = sent.iter().map(|one| {
+            let (src, dst) = if one.0 == 'c' { (client, server) } else { (server, client) };
+            streams.read(src, dst, &segment(*one), true)
+        });
+        readings.last().expect("something was sent")
+    }
+
+    #[test]
+    fn a_request_to_connect_is_asked_again_or_refused() {
+        let syn = ('c', 2, 0, 0, 0, 100);
+        assert_eq!(bare_reading(&[syn, syn]).text, "the SYN again: no answer came");
+        assert_eq!(bare_reading(&[syn, ('s', 0x14, 0, 1, 0, 0)]).text, "refuses: nobody listens on this port");
+        assert_eq!(bare_reading(&[('c', 0x10, 1, 1, 9, 9), ('s', 4, 1, 0, 0, 0)]).text, "resets the connection");
+    }
+
+    #[test]
+    fn an_illegal_segment_changes_nothing() {
+        let reading = last_reading(&[('c', 0, 1, 0, 10, 100), ('c', 0x10, 1, 1, 10, 100)]);
+        assert_eq!((reading.text, reading.again), ("new data", false));
+    }
+
+    #[test]
+    fn windows_are_scaled_when_both_syns_say_so() {
+        let window = |scales: [Option<u8>; 2], sent: &[Sent]| {
+            let [client, server] = ["10.0.0.1:1", "10.0.0.2:2"].map(|end| end.parse().expect("an address"));
+            let mut streams = Streams::default();
+            let windows = sent.iter().map(|one| {
+                let mut tcp = segment(*one);
+                let (src, dst, scale) =
+                    if one.0 == 'c' { (client, server, scales[0]) } else { (server, client, scales[1]) };
+                tcp.options.window_scale = scale.filter(|_| tcp.flags.syn());
+                streams.read(src, dst, &tcp, true).window
+            });
+            windows.last().expect("something was sent")
+        };
+        let opening = [('c', 2, 0, 0, 0, 500), ('s', 0x12, 0, 1, 0, 600), ('c', 0x10, 1, 1, 0, 502)];
+        assert_eq!(window([Some(7), Some(9)], &opening), Window::Octets(64_256));
+        assert_eq!(window([Some(7), Some(9)], &opening[..2]), Window::Octets(600));
+        assert_eq!(window([Some(7), None], &opening), Window::Octets(502));
+        assert_eq!(window([None, None], &opening[2..]), Window::Unscaled(502));
     }
 
     #[test]

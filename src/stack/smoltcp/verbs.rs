@@ -20,8 +20,8 @@ const UDP_QUEUE: usize = 256;
 const UDP_BUFFER: usize = 256 * 1024;
 /// The longest UDP payload over IPv4 (RFC 768: the length field holds 65,535 with both headers).
 const LONGEST_DATAGRAM: usize = 65_507;
-/// How long a peer may be silent while a connection that nobody holds any more closes. RFC 9293 §3.8.3 asks for at least
-/// 100 s; smoltcp by itself would wait for ever, and keep the buffers of every peer that has vanished.
+/// How long a peer may be silent while a connection that nobody holds any more closes. RFC 9293 §3.8.3 asks for at
+/// least 100 s; smoltcp by itself would wait for ever, and keep the buffers of every peer that has vanished.
 const ORPHAN_PATIENCE: Duration = Duration::from_secs(120);
 /// Ephemeral ports begin here (RFC 6335 §6).
 const FIRST_EPHEMERAL: u16 = 49_152;
