@@ -321,3 +321,29 @@ fn both_captures_share_the_bytes_of_a_packet() {
         assert_eq!(out.bytes.as_ptr(), arrived.bytes.as_ptr(), "no copy is made");
     }
 }
+
+#[test]
+fn timers_of_programs_are_exact_beside_packets_between_milliseconds() {
+    let odd = || PipeConfig { delay: Duration::from_nanos(1_234_567), ..wire() };
+    let (woken, _) = pair(1, Medium::Ip, odd(), odd(), |a, b| async move {
+        let receiver = UdpSocket::bind(&b, SocketAddr::new(address(2, false), 53)).expect("the port is free");
+        let sender = UdpSocket::bind(&a, SocketAddr::new(address(1, false), 0)).expect("a port is free");
+        let to = receiver.local_addr().expect("it is bound");
+        let clock = b.clone();
+        let alarm = tokio::task::spawn_local(async move {
+            let mut woken = Vec::new();
+            for _ in 0..4 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                woken.push(clock.now().as_nanos());
+            }
+            woken
+        });
+        sender.send_to(b"x", to).await.expect("there is room");
+        receiver.recv_from(&mut [0; 8]).await.expect("the datagram comes");
+        let arrived = b.now().as_nanos();
+        // Begun between two milliseconds, a timer of tokio's rounds up to the next one.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        (alarm.await.expect("it ends"), arrived, b.now().as_nanos())
+    });
+    assert_eq!(woken, (vec![1_000_000, 2_000_000, 3_000_000, 4_000_000], 1_234_567, 7_000_000));
+}

@@ -289,6 +289,17 @@ mod tests {
     }
 
     #[test]
+    fn a_capture_need_not_be_a_file() {
+        let empty = Capture::of("standard input", Reader::new(&[][..]));
+        let Err(Failure::Input(text)) = empty else { panic!("nothing is no capture") };
+        assert!(text.starts_with("standard input: "), "{text}");
+        let mut file = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0];
+        file.extend([&[9, 0, 0, 0, 0, 0, 0, 0, 60, 0, 0, 0, 60, 0, 0, 0][..], &[0; 60]].concat());
+        let capture = Capture::of("standard input", Reader::new(&file[..])).ok().expect("a capture of one packet");
+        assert_eq!((capture.records.len(), capture.problem), (1, None));
+    }
+
+    #[test]
     fn times_count_from_the_earliest_packet() {
         let records = records(&[foreign(1, 7_000), foreign(2, 5_000)], 5_000);
         assert_eq!(records.iter().map(|record| record.at.as_nanos()).collect::<Vec<_>>(), [2_000, 0]);

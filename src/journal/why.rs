@@ -34,6 +34,10 @@ pub enum Reason {
     Acknowledge,
     /// A segment that was not expected is answered with what is expected (RFC 9293 §3.10.7.4).
     AnswerUnacceptable,
+    /// The peer, idle, asked whether we are still there.
+    AnswerKeepAlive,
+    /// The peer asked whether our window is still zero.
+    AnswerWindowProbe,
     /// A segment arrived out of order or twice; the same acknowledgment again.
     DuplicateAck,
     /// There is room in the receive buffer again.
@@ -57,8 +61,12 @@ pub enum Reason {
     ZeroWindowProbe,
     /// The connection is idle; is the peer still there?
     KeepAlive,
-    /// Nobody listens there, or the connection is given up.
+    /// No connection takes the segment that came in.
     Reset,
+    /// The application gave the connection up at once.
+    Abort,
+    /// The peer has not answered for too long.
+    GiveUp,
     /// An application sent a datagram.
     Datagram,
     /// An echo request.
@@ -80,6 +88,16 @@ impl Why {
     pub const fn of(reason: Reason) -> Why {
         Why { reason, section: reason.section() }
     }
+
+    /// As [`Why::of`], for a packet over IPv6 when `v6`: what ICMP and ARP do for IPv4, ICMPv6 does there.
+    pub const fn over(reason: Reason, v6: bool) -> Why {
+        let section = match reason {
+            Reason::EchoRequest | Reason::EchoReply | Reason::IcmpError if v6 => "RFC 4443",
+            Reason::AddressRequest | Reason::AddressReply if v6 => "RFC 4861",
+            _ => reason.section(),
+        };
+        Why { reason, section }
+    }
 }
 
 impl Reason {
@@ -93,6 +111,8 @@ impl Reason {
             Reason::LastData => "last-data",
             Reason::Acknowledge => "acknowledge",
             Reason::AnswerUnacceptable => "answer-unacceptable",
+            Reason::AnswerKeepAlive => "answer-keep-alive",
+            Reason::AnswerWindowProbe => "answer-window-probe",
             Reason::DuplicateAck => "duplicate-ack",
             Reason::WindowUpdate => "window-update",
             Reason::Close => "close",
@@ -103,6 +123,8 @@ impl Reason {
             Reason::ZeroWindowProbe => "zero-window-probe",
             Reason::KeepAlive => "keep-alive",
             Reason::Reset => "reset",
+            Reason::Abort => "abort",
+            Reason::GiveUp => "give-up",
             Reason::Datagram => "datagram",
             Reason::EchoRequest => "echo-request",
             Reason::EchoReply => "echo-reply",
@@ -126,9 +148,11 @@ impl Reason {
             Reason::RetransmitByTimer { .. } => "RFC 6298 §5.4",
             Reason::RetransmitAfterTimer => "RFC 9293 §3.8.1",
             Reason::RetransmitByDuplicateAcks => "RFC 5681 §3.2",
-            Reason::ZeroWindowProbe => "RFC 9293 §3.8.6.1",
-            Reason::KeepAlive => "RFC 9293 §3.8.4",
+            Reason::ZeroWindowProbe | Reason::AnswerWindowProbe => "RFC 9293 §3.8.6.1",
+            Reason::KeepAlive | Reason::AnswerKeepAlive => "RFC 9293 §3.8.4",
             Reason::Reset => "RFC 9293 §3.5.2",
+            Reason::Abort => "RFC 9293 §3.10.5",
+            Reason::GiveUp => "RFC 9293 §3.8.3",
             Reason::Datagram => "RFC 768",
             Reason::EchoRequest | Reason::EchoReply | Reason::IcmpError => "RFC 792",
             Reason::AddressRequest | Reason::AddressReply => "RFC 826",
@@ -155,7 +179,9 @@ impl fmt::Display for Reason {
             Reason::NewData => "new data",
             Reason::LastData => "the last data, and FIN: nothing more will be sent",
             Reason::Acknowledge => "ACK: this much has arrived",
-            Reason::AnswerUnacceptable => "ACK: answers a segment outside the window",
+            Reason::AnswerUnacceptable => "ACK: answers a segment that cannot be accepted",
+            Reason::AnswerKeepAlive => "ACK: yes, still here",
+            Reason::AnswerWindowProbe => "ACK: answers the peer's window probe",
             Reason::DuplicateAck => "duplicate ACK: something is missing, or came twice",
             Reason::WindowUpdate => "window update: there is room again",
             Reason::Close => "FIN: nothing more will be sent",
@@ -169,6 +195,8 @@ impl fmt::Display for Reason {
             Reason::ZeroWindowProbe => "probe: is the peer's window still zero?",
             Reason::KeepAlive => "keep-alive: is the peer still there?",
             Reason::Reset => "RST: no such connection here",
+            Reason::Abort => "RST: the application has given the connection up",
+            Reason::GiveUp => "RST: the peer has not answered for too long",
             Reason::Datagram => "a datagram of the application",
             Reason::EchoRequest => "echo request: is anybody there?",
             Reason::EchoReply => "echo reply: yes",

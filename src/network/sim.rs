@@ -2,10 +2,12 @@
 //!
 //! Applications are ordinary tokio tasks on a paused clock. The network is one task among them, and it acts only when
 //! nothing else can run: a hook that the runtime calls right before it would park wakes it (yielding would not do: a
-//! `LocalSet` stops after 61 polls, idle or not). It then does what is due, or moves the clock to its next event. It moves
-//! in steps that end on whole milliseconds of the runtime, because library timers (`tokio::time::sleep` inside hyper or a
-//! program) live on that grid and must fire in their own order, not when a longer step has passed them. With nothing of
-//! its own to wait for it lets the runtime leap to the next library timer.
+//! `LocalSet` stops after 61 polls, idle or not). It then does what is due, or moves the clock to its next event.
+//!
+//! Library timers (`tokio::time::sleep` inside hyper or a program) live on a grid of whole milliseconds and must fire in
+//! their own order, not when a longer step has passed them. So the clock moves in up to three strides: exactly to the next
+//! point of the grid; from there by a timer of tokio's own, which leaps from one library timer to the next; and exactly
+//! over what is left to the event. Leaping from beside the grid would overshoot by up to a millisecond.
 //!
 //! The same seed gives the same bytes in every capture: integer nanoseconds, one thread, no clock but this one.
 
@@ -83,9 +85,15 @@ async fn drive(mut world: World, idle: Arc<Idle>, finished: Arc<AtomicBool>) {
             }
         }
         // A connection that is half closed has no timer, but the end of our patience is one.
-        match world.deadline().into_iter().chain(stop_at).min() {
-            Some(at) => tokio::time::advance(step_towards(now, at)).await,
-            None => {
+        let next = world.deadline().into_iter().chain(stop_at).min();
+        match stride(now, next) {
+            Stride::Exactly(span) => tokio::time::advance(span).await,
+            Stride::Leap(span) => tokio::select! {
+                biased;
+                () = doorbell.notified() => {}
+                () = tokio::time::sleep(span) => {}
+            },
+            Stride::Wait => {
                 world.settle();
                 doorbell.notified().await;
             }
@@ -93,10 +101,30 @@ async fn drive(mut world: World, idle: Arc<Idle>, finished: Arc<AtomicBool>) {
     }
 }
 
-/// From `now` to `at`, but no further than the next whole millisecond.
-fn step_towards(now: Instant, at: Instant) -> Duration {
-    let to_grid = GRID - now.as_nanos() % GRID;
-    (at - now).min(Duration::from_nanos(to_grid))
+/// How the clock moves next.
+#[derive(Debug, PartialEq, Eq)]
+enum Stride {
+    /// By this much, in one go. At most a millisecond, so that no library timer is passed.
+    Exactly(Duration),
+    /// By this many whole milliseconds from a point of the grid, stopping wherever a library timer fires.
+    Leap(Duration),
+    /// To the next library timer, whenever that is.
+    Wait,
+}
+
+/// The next stride from `now` towards `next`, the time of the next event; `None` when there is none.
+fn stride(now: Instant, next: Option<Instant>) -> Stride {
+    let beside_grid = now.as_nanos() % GRID;
+    let left = next.map(|at| at - now);
+    if beside_grid > 0 {
+        let to_grid = Duration::from_nanos(GRID - beside_grid);
+        return Stride::Exactly(left.map_or(to_grid, |left| left.min(to_grid)));
+    }
+    match left {
+        None => Stride::Wait,
+        Some(left) if left < Duration::from_nanos(GRID) => Stride::Exactly(left),
+        Some(left) => Stride::Leap(Duration::from_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))),
+    }
 }
 
 /// The moment when no task can run.
@@ -133,5 +161,25 @@ impl Future for IdleReached<'_> {
         }
         *self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_goes_to_the_grid_leaps_along_it_and_does_the_rest_exactly() {
+        let at = Instant::from_nanos;
+        for (now, next, expected) in [
+            (at(300), Some(at(5_000_700)), Stride::Exactly(Duration::from_nanos(999_700))),
+            (at(300), Some(at(400)), Stride::Exactly(Duration::from_nanos(100))),
+            (at(1_000_000), Some(at(5_000_700)), Stride::Leap(Duration::from_millis(4))),
+            (at(5_000_000), Some(at(5_000_700)), Stride::Exactly(Duration::from_nanos(700))),
+            (at(300), None, Stride::Exactly(Duration::from_nanos(999_700))),
+            (at(1_000_000), None, Stride::Wait),
+        ] {
+            assert_eq!(stride(now, next), expected, "from {now:?} to {next:?}");
+        }
     }
 }

@@ -44,7 +44,8 @@ pub trait Stack: Send {
     /// Lets every timer fire whose time has come.
     fn expire(&mut self, now: Instant);
 
-    /// Starts to listen for connections. `backlog` bounds those that wait to be accepted.
+    /// Starts to listen for connections. `backlog` bounds those that wait to be accepted. Only another listener can be in
+    /// the way: connections that live on the port, or linger there in TIME-WAIT, are not (as with `SO_REUSEADDR`).
     ///
     /// # Errors
     /// [`OpenError`] when the address or port cannot be had.
@@ -65,7 +66,7 @@ pub trait Stack: Send {
         config: &TcpConfig,
     ) -> Result<SocketId, OpenError>;
 
-    /// What a connection begins with that asks for nothing of its own.
+    /// What a connection begins with that asks for nothing of its own. A look: it never gives the stack anything to do.
     fn tcp_defaults(&self) -> &TcpConfig;
 
     /// Queues data to be sent; returns how many octets found room, 0 when none did (an event `Writable` follows).
@@ -103,7 +104,7 @@ pub trait Stack: Send {
     /// [`OpenError`] when the address or port cannot be had.
     fn udp_bind(&mut self, local: SocketAddr) -> Result<SocketId, OpenError>;
 
-    /// Queues one datagram; `false` when there is no room just now (an event `Writable` follows).
+    /// Queues one datagram; longer than the MTU only over IPv4, where it goes as fragments. `false` when there is no room just now (an event `Writable` follows).
     ///
     /// # Errors
     /// [`SocketError`] when it can never be sent.
@@ -134,7 +135,7 @@ pub trait Stack: Send {
     /// Moves what there is to tell since the last call into `journal`.
     fn drain_journal(&mut self, journal: &mut Vec<Event>);
 
-    /// What a connection knows; `None` when there is no such connection.
+    /// What a connection knows; `None` when there is no such connection. A look: it never gives the stack anything to do.
     fn snapshot(&self, socket: SocketId) -> Option<Snapshot>;
 
     /// Whether nothing is under way: no octet waits for its acknowledgment, no close for the other side's.
@@ -227,8 +228,8 @@ pub enum SocketError {
     /// The connection has ended, not in order.
     #[error("the connection ended: {0}")]
     Ended(CloseReason),
-    /// Longer than any datagram may be.
-    #[error("{0} octets do not fit into a datagram")]
+    /// Longer than any datagram may be, or than the stack can send to this address.
+    #[error("{0} octets do not fit into one datagram to this address; send fewer at a time")]
     TooLong(usize),
     /// No route or no address of this family.
     #[error("{0} cannot be reached from this stack")]

@@ -135,16 +135,21 @@ fn vlan_tags(ethernet: &Ethernet, frame: &[u8], layers: &mut Vec<Layer>) {
     let mut kind = ethernet.ether_type;
     let mut at = super::dissect::ETHERNET_HEADER;
     while matches!(kind, 0x8100 | 0x88a8 | 0x9100) && at + 4 <= frame.len() {
-        let name = if kind == 0x88a8 { "VLAN Tag (802.1ad)" } else { "VLAN Tag (802.1Q)" };
+        // The outer tag of two has other names in Wireshark.
+        let (name, filters) = match kind {
+            0x88a8 => ("VLAN Tag (802.1ad)", ["ieee8021ad.priority", "ieee8021ad.dei", "ieee8021ad.id"].map(Some)),
+            _ => ("VLAN Tag (802.1Q)", ["vlan.priority", "vlan.dei", "vlan.id"].map(Some)),
+        };
+        let etype = (kind != 0x88a8).then_some("vlan.etype");
         let mut fields = Fields::new(frame, at);
         let control = fields.number(0..2);
         kind = fields.number(2..4) as u16;
         let (priority, id) = (control >> 13, control & 0xfff);
-        fields.add("Priority", 0..1, Some("vlan.priority"), priority.to_string());
-        fields.add("Drop Eligible Indicator", 0..1, Some("vlan.dei"), is_set(control & 0x1000 != 0));
-        fields.add("VLAN Identifier", 0..2, Some("vlan.id"), id.to_string());
+        fields.add("Priority", 0..1, filters[0], priority.to_string());
+        fields.add("Drop Eligible Indicator", 0..1, filters[1], is_set(control & 0x1000 != 0));
+        fields.add("VLAN Identifier", 0..2, filters[2], id.to_string());
         let next = ether_type_name(kind);
-        fields.add("Type", 2..4, Some("vlan.etype"), format!("0x{kind:04x} ({next})"));
+        fields.add("Type", 2..4, etype, format!("0x{kind:04x} ({next})"));
         layers.push(fields.into_layer(name, format!("VLAN {id}, priority {priority}, {next}"), 4));
         at += 4;
     }

@@ -10,12 +10,12 @@ use std::time::Duration;
 use super::super::Style;
 use super::super::text::{Line, Paint, clean, count, shorten, width, wrap};
 use super::fold::{Fold, Item, SILENCE};
+use super::lanes::{Columns, endpoint};
 use super::note::Note;
 use super::rails::{ASCII, Glyphs, Rails, UNICODE};
 use super::rows::{End, Row, Wire};
 use super::streams::Opened;
 use super::{Ends, Ladder, Lane, Side};
-use crate::packet::Dissection;
 use crate::time::Instant;
 
 /// Draws a whole ladder.
@@ -30,12 +30,12 @@ struct Drawing {
     out: String,
 }
 
-pub(super) fn draw(ladder: &Ladder<'_>, items: &[Item], style: Style) -> String {
+pub(super) fn draw(ladder: &Ladder<'_>, columns: Columns, items: &[Item], style: Style) -> String {
     if items.is_empty() {
         return "no packets\n".to_owned();
     }
     let mut drawing = Drawing::new(ladder, items, style);
-    drawing.heading(ladder);
+    drawing.heading(ladder, columns);
     let mut before: Option<Instant> = None;
     for item in items {
         let (from, to) = item.span();
@@ -87,8 +87,8 @@ impl Drawing {
         line
     }
 
-    fn heading(&mut self, ladder: &Ladder<'_>) {
-        let (left, right) = names(ladder);
+    fn heading(&mut self, ladder: &Ladder<'_>, columns: Columns) {
+        let (left, right) = columns.names(ladder);
         let room = self.rails.columns / 2 - 1;
         let left = shorten(&clean(&left, self.style), room, self.style);
         let right = shorten(&clean(&right, self.style), room, self.style);
@@ -107,6 +107,11 @@ impl Drawing {
     fn row(&mut self, row: &Row, ladder: &Ladder<'_>) {
         if let Some((connection, opened)) = &row.opened {
             self.connection(*connection, *opened, ladder);
+        }
+        if let Some(heading) = &row.heading {
+            let mut line = Line::default();
+            line.push(Paint::Bold, shorten(&clean(heading, self.style), self.style.columns(), self.style));
+            self.emit(&line);
         }
         let number = row.number.map_or(String::new(), |number| number.to_string());
         let mut line = self.margin(&number, &seconds(row.at, self.start));
@@ -233,26 +238,6 @@ impl Drawing {
         let mut line = Line::default();
         line.push(Paint::Dim, shorten(&clean(&text, self.style), self.style.columns(), self.style));
         self.emit(&line);
-    }
-}
-
-/// The names above the rails; those of the hosts of the first packet in a stranger's capture.
-fn names(ladder: &Ladder<'_>) -> (String, String) {
-    if let Some(ends) = ladder.ends {
-        return (ends.left.name.to_owned(), ends.right.name.to_owned());
-    }
-    let mut records = ladder.records.iter();
-    let addresses =
-        records.find_map(|record| Dissection::of(record.medium, &record.bytes, record.wire_len).addresses());
-    let name = |address| (ladder.name_of)(address).unwrap_or_else(|| format!("{address}"));
-    addresses.map_or_else(Default::default, |(left, right)| (name(left), name(right)))
-}
-
-/// `client:49152`, `10.0.0.1:80`, `[fd00::1]:80`
-fn endpoint(end: SocketAddr, ladder: &Ladder<'_>) -> String {
-    match (ladder.name_of)(end.ip()) {
-        Some(name) => format!("{name}:{}", end.port()),
-        None => end.to_string(),
     }
 }
 

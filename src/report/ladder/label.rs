@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use super::streams::{Reading, Window};
+use crate::capture::Record;
 use crate::packet::Dissection;
+use crate::packet::describe::{self, Fragment};
 use crate::packet::dissect::{Arp, Icmp, Network, Tcp, Transport};
 
 /// What sort of packet it is, and so its colour.
@@ -20,34 +22,72 @@ pub(super) enum Kind {
 }
 
 /// The kind of a packet, and its label: the longest wording first, to be chosen by the room there is.
-pub(super) fn label(dissection: &Dissection, reading: Option<&Reading>, verbose: bool) -> (Kind, Vec<String>) {
-    match (&dissection.transport, &dissection.network) {
-        (Some(Transport::Tcp(tcp)), _) => match reading {
+pub(super) fn label(
+    dissection: &Dissection,
+    reading: Option<&Reading>,
+    record: &Record,
+    verbose: bool,
+) -> (Kind, Vec<String>) {
+    let cut = describe::cut_tcp(dissection, &record.bytes);
+    if let Some(tcp) = dissection.tcp().or(cut.as_ref()) {
+        return match reading {
             Some(reading) if reading.is_duplicate_ack() => (Kind::DuplicateAck, tcp_labels(tcp, reading, verbose)),
             Some(reading) => (tcp_kind(tcp), tcp_labels(tcp, reading, verbose)),
             None => (tcp_kind(tcp), vec![tcp.flags.to_string()]),
-        },
+        };
+    }
+    if let Some(summary) = describe::cut_summary(dissection, &record.bytes) {
+        return (Kind::Other, vec![summary]);
+    }
+    if let Some(fragment) = describe::fragment(dissection, &record.bytes) {
+        return (Kind::Other, fragment_labels(&fragment, dissection.is_ipv4()));
+    }
+    match (&dissection.transport, &dissection.network) {
         (Some(Transport::Udp(udp)), _) => {
             let ports = format!("UDP {}→{}", udp.src_port, udp.dst_port);
             (Kind::Datagram, vec![format!("{ports} len={}", dissection.payload.len()), ports, "UDP".to_owned()])
         }
         (Some(Transport::Icmpv4(icmp)), _) => (Kind::Other, icmp_labels("ICMP", &icmpv4(icmp))),
         (Some(Transport::Icmpv6(icmp)), _) => (Kind::Other, icmp_labels("ICMPv6", &icmpv6(icmp))),
+        (Some(Transport::Tcp(tcp)), _) => (tcp_kind(tcp), vec![tcp.flags.to_string()]),
         (None, Some(Network::Arp(arp))) => (Kind::Other, arp_labels(arp)),
-        (None, Some(Network::Ipv4(ip))) if ip.fragment_offset > 0 => {
-            let text = format!("IPv4 fragment at {} len={}", ip.fragment_offset, dissection.payload.len());
-            (Kind::Other, vec![text, "IPv4 fragment".to_owned()])
-        }
         (None, Some(Network::Ipv4(ip))) => (Kind::Other, other("IPv4", ip.protocol, dissection.payload.len())),
         (None, Some(Network::Ipv6(ip))) => (Kind::Other, other("IPv6", ip.protocol, dissection.payload.len())),
         (None, None) => match dissection.ethernet {
             Some(ethernet) => {
-                let text = format!("Ethernet type 0x{:04x} len={}", ethernet.ether_type, dissection.frame_len);
-                (Kind::Other, vec![text, "Ethernet".to_owned()])
+                let name = match ethernet.ether_type {
+                    0x0800 => "IPv4".to_owned(),
+                    0x0806 => "ARP".to_owned(),
+                    0x86dd => "IPv6".to_owned(),
+                    other => format!("Ethernet type 0x{other:04x}"),
+                };
+                (Kind::Other, vec![format!("{name} len={}", dissection.frame_len), name])
             }
             None => (Kind::Other, vec![format!("unreadable len={}", dissection.frame_len), "unreadable".to_owned()]),
         },
     }
+}
+
+/// `IPv4 fragment id=0x1234 0–1479 of UDP`
+fn fragment_labels(fragment: &Fragment, is_ipv4: bool) -> Vec<String> {
+    let id = if is_ipv4 {
+        format!("0x{:04x}", fragment.identification)
+    } else {
+        format!("0x{:08x}", fragment.identification)
+    };
+    let octets = match fragment.octets.len() {
+        0 => format!("at {}", fragment.octets.start),
+        _ => format!("{}–{}", fragment.octets.start, fragment.octets.end - 1),
+    };
+    let (version, protocol) = (if is_ipv4 { "IPv4" } else { "IPv6" }, fragment.protocol);
+    vec![
+        format!("{version} fragment id={id} {octets} of {protocol}"),
+        format!("{protocol} fragment id={id} {octets}"),
+        format!("{protocol} fragment {id} {octets}"),
+        format!("{protocol} fragment {octets}"),
+        format!("fragment {octets}"),
+        "fragment".to_owned(),
+    ]
 }
 
 fn tcp_kind(tcp: &Tcp) -> Kind {
@@ -157,29 +197,58 @@ fn other(network: &str, protocol: u8, len: usize) -> Vec<String> {
 }
 
 /// What a packet other than TCP is, for a learner, when its sender's reason is not known.
-pub(super) fn plain_text(dissection: &Dissection) -> Option<String> {
-    if let Some(error) = &dissection.malformed {
-        return Some(format!("cannot be read to its end: {error}"));
+pub(super) fn plain_text(dissection: &Dissection, bytes: &[u8]) -> Option<String> {
+    if let Some(stopped) = describe::stopped(dissection, bytes.len()) {
+        return Some(stopped);
+    }
+    if let Some(fragment) = describe::fragment(dissection, bytes) {
+        return Some(if fragment.is_more { "a piece; more follow" } else { "the last piece" }.to_owned());
     }
     match (&dissection.transport, &dissection.network) {
         (Some(Transport::Udp(_)), _) => Some("a datagram".to_owned()),
-        (Some(Transport::Icmpv4(icmp)), _) => icmp_text(icmp.kind, [8, 0]),
+        (Some(Transport::Icmpv4(icmp)), _) => icmpv4_meaning(icmp).map(str::to_owned),
         (Some(Transport::Icmpv6(icmp)), _) if icmp.kind == 135 => Some("who has this address?".to_owned()),
         (Some(Transport::Icmpv6(icmp)), _) if icmp.kind == 136 => Some("this address is mine".to_owned()),
-        (Some(Transport::Icmpv6(icmp)), _) => icmp_text(icmp.kind, [128, 129]),
+        (Some(Transport::Icmpv6(icmp)), _) => icmpv6_meaning(icmp).map(str::to_owned),
         (None, Some(Network::Arp(arp))) if arp.operation == 1 => Some(format!("tell {}", IpAddr::from(arp.sender_ip))),
         (None, Some(Network::Arp(_))) => Some("this address is mine".to_owned()),
         (Some(Transport::Tcp(_)) | None, _) => None,
     }
 }
 
-fn icmp_text(kind: u8, [request, reply]: [u8; 2]) -> Option<String> {
-    if kind == request {
-        Some("is anybody there?".to_owned())
-    } else if kind == reply {
-        Some("yes".to_owned())
-    } else {
-        None
+/// What a message means to whoever gets it (RFC 792, RFC 1122 §3.2.2.1, RFC 1812 §5.2.7.1).
+fn icmpv4_meaning(icmp: &Icmp) -> Option<&'static str> {
+    match (icmp.kind, icmp.code) {
+        (8, _) => Some("is anybody there?"),
+        (0, _) => Some("yes"),
+        (3, 0 | 6 | 11) => Some("no router knows the way to that network"),
+        (3, 1 | 7 | 12) => Some("that host does not answer its router"),
+        (3, 2) => Some("that host does not speak this protocol"),
+        (3, 3) => Some("nobody listens there"),
+        (3, 4) => Some("does not fit through a link on the way, and must not be cut"),
+        (3, 9 | 10 | 13) => Some("a filter on the way forbids it"),
+        (5, _) => Some("there is a shorter way"),
+        (11, 0) => Some("went through too many routers"),
+        (11, _) => Some("not all pieces came in time"),
+        (12, _) => Some("its header cannot be understood"),
+        (_, _) => None,
+    }
+}
+
+/// RFC 4443 §3.
+fn icmpv6_meaning(icmp: &Icmp) -> Option<&'static str> {
+    match (icmp.kind, icmp.code) {
+        (128, _) => Some("is anybody there?"),
+        (129, _) => Some("yes"),
+        (1, 0) => Some("no router knows the way there"),
+        (1, 1 | 5 | 6) => Some("a filter on the way forbids it"),
+        (1, 3) => Some("that host does not answer its router"),
+        (1, 4) => Some("nobody listens there"),
+        (2, _) => Some("does not fit through a link on the way"),
+        (3, 0) => Some("went through too many routers"),
+        (3, _) => Some("not all pieces came in time"),
+        (4, _) => Some("its header cannot be understood"),
+        (_, _) => None,
     }
 }
 

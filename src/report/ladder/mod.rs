@@ -7,17 +7,21 @@
 //! ```
 //!
 //! From packets to text in four steps: [`Story`] sorts the journal by packet, [`rows`] joins the two captures and reads
-//! each packet (`label`, `streams`, `note`), `fold` takes long transfers together, `draw` lays out the lines and
+//! each packet (`label`, `streams`, `note`; `lanes` and `onlooker` without a journal), `fold` takes long transfers together, `draw` lays out the lines and
 //! `rails` what is between the rails. The same function shows a stranger's capture, for which there is no journal: what
 //! the packets themselves say takes its place.
 
 mod draw;
 mod fold;
 mod label;
+mod lanes;
 mod note;
+mod onlooker;
 mod rails;
 mod rows;
 mod story;
+#[cfg(test)]
+mod strangers;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -28,6 +32,7 @@ use super::Style;
 use crate::capture::Record;
 use crate::journal::{Entry, NodeId};
 
+use self::lanes::Columns;
 use self::story::Story;
 
 /// What a ladder is drawn from.
@@ -38,7 +43,7 @@ pub struct Ladder<'a> {
     pub far_records: Option<&'a [Record]>,
     /// The journal of the run, oldest first; empty for a stranger's capture.
     pub entries: &'a [&'a Entry],
-    /// The two nodes; `None` for a stranger's capture: whoever speaks first then stands on the left.
+    /// The two nodes; `None` for a stranger's capture: whoever begins then stands on the left.
     pub ends: Option<Ends<'a>>,
     /// The name of the node that has an address.
     pub name_of: &'a dyn Fn(IpAddr) -> Option<String>,
@@ -78,7 +83,8 @@ pub enum Side {
 pub fn ladder(ladder: &Ladder<'_>, style: &Style) -> String {
     let records = ladder.records.iter().chain(ladder.far_records.unwrap_or_default());
     let story = Story::of(ladder.entries, records);
-    let rows = rows::rows(ladder, &story, *style);
+    let columns = Columns::of(ladder);
+    let rows = rows::rows(ladder, &story, columns, *style);
     let items = fold::fold(rows, *style);
-    draw::draw(ladder, &items, *style)
+    draw::draw(ladder, columns, &items, *style)
 }

@@ -29,9 +29,9 @@ impl Note {
         Note::new(Paint::Lost, text)
     }
 
-    /// Between which hosts a packet went, when not between those above the rails.
-    pub(super) fn route(text: String) -> Note {
-        Note::new(Paint::Dim, text)
+    /// Something worth knowing.
+    pub(super) fn plain(text: impl Into<String>) -> Note {
+        Note::new(Paint::Plain, text)
     }
 }
 

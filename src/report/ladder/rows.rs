@@ -1,17 +1,19 @@
 //! One row per packet: the two captures joined, each packet read, its remarks written.
 
 use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use super::super::Style;
 use super::label::{self, Kind};
+use super::lanes::{Columns, Place, Talks};
 use super::note::{self, Note, Notes, Plain};
+use super::onlooker::Onlooker;
 use super::story::{About, Story};
 use super::streams::{Opened, Reading, Streams};
 use super::{Ladder, Side};
 use crate::capture::{Direction, Record};
 use crate::journal::{Impairment, TcpState};
-use crate::packet::{Dissection, PacketId};
+use crate::packet::{Dissection, PacketId, describe};
 use crate::time::Instant;
 
 /// One packet of the ladder.
@@ -31,6 +33,8 @@ pub(super) struct Row {
     pub(super) states: [Vec<TcpState>; 2],
     /// The connection that begins here.
     pub(super) opened: Option<(usize, Opened)>,
+    /// The two ends of a conversation that begins here and is no connection.
+    pub(super) heading: Option<String>,
     /// Nothing about it is special: it may be taken together with others like it.
     pub(super) ordinary: bool,
 }
@@ -63,7 +67,7 @@ struct Seen<'a> {
     record: &'a Record,
 }
 
-pub(super) fn rows(ladder: &Ladder<'_>, story: &Story<'_>, style: Style) -> Vec<Row> {
+pub(super) fn rows(ladder: &Ladder<'_>, story: &Story<'_>, columns: Columns, style: Style) -> Vec<Row> {
     let numbers: HashMap<PacketId, u64> =
         ladder.records.iter().zip(1..).map(|(record, number)| (record.packet, number)).collect();
     let mut reader = Reader {
@@ -71,8 +75,8 @@ pub(super) fn rows(ladder: &Ladder<'_>, story: &Story<'_>, style: Style) -> Vec<
         style,
         notes: Notes::new(style, &numbers),
         streams: Streams::default(),
-        firsts: HashMap::new(),
-        pair: None,
+        talks: Talks::new(ladder, columns),
+        onlooker: Onlooker::default(),
     };
     join(ladder, &numbers).into_iter().map(|seen| reader.row(&seen, story.about(seen.record.packet))).collect()
 }
@@ -102,24 +106,23 @@ struct Reader<'a> {
     style: Style,
     notes: Notes<'a>,
     streams: Streams,
-    /// Who of two hosts spoke first, the lesser address first in the key.
-    firsts: HashMap<(IpAddr, IpAddr), IpAddr>,
-    /// The hosts of the first packet, whose names stand above a stranger's ladder.
-    pair: Option<(IpAddr, IpAddr)>,
+    /// The last two only look at a stranger's capture.
+    talks: Talks<'a>,
+    onlooker: Onlooker,
 }
 
 impl Reader<'_> {
     fn row(&mut self, seen: &Seen<'_>, about: Option<&About<'_>>) -> Row {
         let record = seen.record;
         let dissection = Dissection::of(record.medium, &record.bytes, record.wire_len);
-        let reading = self.read(&dissection, seen.number.is_some());
-        let (kind, labels) = label::label(&dissection, reading.as_ref(), self.style.verbose);
+        let reading = self.read(record, &dissection, seen.number.is_some());
+        let (kind, mut labels) = label::label(&dissection, reading.as_ref(), record, self.style.verbose);
         let wire = wire(record, about, reading.as_ref());
         let end = end(seen, about);
         let text = match &reading {
             // Whoever reads a far end's packet that was dropped before the vantage point knows that it is the first.
             Some(reading) => Some(reading.text.to_owned()),
-            None => label::plain_text(&dissection),
+            None => label::plain_text(&dissection, &record.bytes),
         };
         let again = wire == Wire::Again;
         let mut notes = self.notes.of(record, about, Plain { text, again }, &dissection);
@@ -127,7 +130,10 @@ impl Reader<'_> {
             let vantage = self.ladder.ends.map_or("here", |ends| ends.lane(ends.vantage).name);
             notes.push(Note::lost(format!("not seen at {vantage} before the end")));
         }
-        let from = self.side(seen, &dissection, &mut notes);
+        let place = self.place(seen, &dissection, reading.as_ref(), &mut notes);
+        if let Some(mark) = &place.mark {
+            labels = labels.into_iter().map(|label| format!("[{mark}] {label}")).chain([format!("[{mark}]")]).collect();
+        }
         let opened = reading.as_ref().and_then(|reading| Some((reading.connection, reading.opened?)));
         let states = self.states(about);
         let quiet = about.is_none_or(|about| about.states.is_empty() && about.impairments.iter().all(is_jitter));
@@ -136,33 +142,59 @@ impl Reader<'_> {
             && reading.as_ref().is_none_or(|reading| !reading.remarkable)
             && (wire, end) == (Wire::Plain, End::Arrives)
             && matches!(kind, Kind::Data | Kind::Ack | Kind::DuplicateAck | Kind::Datagram);
-        Row { number: seen.number, at: record.at, from, kind, labels, wire, end, notes, states, opened, ordinary }
+        let Place { side: from, heading, .. } = place;
+        let ordinary = ordinary && heading.is_none();
+        Row {
+            number: seen.number,
+            at: record.at,
+            from,
+            kind,
+            labels,
+            wire,
+            end,
+            notes,
+            states,
+            opened,
+            heading,
+            ordinary,
+        }
     }
 
-    fn read(&mut self, dissection: &Dissection, numbered: bool) -> Option<Reading> {
-        let tcp = dissection.tcp()?;
+    fn read(&mut self, record: &Record, dissection: &Dissection, numbered: bool) -> Option<Reading> {
+        let cut = describe::cut_tcp(dissection, &record.bytes);
+        let tcp = dissection.tcp().or(cut.as_ref())?;
         let (src, dst) = dissection.addresses()?;
         let (src, dst) = (SocketAddr::new(src, tcp.src_port), SocketAddr::new(dst, tcp.dst_port));
         Some(self.streams.read(src, dst, tcp, numbered))
     }
 
-    /// On which side the sender stands: by the capture's direction, or in a stranger's capture by who spoke first.
-    fn side(&mut self, seen: &Seen<'_>, dissection: &Dissection, notes: &mut Vec<Note>) -> Side {
+    /// On which side the sender stands: by the capture's direction, or in a stranger's capture by who began.
+    fn place(
+        &mut self,
+        seen: &Seen<'_>,
+        dissection: &Dissection,
+        reading: Option<&Reading>,
+        notes: &mut Vec<Note>,
+    ) -> Place {
+        let record = seen.record;
         if let Some(ends) = self.ladder.ends {
             let watcher = if seen.number.is_some() { ends.vantage } else { ends.vantage.opposite() };
-            return match seen.record.direction {
+            let side = match record.direction {
                 Direction::Out => watcher,
                 Direction::In => watcher.opposite(),
             };
+            return Place { side, mark: None, heading: None };
         }
-        let Some((src, dst)) = dissection.addresses() else {
-            return Side::Left;
-        };
-        let hosts = (src.min(dst), src.max(dst));
-        if *self.pair.get_or_insert(hosts) != hosts {
-            notes.push(Note::route(format!("{} → {}", self.name(src), self.name(dst))));
+        let answered = self.onlooker.answered(dissection, &record.bytes);
+        if let Some((number, _)) = answered {
+            notes.push(Note::plain(format!("answers packet {number}")));
         }
-        if *self.firsts.entry(hosts).or_insert(src) == src { Side::Left } else { Side::Right }
+        notes.extend(self.onlooker.checksums(record, dissection));
+        let place = self.talks.place(dissection, reading, answered.map(|(_, side)| side));
+        if let Some(number) = seen.number {
+            self.onlooker.remember(dissection, &record.bytes, number, place.side);
+        }
+        place
     }
 
     fn states(&self, about: Option<&About<'_>>) -> [Vec<TcpState>; 2] {
@@ -172,10 +204,6 @@ impl Reader<'_> {
         };
         [ends.left.node, ends.right.node]
             .map(|lane| changes.iter().filter(|(node, _)| *node == lane).map(|(_, state)| *state).collect())
-    }
-
-    fn name(&self, address: IpAddr) -> String {
-        (self.ladder.name_of)(address).unwrap_or_else(|| address.to_string())
     }
 }
 

@@ -1,13 +1,14 @@
 //! Events by comparison: what has changed in smoltcp's sockets since the last look.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use smoltcp::socket::{tcp, udp};
 
 use super::convert::{self, listen_endpoint, socket_address};
-use super::{Entry, SmoltcpStack, Stream, has_been_open};
+use super::{Entry, SmoltcpStack, Stream, clash, has_been_open};
 use crate::journal::{Event, SocketId, TcpState};
-use crate::stack::SocketEvent;
+use crate::stack::{CloseReason, SocketEvent};
 
 /// How long a connection request may stay half open before its place in the backlog is given to another, as Linux has
 /// it (`tcp_synack_retries` = 5). smoltcp by itself would wait for ever, and a few lost peers would close the listener.
@@ -16,16 +17,29 @@ const HALF_OPEN_PATIENCE: Duration = Duration::from_secs(63);
 impl SmoltcpStack {
     /// Finds out what has changed since the last look, socket by socket.
     pub(super) fn compare(&mut self) {
-        self.promote_spares();
-        let ids: Vec<SocketId> = self.entries.keys().copied().collect();
-        for id in ids {
-            match self.entries.get_mut(&id) {
-                Some(Entry::Stream(_)) => {
-                    self.compare_stream(id);
-                    self.bury(id);
-                }
-                Some(Entry::Udp(_)) => self.compare_datagrams(id),
-                Some(Entry::Listener(_)) | None => {}
+        let mut pass = std::mem::take(&mut self.pass);
+        pass.clear();
+        pass.extend(self.entries.keys());
+        for id in &pass {
+            match self.entries.get(id) {
+                Some(Entry::Stream(_)) => self.compare_stream(*id),
+                Some(Entry::Udp(_)) => self.compare_datagrams(*id),
+                Some(Entry::Listener(_)) => self.promote_spare(*id),
+                None => {}
+            }
+        }
+        self.pass = pass;
+    }
+
+    /// A connection that smoltcp closed by itself while it sent was given up; only TIME-WAIT ends so in order.
+    pub(super) fn note_given_up(&mut self) {
+        for entry in self.entries.values_mut() {
+            if let Entry::Stream(stream) = entry
+                && stream.state != TcpState::Closed
+                && stream.state != TcpState::TimeWait
+                && self.sockets.get::<tcp::Socket<'_>>(stream.handle).state() == tcp::State::Closed
+            {
+                stream.close_reason.get_or_insert(CloseReason::TimedOut);
             }
         }
     }
@@ -48,26 +62,28 @@ impl SmoltcpStack {
     }
 
     /// A spare socket that is no longer in LISTEN has become a connection; the listener gets a new spare.
-    fn promote_spares(&mut self) {
-        let listeners: Vec<SocketId> =
-            self.entries.iter().filter_map(|(id, entry)| matches!(entry, Entry::Listener(_)).then_some(*id)).collect();
-        for parent in listeners {
-            let Some(Entry::Listener(listener)) = self.entries.get_mut(&parent) else { continue };
-            let Some(handle) = listener.spare else {
-                self.refill_spare(parent);
-                continue;
-            };
+    pub(super) fn promote_spare(&mut self, parent: SocketId) {
+        let Some(Entry::Listener(listener)) = self.entries.get_mut(&parent) else { return };
+        if let Some(handle) = listener.spare {
             let socket = self.sockets.get::<tcp::Socket<'_>>(handle);
-            let Some((local, remote)) = socket.local_endpoint().zip(socket.remote_endpoint()) else { continue };
+            let Some((local, remote)) = socket.local_endpoint().zip(socket.remote_endpoint()) else { return };
+            self.last_id += 1;
+            let id = SocketId(self.last_id);
             listener.spare = None;
-            let id = self.new_id();
+            listener.pending.push_back(id);
             let stream =
                 Stream::new(handle, Some(parent), socket_address(local), socket_address(remote), TcpState::Listen);
-            self.entries.insert(id, Entry::Stream(stream));
-            if let Some(Entry::Listener(listener)) = self.entries.get_mut(&parent) {
-                listener.pending.push_back(id);
-            }
-            self.refill_spare(parent);
+            self.add_stream(id, stream);
+            self.compare_stream(id);
+        }
+        self.refill_spare(parent);
+    }
+
+    /// The listener, if any, whose spare a connection request to `local` has taken.
+    pub(super) fn promote_spare_at(&mut self, local: SocketAddr) {
+        let taken = |id: &&SocketId| matches!(self.entries.get(id), Some(Entry::Listener(listener)) if clash(listener.local, local));
+        if let Some(listener) = self.listeners.iter().find(taken).copied() {
+            self.promote_spare(listener);
         }
     }
 
@@ -115,15 +131,21 @@ impl SmoltcpStack {
             let handle = stream.handle;
             convert::set_patience(self.sockets.get_mut(handle), self.defaults.user_timeout);
             self.events.push(SocketEvent::Acceptable(parent));
+        } else if from != state && state == TcpState::TimeWait {
+            // The silence of TIME-WAIT is no failure, and no RST may end it.
+            convert::set_patience(self.sockets.get_mut(stream.handle), None);
         }
         if ended && from != state {
             self.stream_ended(id, from);
         }
+        self.bury(id);
     }
 
     fn stream_ended(&mut self, id: SocketId, from: TcpState) {
         let Some(Entry::Stream(stream)) = self.entries.get_mut(&id) else { return };
-        let reason = stream.close_reason(from);
+        let in_order = matches!(from, TcpState::TimeWait | TcpState::LastAck);
+        let presumed = if in_order { CloseReason::Finished } else { CloseReason::TimedOut };
+        let reason = *stream.close_reason.get_or_insert(presumed);
         self.events.push(SocketEvent::Closed(id, reason));
         if let Some(parent) = stream.parent {
             // It was never accepted: nobody will ask for it.
@@ -132,17 +154,20 @@ impl SmoltcpStack {
                 listener.pending.retain(|pending| *pending != id);
             }
         }
-        self.bury(id);
     }
 
-    /// Removes a connection that is closed and that nobody holds, once its last segment is out.
+    /// Forgets the ends of a connection that is closed once its last segment is out, and all of it when nobody holds it.
     pub(super) fn bury(&mut self, id: SocketId) {
-        if let Some(Entry::Stream(stream)) = self.entries.get(&id)
-            && stream.orphan
-            && stream.state == TcpState::Closed
-            && self.sockets.get::<tcp::Socket<'_>>(stream.handle).remote_endpoint().is_none_or(|_| !stream.aborted)
-        {
-            self.sockets.remove(stream.handle);
+        let Some(Entry::Stream(stream)) = self.entries.get(&id) else { return };
+        let socket = self.sockets.get::<tcp::Socket<'_>>(stream.handle);
+        let owes_reset = stream.close_reason == Some(CloseReason::Aborted) && socket.remote_endpoint().is_some();
+        if stream.state != TcpState::Closed || owes_reset {
+            return;
+        }
+        let (handle, orphan) = (stream.handle, stream.orphan);
+        self.unlink_stream(id);
+        if orphan {
+            self.sockets.remove(handle);
             self.entries.remove(&id);
         }
     }

@@ -13,20 +13,22 @@ mod device;
 mod intake;
 mod observe;
 #[cfg(test)]
+mod packet_tests;
+#[cfg(test)]
 mod tests;
 mod verbs;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use smoltcp::iface::{Interface, SocketHandle, SocketSet};
 
 use self::convert::{ip_address, smoltcp_instant};
 use self::device::Queues;
-use self::observe::Observer;
+use self::observe::{Departure, Observer};
 use super::{CloseReason, SocketError, SocketEvent, StackConfig, TcpConfig};
-use crate::journal::{Event, SocketId, TcpState};
-use crate::packet::{Dissection, Medium};
+use crate::journal::{Event, SocketId, TcpState, Why};
+use crate::packet::{Dissection, Medium, Packet};
 use crate::rng::Rng;
 use crate::time::Instant;
 
@@ -39,12 +41,27 @@ pub struct SmoltcpStack {
     mtu: usize,
     defaults: TcpConfig,
     entries: BTreeMap<SocketId, Entry>,
+    /// The connections that packets can belong to, by local and remote end.
+    streams: HashMap<(SocketAddr, SocketAddr), SocketId>,
+    /// Those of the entries that listen.
+    listeners: Vec<SocketId>,
     last_id: u32,
+    /// What smoltcp has sent, judged as it appeared, until [`Stack::transmit`](super::Stack::transmit) hands it out.
+    departing: VecDeque<Outgoing>,
+    /// Room for the ids of one pass over all sockets, kept from pass to pass.
+    pass: Vec<SocketId>,
     rng: Rng,
     events: Vec<SocketEvent>,
     journal: Vec<Event>,
     /// The moment up to which smoltcp has nothing more to send.
     drained_at: Option<Instant>,
+}
+
+/// A frame on its way out, and what there is to tell as it goes.
+struct Outgoing {
+    packet: Packet,
+    why: Why,
+    told: Option<(SocketId, Departure)>,
 }
 
 enum Entry {
@@ -80,7 +97,8 @@ struct Stream {
     remote: SocketAddr,
     readable: bool,
     writable: bool,
-    aborted: bool,
+    /// How the connection ended, or is about to: what every verb answers from. `None` while it lives.
+    close_reason: Option<CloseReason>,
     observer: Observer,
 }
 
@@ -112,7 +130,11 @@ impl SmoltcpStack {
             mtu: host.mtu,
             defaults: config.tcp.clone(),
             entries: BTreeMap::new(),
+            streams: HashMap::new(),
+            listeners: Vec::new(),
             last_id: 0,
+            departing: VecDeque::new(),
+            pass: Vec::new(),
             rng,
             events: Vec::new(),
             journal: Vec::new(),
@@ -131,10 +153,26 @@ impl SmoltcpStack {
 
     /// The connection between these two ends.
     fn stream_between(&mut self, local: SocketAddr, remote: SocketAddr) -> Option<(SocketId, &mut Stream)> {
-        self.entries.iter_mut().find_map(|(id, entry)| match entry {
-            Entry::Stream(stream) if stream.local == local && stream.remote == remote => Some((*id, stream)),
-            Entry::Stream(_) | Entry::Listener(_) | Entry::Udp(_) => None,
-        })
+        let id = *self.streams.get(&(local, remote))?;
+        match self.entries.get_mut(&id)? {
+            Entry::Stream(stream) => Some((id, stream)),
+            Entry::Listener(_) | Entry::Udp(_) => None,
+        }
+    }
+
+    fn add_stream(&mut self, id: SocketId, stream: Stream) {
+        self.streams.insert((stream.local, stream.remote), id);
+        self.entries.insert(id, Entry::Stream(stream));
+    }
+
+    /// No packet belongs to this connection any more; another may have its ends.
+    fn unlink_stream(&mut self, id: SocketId) {
+        if let Some(Entry::Stream(stream)) = self.entries.get(&id) {
+            let ends = (stream.local, stream.remote);
+            if self.streams.get(&ends) == Some(&id) {
+                self.streams.remove(&ends);
+            }
+        }
     }
 
     /// Something may now want to be sent.
@@ -160,32 +198,17 @@ impl Stream {
             remote,
             readable: false,
             writable: false,
-            aborted: false,
+            close_reason: None,
             observer: Observer::default(),
-        }
-    }
-
-    fn close_reason(&self, from: TcpState) -> CloseReason {
-        match from {
-            _ if self.aborted => CloseReason::Aborted,
-            TcpState::SynSent if self.observer.reset_by_peer => CloseReason::Refused,
-            TcpState::TimeWait | TcpState::LastAck => CloseReason::Finished,
-            _ if self.observer.reset_by_peer => CloseReason::Reset,
-            _ => CloseReason::TimedOut,
         }
     }
 
     /// What a verb answers once the connection is over; `None` while it lives or when it ended in order.
     fn failure(&self) -> Option<SocketError> {
-        if self.state != TcpState::Closed {
-            return None;
-        }
-        if self.aborted {
-            Some(SocketError::Ended(CloseReason::Aborted))
-        } else if self.observer.reset_by_peer {
-            Some(SocketError::Ended(CloseReason::Reset))
-        } else {
-            None
+        match self.close_reason {
+            _ if self.state != TcpState::Closed => None,
+            None | Some(CloseReason::Finished) => None,
+            Some(reason) => Some(SocketError::Ended(reason)),
         }
     }
 }
@@ -209,4 +232,9 @@ fn tcp_ends(dissection: &Dissection) -> Option<(SocketAddr, SocketAddr)> {
     let tcp = dissection.tcp()?;
     let (src, dst) = dissection.addresses()?;
     Some((SocketAddr::new(src, tcp.src_port), SocketAddr::new(dst, tcp.dst_port)))
+}
+
+/// Whether two sockets of one protocol would compete for packets: same port, and the same address or one of them any.
+fn clash(one: SocketAddr, other: SocketAddr) -> bool {
+    one.port() == other.port() && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
 }

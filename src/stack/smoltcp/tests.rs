@@ -361,10 +361,11 @@ impl Wire {
     }
 
     fn is_bounded(&self) {
-        let SmoltcpStack { entries, sockets, device, .. } = &self.subject;
+        let SmoltcpStack { entries, sockets, device, departing, streams, .. } = &self.subject;
         assert!(entries.len() < 2 * BACKLOG + self.serving.len() + 8, "{} sockets", entries.len());
         assert!(sockets.iter().count() <= entries.len() + 1);
-        assert!(device.inbound.is_empty() && device.outbound.len() < 1000);
+        assert!(device.inbound.is_empty() && device.outbound.is_empty() && departing.len() < 1000);
+        assert!(streams.len() <= entries.len(), "{} connections can be found", streams.len());
         for entry in entries.values() {
             if let Entry::Stream(stream) = entry {
                 assert!(stream.observer.in_flight() <= 200, "{} segments remembered", stream.observer.in_flight());

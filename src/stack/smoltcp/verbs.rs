@@ -4,24 +4,27 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use smoltcp::config::FRAGMENTATION_BUFFER_SIZE;
 use smoltcp::socket::{tcp, udp};
 use smoltcp::wire::IpEndpoint;
 
 use super::convert::{self, ip_address, listen_endpoint, our_instant, smoltcp_instant, socket_address};
-use super::{Datagrams, Entry, Listener, SmoltcpStack, Stream, has_been_open};
+use super::{Datagrams, Entry, Listener, Outgoing, SmoltcpStack, Stream, clash, has_been_open};
 use crate::journal::{Event, Snapshot, SocketId, TcpState, Timer, Why};
 use crate::packet::{Packet, segment};
-use crate::stack::{OpenError, SocketError, SocketEvent, SocketOption, Stack, TcpConfig, Wake};
+use crate::stack::{CloseReason, OpenError, SocketError, SocketEvent, SocketOption, Stack, TcpConfig, Wake};
 use crate::time::Instant;
 
 /// Datagrams that may wait in each direction of a UDP socket.
 const UDP_QUEUE: usize = 256;
 /// Octets that may wait in each direction of a UDP socket.
 const UDP_BUFFER: usize = 256 * 1024;
-/// The longest UDP payload over IPv4 (RFC 768: the length field holds 65,535 with both headers).
-const LONGEST_DATAGRAM: usize = 65_507;
-/// How long a peer may be silent while a connection that nobody holds any more closes. RFC 9293 §3.8.3 asks for at
-/// least 100 s; smoltcp by itself would wait for ever, and keep the buffers of every peer that has vanished.
+/// Octets of an IPv4 header without options (RFC 791), of an IPv6 header (RFC 8200), of a UDP header (RFC 768).
+const IPV4_HEADER: usize = 20;
+const IPV6_HEADER: usize = 40;
+const UDP_HEADER: usize = 8;
+/// How long a peer may be silent while a connection that nobody holds any more closes. RFC 9293 §3.8.3 asks for at least
+/// 100 s; smoltcp by itself would wait for ever, and keep the buffers of every peer that has vanished.
 const ORPHAN_PATIENCE: Duration = Duration::from_secs(120);
 /// Ephemeral ports begin here (RFC 6335 §6).
 const FIRST_EPHEMERAL: u16 = 49_152;
@@ -36,16 +39,18 @@ impl Stack for SmoltcpStack {
                 self.take_in(now, &piece);
             }
         }
+        self.compare();
     }
 
     fn transmit(&mut self, now: Instant) -> Option<(Packet, Why)> {
-        if self.device.outbound.is_empty() {
+        if self.departing.is_empty() {
             self.poll_egress(now);
         }
-        let frame = self.device.outbound.pop_front()?;
-        let packet = Packet::from_wire(self.medium, frame);
-        let reason = self.reason_of(now, &packet.dissect());
-        Some((packet, Why::of(reason)))
+        let Outgoing { packet, why, told } = self.departing.pop_front()?;
+        if let Some((socket, departure)) = told {
+            departure.tell(socket, &mut self.journal);
+        }
+        Some((packet, why))
     }
 
     fn deadline(&mut self) -> Option<(Instant, Wake)> {
@@ -72,12 +77,14 @@ impl Stack for SmoltcpStack {
             0 => SocketAddr::new(local.ip(), self.ephemeral_port(local.ip())?),
             _ => local,
         };
-        if self.is_taken(local) {
+        let listening = |entry: &Entry| matches!(entry, Entry::Listener(other) if clash(other.local, local));
+        if self.entries.values().any(listening) {
             return Err(OpenError::AddressInUse(local));
         }
         let id = self.new_id();
         let listener = Listener { local, backlog: backlog.max(1), spare: None, pending: VecDeque::new() };
         self.entries.insert(id, Entry::Listener(listener));
+        self.listeners.push(id);
         self.refill_spare(id);
         Ok(id)
     }
@@ -101,18 +108,22 @@ impl Stack for SmoltcpStack {
 
     fn connect(
         &mut self,
-        now: Instant,
+        _now: Instant,
         local: Option<SocketAddr>,
         remote: SocketAddr,
         config: &TcpConfig,
     ) -> Result<SocketId, OpenError> {
-        if remote.port() == 0 || remote.ip().is_multicast() || remote.ip().is_unspecified() {
+        if remote.ip().is_multicast() || remote.ip() == IpAddr::from([255; 4]) {
             return Err(OpenError::BadDestination(remote));
         }
-        let source = self.source_for(remote.ip()).ok_or(OpenError::BadDestination(remote))?;
+        let any = if remote.is_ipv4() { IpAddr::from([0; 4]) } else { IpAddr::from([0; 16]) };
+        let source = self.source_towards(any, remote).ok_or(OpenError::BadDestination(remote))?;
         let local = match local {
             Some(local) => {
                 self.check_local(local)?;
+                if !local.ip().is_unspecified() && local.is_ipv4() != remote.is_ipv4() {
+                    return Err(OpenError::AddressNotAvailable(local.ip()));
+                }
                 let ip = if local.ip().is_unspecified() { source } else { local.ip() };
                 let port = if local.port() == 0 { self.ephemeral_port(ip)? } else { local.port() };
                 SocketAddr::new(ip, port)
@@ -129,10 +140,9 @@ impl Stack for SmoltcpStack {
             .map_err(|_| OpenError::BadDestination(remote))?;
         let handle = self.sockets.add(socket);
         let id = self.new_id();
-        self.entries.insert(id, Entry::Stream(Stream::new(handle, None, local, remote, TcpState::Closed)));
+        self.add_stream(id, Stream::new(handle, None, local, remote, TcpState::Closed));
         self.touch();
         self.compare_stream(id);
-        let _ = now;
         Ok(id)
     }
 
@@ -188,8 +198,15 @@ impl Stack for SmoltcpStack {
     }
 
     fn shutdown(&mut self, _now: Instant, socket: SocketId) {
-        if let Ok(handle) = self.stream(socket).map(|stream| stream.handle) {
-            self.sockets.get_mut::<tcp::Socket<'_>>(handle).close();
+        if let Some(Entry::Stream(stream)) = self.entries.get_mut(&socket) {
+            let smol = self.sockets.get_mut::<tcp::Socket<'_>>(stream.handle);
+            if stream.state == TcpState::SynSent {
+                // Nothing is open yet: the connection is forgotten without a word (RFC 9293 §3.10.4). smoltcp would
+                // send RST; a socket that never had a peer does not.
+                stream.close_reason = Some(CloseReason::Aborted);
+                *smol = convert::tcp_socket(&self.defaults);
+            }
+            smol.close();
             self.touch();
             self.compare_stream(socket);
         }
@@ -203,8 +220,10 @@ impl Stack for SmoltcpStack {
                 if self.sockets.get::<tcp::Socket<'_>>(stream.handle).recv_queue() > 0 {
                     return self.abort(now, socket);
                 }
-                let patience = self.defaults.user_timeout.unwrap_or(ORPHAN_PATIENCE);
-                convert::set_patience(self.sockets.get_mut(stream.handle), Some(patience));
+                let smol = self.sockets.get_mut::<tcp::Socket<'_>>(stream.handle);
+                if smol.timeout().is_none() && stream.state != TcpState::TimeWait {
+                    convert::set_patience(smol, Some(ORPHAN_PATIENCE));
+                }
                 self.shutdown(now, socket);
                 self.bury(socket);
             }
@@ -222,7 +241,7 @@ impl Stack for SmoltcpStack {
     fn abort(&mut self, _now: Instant, socket: SocketId) {
         if let Some(Entry::Stream(stream)) = self.entries.get_mut(&socket) {
             stream.orphan = true;
-            stream.aborted = true;
+            stream.close_reason.get_or_insert(CloseReason::Aborted);
             self.sockets.get_mut::<tcp::Socket<'_>>(stream.handle).abort();
             self.touch();
             self.compare_stream(socket);
@@ -268,17 +287,21 @@ impl Stack for SmoltcpStack {
         data: &[u8],
         remote: SocketAddr,
     ) -> Result<bool, SocketError> {
-        if data.len() > LONGEST_DATAGRAM {
+        let Some(Entry::Udp(Datagrams { local, .. })) = self.entries.get(&socket) else {
+            return Err(SocketError::Closed);
+        };
+        let source = self.source_towards(local.ip(), remote).ok_or(SocketError::Unreachable(remote.ip()))?;
+        if data.len() > self.longest_datagram(remote.ip()) {
             return Err(SocketError::TooLong(data.len()));
         }
-        let reachable = remote.port() != 0 && self.source_for(remote.ip()).is_some();
         let Some(Entry::Udp(datagrams)) = self.entries.get_mut(&socket) else {
             return Err(SocketError::Closed);
         };
-        let to = IpEndpoint::new(remote.ip().into(), remote.port());
+        let mut to = udp::UdpMetadata::from(IpEndpoint::new(remote.ip().into(), remote.port()));
+        to.local_address = Some(source.into());
         let sent = match self.sockets.get_mut::<udp::Socket<'_>>(datagrams.handle).send_slice(data, to) {
-            Ok(()) if reachable => true,
-            Ok(()) | Err(udp::SendError::Unaddressable) => return Err(SocketError::Unreachable(remote.ip())),
+            Ok(()) => true,
+            Err(udp::SendError::Unaddressable) => return Err(SocketError::Unreachable(remote.ip())),
             Err(udp::SendError::BufferFull) => {
                 datagrams.was_full = true;
                 false
@@ -336,7 +359,7 @@ impl Stack for SmoltcpStack {
     }
 
     fn is_quiet(&self) -> bool {
-        self.device.outbound.is_empty()
+        self.departing.is_empty()
             && self.entries.values().all(|entry| match entry {
                 Entry::Stream(stream) => self.stream_is_quiet(stream),
                 Entry::Udp(udp) => self.sockets.get::<udp::Socket<'_>>(udp.handle).send_queue() == 0,
@@ -357,6 +380,7 @@ impl SmoltcpStack {
     /// Closing a listener resets what was not accepted (RFC 9293 §3.10.4 for LISTEN; as Linux does for the rest).
     fn close_listener(&mut self, now: Instant, id: SocketId) {
         let Some(Entry::Listener(listener)) = self.entries.remove(&id) else { return };
+        self.listeners.retain(|other| *other != id);
         if let Some(spare) = listener.spare {
             self.sockets.remove(spare);
         }
@@ -393,8 +417,30 @@ impl SmoltcpStack {
         }
     }
 
-    fn source_for(&self, remote: IpAddr) -> Option<IpAddr> {
-        self.interface.get_source_address(&remote.into()).map(ip_address)
+    /// The own address from which a socket bound to `local` (or to any) can speak to `remote`; `None` when it cannot.
+    ///
+    /// smoltcp panics where this is `None`, or sends from an address that is not its own.
+    fn source_towards(&self, local: IpAddr, remote: SocketAddr) -> Option<IpAddr> {
+        if remote.port() == 0 || remote.ip().is_unspecified() {
+            return None;
+        }
+        if !local.is_unspecified() {
+            return (local.is_ipv4() == remote.is_ipv4()).then_some(local);
+        }
+        let proposed = self.interface.get_source_address(&remote.ip().into()).map(ip_address);
+        proposed.filter(|address| self.has_address(*address)).or_else(|| {
+            let own = self.interface.ip_addrs().iter().map(|cidr| ip_address(cidr.address()));
+            own.into_iter().find(|own| own.is_ipv4() == remote.is_ipv4() && !own.is_unspecified())
+        })
+    }
+
+    /// Octets of the longest UDP payload: smoltcp cuts IPv4 datagrams into fragments in a buffer of its own, and cannot
+    /// cut IPv6 datagrams.
+    fn longest_datagram(&self, remote: IpAddr) -> usize {
+        match remote {
+            IpAddr::V4(_) => FRAGMENTATION_BUFFER_SIZE.min(usize::from(u16::MAX)) - IPV4_HEADER - UDP_HEADER,
+            IpAddr::V6(_) => self.mtu.saturating_sub(IPV6_HEADER + UDP_HEADER),
+        }
     }
 
     fn stream(&self, id: SocketId) -> Result<&Stream, SocketError> {
@@ -419,9 +465,4 @@ impl SmoltcpStack {
             | TcpState::LastAck => false,
         }
     }
-}
-
-/// Whether two sockets of one protocol would compete for packets: same port, and the same address or one of them any.
-fn clash(one: SocketAddr, other: SocketAddr) -> bool {
-    one.port() == other.port() && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
 }
