@@ -58,7 +58,10 @@ pub trait Door: Send {
     /// Hands one packet to the kernel. It must be no longer than the MTU, its checksums full.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when the device takes no more just now; the device's own otherwise.
+    /// - [`io::ErrorKind::WouldBlock`]: the device takes no more just now; try this packet again.
+    /// - [`io::ErrorKind::InvalidInput`]: the device, or its kernel, never takes this packet (too long, of the other medium,
+    ///   not IP); the door goes on, and the next packet may pass.
+    /// - Any other kind: the device is down or gone, and takes none any more.
     fn send(&mut self, packet: &Packet) -> io::Result<()>;
 
     /// What to wait on: readable when packets wait outside.

@@ -17,18 +17,18 @@ use crate::journal::ProgramEvent;
 /// How long after a program's end its output is still read, when a process that it left behind holds the pipes open.
 const AFTERMATH: Duration = Duration::from_millis(200);
 
-/// Runs a real program to its end, and kills it when the future is dropped before.
+/// Runs a real program to its end, and kills it when the future is dropped before. `ready` is called as soon as it runs.
 ///
 /// The journal knows it by its file name, `curl`: `started` first, an `output` for each line, `ended` last.
 ///
 /// # Errors
 /// The host is no linux node, the program could not be started, was ended by a signal or returned another code than 0.
 /// The journal's `ended` says it too.
-pub async fn run(host: &Host, exec: Exec) -> Result<(), ProgramError> {
+pub async fn run(host: &Host, exec: Exec, ready: impl FnOnce()) -> Result<(), ProgramError> {
     let command = exec.argv.join(" ");
     let program = name(&exec);
     host.report(&program, ProgramEvent::Started);
-    let outcome = watch(host, &program, &command, exec).await;
+    let outcome = watch(host, &program, &command, exec, ready).await;
     let detail = outcome.as_ref().err().map(ProgramError::to_string).unwrap_or_default();
     host.report(&program, ProgramEvent::Ended { ok: outcome.is_ok(), detail });
     outcome
@@ -40,12 +40,19 @@ pub fn name(exec: &Exec) -> String {
     Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-async fn watch(host: &Host, program: &str, command: &str, exec: Exec) -> Result<(), ProgramError> {
+async fn watch(
+    host: &Host,
+    program: &str,
+    command: &str,
+    exec: Exec,
+    ready: impl FnOnce(),
+) -> Result<(), ProgramError> {
     let node = match host.endpoint() {
         Endpoint::Linux(node) => node,
         Endpoint::Stack(_) => return Err(ProgramError::NotLinux { command: command.to_owned() }),
     };
     let mut child = Leash { child: node.exec(exec)?, is_ended: false };
+    ready();
     let mut output = Output { out: child.child.stdout.take(), err: child.child.stderr.take() };
     let mut last_words = String::new();
     let mut print = |event: ProgramEvent| {

@@ -399,7 +399,7 @@ fn a_server_stops_with_its_connections_when_its_task_is_aborted() {
 fn a_real_program_is_refused_on_a_userspace_node() {
     let ((), seen) = scene(1, wire(), |client, _server, _| async move {
         let curl = Exec { argv: vec!["/usr/bin/curl".to_owned(), "http://server/".to_owned()], ..Exec::default() };
-        let error = exec::run(&client, curl).await.expect_err("there is no kernel here").to_string();
+        let error = exec::run(&client, curl, || ()).await.expect_err("there is no kernel here").to_string();
         assert!(error.starts_with("`/usr/bin/curl http://server/` is a real program"), "{error}");
     });
     let names = seen.events.iter().filter_map(|entry| match &entry.event {

@@ -103,4 +103,8 @@ pub trait Witness: Send {
 
     /// Nothing more is happening at this moment: what has been told may be written out.
     fn settle(&mut self);
+
+    /// The secrets of a TLS connection, as lines of a key log (`SSLKEYLOGFILE`): they belong before the packets that
+    /// follow, so that whoever opens the captures can read them. A witness that writes no captures has no use for them.
+    fn secrets(&mut self, _key_log: &str) {}
 }

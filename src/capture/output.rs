@@ -1,15 +1,19 @@
 //! Output files, opened with care.
 //!
-//! A run as root writes into a folder that somebody else may own. So an output file is never reached through a symbolic
-//! link, is never a device, a pipe, or another name of a file elsewhere, and only then is emptied and given to its
-//! owner. A node's name comes from a lab, which may be a stranger's: it cannot lead out of the folder.
+//! A run as root writes into a folder that somebody else may own, and may have laid links in. So whatever is made for an
+//! owner is made with the owner's rights ([`Acting`]): links lead only to where the owner could write anyway, and what is
+//! made belongs to the owner from the beginning. Besides, an output file is never reached through a symbolic link, is
+//! never a device, a pipe, or another name of a file elsewhere, and only then is emptied. A node's name comes from a lab,
+//! which may be a stranger's: it cannot lead out of the folder.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown, lchown};
+use std::marker::PhantomData;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
+use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
 
 /// Why something could not be recorded, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -83,8 +87,9 @@ impl Output {
     ///
     /// # Errors
     /// [`RecorderError`] when it cannot be, or is not a plain file of its own.
-    pub(super) fn create(path: &Path, owner: Option<(u32, u32)>) -> Result<Output, RecorderError> {
-        let create_error = |source| RecorderError::Create { path: path.to_owned(), source };
+    pub(super) fn create(path: &Path, owner: Owner) -> Result<Output, RecorderError> {
+        let create_error = |source| RecorderError::Create { path: path.to_owned(), source: told(source, owner) };
+        let _acting = Acting::begin(owner).map_err(create_error)?;
         let refuse = |what| RecorderError::Unsafe { path: path.to_owned(), what };
         // O_NONBLOCK: opening a named pipe would otherwise wait for its reader.
         let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
@@ -105,9 +110,6 @@ impl Output {
             return Err(refuse("another name of a file elsewhere (a hard link)"));
         }
         file.set_len(0).map_err(create_error)?;
-        if let Some((user, group)) = owner {
-            fchown(&file, Some(user), Some(group)).map_err(create_error)?;
-        }
         Ok(Output::of(file))
     }
 
@@ -131,15 +133,71 @@ impl Write for Output {
 }
 
 /// Makes a folder and those above it that are missing; those made here belong to `owner`.
-pub(super) fn make_dir(dir: &Path, owner: Option<(u32, u32)>) -> Result<(), RecorderError> {
+pub(super) fn make_dir(dir: &Path, owner: Owner) -> Result<(), RecorderError> {
+    let failed = |path: &Path, source| RecorderError::Folder { path: path.to_owned(), source: told(source, owner) };
+    let _acting = Acting::begin(owner).map_err(|source| failed(dir, source))?;
     let missing: Vec<&Path> =
         dir.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
     for path in missing.into_iter().rev() {
-        let made = DirBuilder::new().mode(0o755).create(path);
-        let owned = made.and_then(|()| owner.map_or(Ok(()), |(user, group)| lchown(path, Some(user), Some(group))));
-        owned.map_err(|source| RecorderError::Folder { path: path.to_owned(), source })?;
+        DirBuilder::new().mode(0o755).create(path).map_err(|source| failed(path, source))?;
     }
     Ok(())
+}
+
+/// Removes what an earlier run has left under this name, if anything.
+pub(super) fn remove(path: &Path, owner: Owner) -> Result<(), RecorderError> {
+    let removed = Acting::begin(owner).and_then(|_acting| fs::remove_file(path));
+    match removed {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(RecorderError::Create { path: path.to_owned(), source: told(source, owner) })
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// User and group in whose name files are made; `None` for this process's own.
+pub(super) type Owner = Option<(u32, u32)>;
+
+/// Says in whose name something was not permitted, where that is not obvious.
+fn told(source: io::Error, owner: Owner) -> io::Error {
+    match owner {
+        Some((user, _)) if source.kind() == io::ErrorKind::PermissionDenied => {
+            io::Error::new(source.kind(), format!("the user with the number {user} may not ({source})"))
+        }
+        Some(_) | None => source,
+    }
+}
+
+/// While this lives, the thread has the owner's rights in the file system, and only those (`setfsuid(2)`: root's power
+/// to override permissions is gone with it). Other threads, and open files, are not concerned.
+struct Acting {
+    before: (Uid, Gid),
+    /// It must end in the thread in which it began.
+    _thread: PhantomData<*const ()>,
+}
+
+impl Acting {
+    /// `None` when there is nobody to act for.
+    fn begin(owner: Owner) -> io::Result<Option<Acting>> {
+        let Some((user, group)) = owner.map(|(user, group)| (Uid::from_raw(user), Gid::from_raw(group))) else {
+            return Ok(None);
+        };
+        // The group first: neither call says whether it was allowed, and the second of each tells.
+        let group_before = setfsgid(group);
+        let acting = Acting { before: (setfsuid(user), group_before), _thread: PhantomData };
+        if setfsuid(user) != user || setfsgid(group) != group {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        Ok(Some(acting))
+    }
+}
+
+impl Drop for Acting {
+    fn drop(&mut self) {
+        let (user, group) = self.before;
+        setfsuid(user);
+        setfsgid(group);
+    }
 }
 
 /// Refuses names that could lead out of the folder, hide a file, or meet in one file.

@@ -1,8 +1,9 @@
 //! The recorder: a run in memory and on disk.
 //!
-//! One capture per vantage point, `journal.jsonl` for programs, `layers.txt` for readers. Files are written as the run
-//! goes: whenever the network settles, all of it is handed to the system, whole blocks and whole lines, so that a run
-//! that is killed leaves readable files that lack only its last moments.
+//! One capture per vantage point, `journal.jsonl` for programs, `layers.txt` for readers. Captures and journal are
+//! written as the run goes: whenever the network settles, all of it is handed to the system, whole blocks and whole
+//! lines, so that a run that is killed leaves readable files that lack only its last moments. `layers.txt` is written
+//! at the end, from memory: its thousands of lines would take up the very time that a live run measures.
 //!
 //! A [`Witness`] cannot fail, so what goes wrong while writing is kept: the file concerned is given up, the others go
 //! on, and [`Recorder::finish`] or [`Recorder::take_error`] tells. What does not live here: making text of packets
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::output::{self, Output};
+use super::output::{self, Output, Owner};
 use super::{LinkType, Record, Witness, pcap, pcapng};
 use crate::journal::{Entry, Journal, NodeId};
 
@@ -73,13 +74,16 @@ pub struct RecorderConfig {
     pub names: Vec<(IpAddr, String)>,
     /// A remark on the whole capture.
     pub comment: String,
-    /// Writes `layers.txt`; `None` for no such file.
+    /// Makes the text of `layers.txt`, which [`Recorder::finish`] writes; `None` for no such file.
     pub describe: Option<Describe>,
     /// How many packets of each node stay in memory; `None` for all. Files hold all of them in any case.
     pub keep_packets: Option<usize>,
+    /// How many octets the packets of all nodes may take up in memory; the packet that exceeds it, and all after it,
+    /// are in files only. `None` for no limit.
+    pub keep_octets: Option<usize>,
     /// How many journal entries stay in memory; the file holds all of them.
     pub keep_entries: usize,
-    /// User and group who shall own what is made here; `None` leaves that to the system.
+    /// User and group in whose name, and with whose rights, folders and files are made; `None` for this process's own.
     pub owner: Option<(u32, u32)>,
 }
 
@@ -95,6 +99,7 @@ impl Default for RecorderConfig {
             comment: String::new(),
             describe: None,
             keep_packets: None,
+            keep_octets: None,
             keep_entries: usize::MAX,
             owner: None,
         }
@@ -165,16 +170,53 @@ struct Vantage {
     file: Option<Sink<CaptureFile>>,
 }
 
+impl Vantage {
+    fn not_kept(&self) -> u64 {
+        self.seen - self.records.len() as u64
+    }
+}
+
+/// `layers.txt`: every packet that memory has, node by node.
+struct Layers {
+    path: PathBuf,
+    owner: Owner,
+    describe: Describe,
+}
+
+impl Layers {
+    fn write(&self, vantages: &[Vantage]) -> Result<(), RecorderError> {
+        let mut file = Output::create(&self.path, self.owner)?;
+        let written = vantages.iter().try_for_each(|vantage| self.write_node(&mut file, vantage));
+        written.and_then(|()| file.flush()).map_err(|source| RecorderError::write(&self.path, source))
+    }
+
+    fn write_node(&self, file: &mut Output, vantage: &Vantage) -> io::Result<()> {
+        let VantageConfig { name, description, .. } = &vantage.config;
+        writeln!(file, "=== {name}: {description}")?;
+        for (number, record) in (1..).zip(&vantage.records) {
+            file.write_all((self.describe)(name, number, record).as_bytes())?;
+        }
+        match vantage.not_kept() {
+            0 => Ok(()),
+            more => writeln!(
+                file,
+                "the {more} packets after these are in the capture file only, `wireglass show FILE --layers` explains them"
+            ),
+        }
+    }
+}
+
 /// Keeps what a run tells, and writes it as the run goes.
 pub struct Recorder {
     vantages: Vec<Vantage>,
     journal: Journal,
     journal_file: Option<Sink<Output>>,
-    layers_file: Option<Sink<Output>>,
-    describe: Option<Describe>,
+    layers: Option<Layers>,
     line: Vec<u8>,
     epoch_ns: u64,
     keep_packets: usize,
+    /// Octets that packets may still take up; `None` when one did not fit.
+    room: Option<usize>,
     errors: VecDeque<RecorderError>,
 }
 
@@ -185,17 +227,18 @@ impl Recorder {
     /// [`RecorderError`] when a folder or file cannot be made, or a node's name cannot name a file.
     pub fn create(config: RecorderConfig) -> Result<Recorder, RecorderError> {
         output::check_names(config.nodes.iter().map(|node| node.name.as_str()))?;
-        let describe = config.dir.as_ref().and(config.describe);
-        let (mut journal_file, mut layers_file) = (None, None);
+        let (mut journal_file, mut layers) = (None, None);
         let mut vantages = Vec::with_capacity(config.nodes.len());
         if let Some(dir) = &config.dir {
             output::make_dir(dir, config.owner)?;
-            let text = |name: &str| {
-                let path = dir.join(name);
-                Output::create(&path, config.owner).map(|file| Some(Sink { path, writer: Some(file) }))
-            };
-            journal_file = text("journal.jsonl")?;
-            layers_file = if describe.is_some() { text("layers.txt")? } else { None };
+            let path = dir.join("journal.jsonl");
+            journal_file = Some(Sink { writer: Some(Output::create(&path, config.owner)?), path });
+            if let Some(describe) = config.describe {
+                let path = dir.join("layers.txt");
+                // One of an earlier run would not belong to the captures beside it, should this run be killed.
+                output::remove(&path, config.owner)?;
+                layers = Some(Layers { path, owner: config.owner, describe });
+            }
         }
         let names: Vec<(IpAddr, &str)> = config.names.iter().map(|(address, name)| (*address, name.as_str())).collect();
         for node in config.nodes {
@@ -212,11 +255,11 @@ impl Recorder {
             vantages,
             journal: Journal::new(config.keep_entries),
             journal_file,
-            layers_file,
-            describe,
+            layers,
             line: Vec::new(),
             epoch_ns: config.epoch_ns,
             keep_packets: config.keep_packets.unwrap_or(usize::MAX),
+            room: Some(config.keep_octets.unwrap_or(usize::MAX)),
             errors: VecDeque::new(),
         })
     }
@@ -228,7 +271,7 @@ impl Recorder {
 
     /// How many later packets of a node are in its file only.
     pub fn not_kept(&self, node: NodeId) -> u64 {
-        self.vantage(node).map_or(0, |vantage| vantage.seen - vantage.records.len() as u64)
+        self.vantage(node).map_or(0, Vantage::not_kept)
     }
 
     /// The nodes recorded, as configured.
@@ -263,7 +306,7 @@ impl Recorder {
         self.errors.pop_front()
     }
 
-    /// Writes the captures' statistics and closes every file. What was recorded stays in memory. A second call does
+    /// Writes the captures' statistics and `layers.txt`, and closes every file. What was recorded stays in memory. A second call does
     /// nothing.
     ///
     /// # Errors
@@ -275,9 +318,12 @@ impl Recorder {
                 self.errors.push_back(RecorderError::write(&file.path, source));
             }
         }
-        for file in [&mut self.journal_file, &mut self.layers_file].into_iter().flatten() {
+        if let Some(file) = &mut self.journal_file {
             file.attempt(&mut self.errors, Output::flush);
             file.writer = None;
+        }
+        if let Some(Err(error)) = self.layers.take().map(|layers| layers.write(&self.vantages)) {
+            self.errors.push_back(error);
         }
         self.take_error().map_or(Ok(()), Err)
     }
@@ -294,12 +340,12 @@ impl Witness for Recorder {
         if let Some(file) = &mut vantage.file {
             file.attempt(&mut self.errors, |writer| writer.packet(&record, self.epoch_ns));
         }
-        if let (Some(file), Some(describe)) = (&mut self.layers_file, &self.describe) {
-            let text = || describe(&vantage.config.name, vantage.seen, &record);
-            file.attempt(&mut self.errors, |writer| writer.write_all(text().as_bytes()));
-        }
         if vantage.records.len() < self.keep_packets {
-            vantage.records.push(record);
+            self.room = self.room.and_then(|room| room.checked_sub(size_of::<Record>() + record.bytes.len()));
+            // Once one is missing none may follow: a packet's number is its place.
+            if self.room.is_some() {
+                vantage.records.push(record);
+            }
         }
     }
 
@@ -317,11 +363,15 @@ impl Witness for Recorder {
         self.journal.record(entry);
     }
 
+    fn secrets(&mut self, key_log: &str) {
+        Recorder::secrets(self, key_log);
+    }
+
     fn settle(&mut self) {
         for file in self.vantages.iter_mut().filter_map(|vantage| vantage.file.as_mut()) {
             file.attempt(&mut self.errors, CaptureFile::flush);
         }
-        for file in [&mut self.journal_file, &mut self.layers_file].into_iter().flatten() {
+        if let Some(file) = &mut self.journal_file {
             file.attempt(&mut self.errors, Output::flush);
         }
     }

@@ -8,7 +8,7 @@ use crate::capture::Record;
 use crate::filter::{EventSubject, PacketSubject, RelativeSeq, Streams, Subject};
 use crate::journal::{Entry, Journal, NodeId};
 use crate::packet::dissect::Tcp;
-use crate::packet::{Dissection, SeqNum};
+use crate::packet::{Dissection, PacketId, SeqNum};
 use crate::time::Instant;
 
 /// Which clock the run had.
@@ -16,12 +16,14 @@ use crate::time::Instant;
 pub enum Clock {
     /// Time stands still while anybody works: times are exact.
     Virtual,
-    /// A scheduler can delay anything: upper bounds get [`Clock::slack`], lower bounds stay strict.
+    /// A scheduler can delay anything: what must be less than a time gets [`Clock::slack`], what must be more than one
+    /// gets none. A time that must *be* something is granted the slack both ways: what begins it is seen late as easily
+    /// as what ends it.
     Wall,
 }
 
 impl Clock {
-    /// What is granted on top of an upper bound.
+    /// What is granted on top of an upper bound, and both ways where a time must be an exact one.
     pub(super) fn slack(self, bound: Duration) -> Duration {
         match self {
             Clock::Virtual => Duration::ZERO,
@@ -40,8 +42,10 @@ pub(super) fn tolerance(of: Duration) -> Duration {
 pub struct NodeSource<'a> {
     /// Its name in the lab.
     pub name: &'a str,
-    /// Its capture; `None` when it was not captured.
+    /// Its capture, from the first packet on; `None` when it was not captured.
     pub records: Option<&'a [Record]>,
+    /// How many packets came after those: they are in its file only. What they could change stays unknown.
+    pub not_kept: u64,
 }
 
 /// One link, as far as checks care.
@@ -63,8 +67,8 @@ pub struct Evidence<'a> {
     pub(super) nodes: Vec<Vantage<'a>>,
     pub(super) links: Vec<LinkSource<'a>>,
     pub(super) journal: Option<Vec<&'a Entry>>,
-    /// Whether the journal has kept everything.
-    pub(super) is_complete: bool,
+    /// How many of its oldest lines the journal has forgotten.
+    forgotten: u64,
     pub(super) ended: Instant,
     pub(super) clock: Clock,
 }
@@ -74,6 +78,10 @@ pub struct Evidence<'a> {
 pub(super) struct Vantage<'a> {
     pub(super) name: &'a str,
     pub(super) frames: Option<Vec<Frame<'a>>>,
+    /// How many later packets are not among the frames.
+    not_kept: u64,
+    /// The first frame of each packet, by the packet's id.
+    numbers: HashMap<PacketId, u64>,
 }
 
 /// One packet of a capture, read.
@@ -101,12 +109,11 @@ impl<'a> Evidence<'a> {
         ended: Instant,
         clock: Clock,
     ) -> Evidence<'a> {
-        let read = |node: &NodeSource<'a>| Vantage { name: node.name, frames: node.records.map(read_frames) };
         Evidence {
-            nodes: nodes.iter().map(read).collect(),
+            nodes: nodes.iter().map(Vantage::read).collect(),
             links: links.to_vec(),
             journal: journal.map(|journal| journal.entries().collect()),
-            is_complete: journal.is_some_and(|journal| journal.forgotten() == 0),
+            forgotten: journal.map_or(0, Journal::forgotten),
             ended,
             clock,
         }
@@ -126,8 +133,45 @@ impl<'a> Evidence<'a> {
         self.vantage(node).and_then(|vantage| vantage.frames.as_deref())
     }
 
+    /// What is to be said when a node's later packets are missing; `None` when they are all there.
+    pub(super) fn cut_of(&self, node: NodeId) -> Option<String> {
+        let vantage = self.vantage(node).filter(|vantage| vantage.not_kept > 0)?;
+        let kept = vantage.frames.as_ref().map_or(0, Vec::len);
+        Some(format!(
+            "only the first {kept} packets of {name} were kept for judging, not the {more} after them",
+            name = vantage.name,
+            more = vantage.not_kept
+        ))
+    }
+
+    /// The same for the first node of which packets are missing.
+    pub(super) fn any_cut(&self) -> Option<String> {
+        (0..).map(NodeId).zip(&self.nodes).find_map(|(node, _)| self.cut_of(node))
+    }
+
+    /// What is to be said when the journal's oldest lines are missing; `None` when they are all there.
+    pub(super) fn forgotten(&self) -> Option<String> {
+        (self.forgotten > 0).then(|| format!("the journal has forgotten its oldest lines, {} in all", self.forgotten))
+    }
+
     pub(super) fn event_subject(&self, entry: &'a Entry) -> Subject<'a> {
         Subject::Event(EventSubject { entry, node: self.node_name(entry.node) })
+    }
+}
+
+impl<'a> Vantage<'a> {
+    fn read(node: &NodeSource<'a>) -> Vantage<'a> {
+        let frames = node.records.map(read_frames);
+        let mut numbers = HashMap::new();
+        for frame in frames.iter().flatten() {
+            numbers.entry(frame.record.packet).or_insert(frame.number);
+        }
+        Vantage { name: node.name, frames, not_kept: node.not_kept, numbers }
+    }
+
+    /// The number of a packet's first frame here; `None` when it was not seen.
+    pub(super) fn number_of(&self, packet: PacketId) -> Option<u64> {
+        self.numbers.get(&packet).copied()
     }
 }
 

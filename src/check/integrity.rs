@@ -28,7 +28,7 @@ pub struct Integrity {
 pub fn integrity(evidence: &Evidence<'_>, lab: Integrity) -> Vec<Verdict> {
     let [checksums, mtu, drops, handshake, resets] = INTEGRITY_IDS;
     vec![
-        each_frame(evidence, checksums, "Every checksum is good", "a bad checksum", &bad_checksums(evidence)),
+        checksums_good(evidence, checksums),
         each_frame(evidence, mtu, "No packet is longer than its link's MTU", "over the MTU", &over_mtu(evidence)),
         drops_explained(evidence, drops),
         each_frame(
@@ -51,14 +51,16 @@ pub fn integrity(evidence: &Evidence<'_>, lab: Integrity) -> Vec<Verdict> {
 /// A frame that breaks a rule: where it was seen, and its number there.
 type Culprit = (NodeId, u64);
 
-/// Passes when there are no culprits, and shows those of the first node that has some.
+/// Passes when there are no culprits among the packets, and shows those of the first node that has some.
 fn each_frame(evidence: &Evidence<'_>, id: &str, that: &str, wrong: &str, culprits: &[Culprit]) -> Verdict {
     let looked_at: usize = evidence.nodes.iter().filter_map(|node| node.frames.as_ref()).map(Vec::len).sum();
     let vantage = culprits.first().map_or(NodeId(0), |(node, _)| *node);
     let packets: Vec<u64> = culprits.iter().filter(|(node, _)| *node == vantage).map(|(_, number)| *number).collect();
-    let (outcome, measured) = match culprits.len() {
-        0 => (Outcome::Pass, format!("{looked_at} packets looked at")),
-        count => (Outcome::Fail, format!("{count} of {looked_at} packets: {wrong}")),
+    let (outcome, measured) = match (culprits.len(), evidence.any_cut()) {
+        (0, Some(cut)) => (Outcome::Unknown, cut),
+        (0, None) if looked_at == 0 => (Outcome::Unknown, "nothing was captured".to_owned()),
+        (0, None) => (Outcome::Pass, format!("{looked_at} packets looked at")),
+        (count, _) => (Outcome::Fail, format!("{count} of {looked_at} packets: {wrong}")),
     };
     Verdict {
         id: id.to_owned(),
@@ -72,11 +74,35 @@ fn each_frame(evidence: &Evidence<'_>, id: &str, that: &str, wrong: &str, culpri
     }
 }
 
+/// Nobody can say.
+fn unknown(evidence: &Evidence<'_>, id: &str, that: &str, measured: String) -> Verdict {
+    Verdict {
+        id: id.to_owned(),
+        that: that.to_owned(),
+        outcome: Outcome::Unknown,
+        measured,
+        packets: Vec::new(),
+        vantage: evidence.node_name(NodeId(0)).to_owned(),
+        filter: None,
+        hint: None,
+    }
+}
+
 fn nodes<'e, 'a>(evidence: &'e Evidence<'a>) -> impl Iterator<Item = (NodeId, &'e [Frame<'a>])> {
     (0_u16..)
         .map(NodeId)
         .zip(&evidence.nodes)
         .filter_map(|(id, node)| node.frames.as_deref().map(|frames| (id, frames)))
+}
+
+fn checksums_good(evidence: &Evidence<'_>, id: &str) -> Verdict {
+    let that = "Every checksum is good";
+    let culprits = bad_checksums(evidence);
+    match evidence.forgotten() {
+        // A forgotten line may say that a link has corrupted them.
+        Some(forgotten) if !culprits.is_empty() => unknown(evidence, id, that, forgotten),
+        Some(_) | None => each_frame(evidence, id, that, "a bad checksum", &culprits),
+    }
 }
 
 /// Frames with a bad checksum that no link has corrupted. One that a capture cut short cannot be judged.
@@ -161,20 +187,14 @@ fn conversation(frame: &Frame<'_>) -> Option<[(IpAddr, u16); 2]> {
 /// way when the run ended.
 fn drops_explained(evidence: &Evidence<'_>, id: &str) -> Verdict {
     let that = "Every packet that was lost has its cause".to_owned();
-    let unknown = |measured: String| Verdict {
-        id: id.to_owned(),
-        that: that.clone(),
-        outcome: Outcome::Unknown,
-        measured,
-        packets: Vec::new(),
-        vantage: evidence.node_name(NodeId(0)).to_owned(),
-        filter: None,
-        hint: None,
-    };
     let explained = match evidence.packets_impaired(Impairment::is_drop) {
-        Ok(explained) if evidence.is_complete => explained,
-        Ok(_) => return unknown("the journal has forgotten its oldest lines".to_owned()),
-        Err(missing) => return unknown(missing),
+        // Without all packets of the receiver nobody can say what never arrived, nor without all lines why.
+        Ok(explained) => evidence.any_cut().or_else(|| evidence.forgotten()).map_or(Ok(explained), Err),
+        Err(missing) => Err(missing),
+    };
+    let explained = match explained {
+        Ok(explained) => explained,
+        Err(missing) => return unknown(evidence, id, &that, missing),
     };
     let culprits: Vec<Culprit> = evidence.links.iter().flat_map(|link| vanished(evidence, link, &explained)).collect();
     each_frame(evidence, id, &that, "sent, never arrived, and no cause is told", &culprits)

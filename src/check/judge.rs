@@ -57,12 +57,21 @@ impl Finding {
     }
 
     /// The finding about single packets of a selection, shown by their numbers.
-    fn about(mut self, items: &[&Item<'_, '_>]) -> Finding {
-        self.packets = items.iter().filter_map(|item| item.number).collect();
+    fn about<'i, 'e: 'i, 'a: 'e + 'i>(mut self, items: impl IntoIterator<Item = &'i Item<'e, 'a>>) -> Finding {
+        self.packets = items.into_iter().filter_map(|item| item.number).collect();
         self.packets.sort_unstable();
         self.filter = None;
         self
     }
+}
+
+/// A time between two items.
+struct Span<'e, 'a> {
+    length: Duration,
+    /// What was selected where it begins.
+    start: Picked<'e, 'a>,
+    /// The items that show it.
+    shown: Vec<Item<'e, 'a>>,
 }
 
 /// Where the questions are answered: the evidence, seen from the check's vantage.
@@ -79,11 +88,12 @@ impl<'e, 'a> Bench<'e, 'a> {
             Question::Absent { of } => self.count(of, &Bound::Between(0, 0)),
             Question::First { of, satisfies } => {
                 let picked = self.select(of)?;
-                Ok(self.one(of, &picked, picked.items.first(), "first", satisfies))
+                Ok(self.one(of, &picked, picked.first()?, "first", satisfies))
             }
             Question::Last { of, satisfies } => {
                 let picked = self.select(of)?;
-                Ok(self.one(of, &picked, picked.items.last(), "last", satisfies))
+                picked.all()?;
+                Ok(self.one(of, &picked, picked.items.last().copied(), "last", satisfies))
             }
             Question::Every { of, satisfies } => self.every(of, satisfies),
             Question::Before { order } => self.before(order),
@@ -98,13 +108,21 @@ impl<'e, 'a> Bench<'e, 'a> {
         self.evidence.select(selection, self.at)
     }
 
+    /// What is selected, if the evidence has all of it.
+    fn select_all(&self, selection: &Selection) -> Result<Picked<'e, 'a>, Missing> {
+        let picked = self.select(selection)?;
+        picked.all().map(|()| picked)
+    }
+
     fn count(&self, of: &Selection, must: &Bound) -> Result<Finding, Missing> {
         let picked = self.select(of)?;
         let found = picked.items.len() as u64;
         let (holds, expected) = match must {
-            Bound::Between(min, max) => ((*min..=*max).contains(&found), range(*min, *max)),
+            Bound::Between(min, max) => (between(&picked, found, *min, *max)?, range(*min, *max)),
             Bound::SameAs(other) => {
-                let count = self.select(other)?.items.len() as u64;
+                let other_picked = self.select(other)?;
+                picked.all().and_then(|()| other_picked.all())?;
+                let count = other_picked.items.len() as u64;
                 (found == count, format!("{count}, as many as `{}`", other.name))
             }
         };
@@ -115,9 +133,11 @@ impl<'e, 'a> Bench<'e, 'a> {
         let picked = self.select(of)?;
         let found = octets(&picked);
         let (holds, expected) = match must {
-            Bound::Between(min, max) => ((*min..=*max).contains(&found), range(*min, *max)),
+            Bound::Between(min, max) => (between(&picked, found, *min, *max)?, range(*min, *max)),
             Bound::SameAs(other) => {
-                let sum = octets(&self.select(other)?);
+                let other_picked = self.select(other)?;
+                picked.all().and_then(|()| other_picked.all())?;
+                let sum = octets(&other_picked);
                 (found == sum, format!("{sum}, as many as `{}`", other.name))
             }
         };
@@ -128,8 +148,8 @@ impl<'e, 'a> Bench<'e, 'a> {
     fn one(
         &self,
         of: &Selection,
-        picked: &Picked<'_, '_>,
-        item: Option<&Item<'_, '_>>,
+        picked: &Picked<'e, 'a>,
+        item: Option<Item<'e, 'a>>,
         which: &str,
         satisfies: &Filter,
     ) -> Finding {
@@ -138,33 +158,36 @@ impl<'e, 'a> Bench<'e, 'a> {
         let verb = if holds { "satisfies" } else { "does not satisfy" };
         let measured =
             format!("the {which} of {} {verb} `{}`", things(of, picked.items.len() as u64), satisfies.wireshark());
-        Finding::of(holds, measured, picked).about(&[item])
+        Finding::of(holds, measured, picked).about([&item])
     }
 
     fn every(&self, of: &Selection, satisfies: &Filter) -> Result<Finding, Missing> {
         let picked = self.select(of)?;
         if picked.items.is_empty() {
+            picked.all()?;
             return Ok(nothing(of, &picked));
         }
         let fails = |item: &&Item<'_, '_>| !satisfies.matches(&item.subject(self.evidence));
         let failing: Vec<&Item<'_, '_>> = picked.items.iter().filter(fails).collect();
         let all = things(of, picked.items.len() as u64);
         if failing.is_empty() {
+            picked.all()?;
             return Ok(Finding::of(true, format!("all of {all} satisfy `{}`", satisfies.wireshark()), &picked));
         }
         let measured = format!("{} of {all} do not satisfy `{}`", failing.len(), satisfies.wireshark());
-        Ok(Finding::of(false, measured, &picked).about(&failing))
+        Ok(Finding::of(false, measured, &picked).about(failing))
     }
 
     fn before(&self, order: &[Selection]) -> Result<Finding, Missing> {
         let picked: Vec<Picked<'e, 'a>> = order.iter().map(|of| self.select(of)).collect::<Result<_, _>>()?;
+        let firsts: Vec<Option<Item<'_, '_>>> = picked.iter().map(Picked::first).collect::<Result<_, _>>()?;
         if let Some((of, empty)) = order.iter().zip(&picked).find(|(_, picked)| picked.items.is_empty()) {
             return Ok(nothing(of, empty));
         }
         let vantage = picked.first().map_or(self.at, |first| first.vantage);
         let same_vantage = picked.iter().all(|each| each.vantage == vantage);
-        let firsts: Vec<&Item<'_, '_>> = picked.iter().filter_map(|each| each.items.first()).collect();
-        let late = firsts.windows(2).position(|pair| !pair[0].is_before(pair[1], same_vantage));
+        let firsts: Vec<Item<'_, '_>> = firsts.into_iter().flatten().collect();
+        let late = firsts.windows(2).position(|pair| !pair[0].is_before(&pair[1], same_vantage));
         let named = |index: usize| order.get(index).map_or("", |of| of.name.as_str());
         let measured = match late {
             None => {
@@ -180,25 +203,35 @@ impl<'e, 'a> Bench<'e, 'a> {
                 firsts[index + 1].at
             ),
         };
-        let shown: Vec<&Item<'_, '_>> = if same_vantage { firsts } else { firsts.into_iter().take(1).collect() };
+        let shown = firsts.iter().take(if same_vantage { firsts.len() } else { 1 });
         let outcome = if late.is_none() { Outcome::Pass } else { Outcome::Fail };
-        Ok(Finding { outcome, measured, packets: Vec::new(), vantage, filter: None }.about(&shown))
+        Ok(Finding { outcome, measured, packets: Vec::new(), vantage, filter: None }.about(shown))
     }
 
     fn gap(&self, from: &Selection, to: &Selection, must: TimeBound) -> Result<Finding, Missing> {
+        Ok(self.span(from, to)?.map_or_else(
+            |finding| finding,
+            |span| {
+                let holds = must.holds(span.length, self.evidence.clock);
+                let measured = told(holds, &format!("{:?}", span.length), &must.to_string());
+                Finding::of(holds, measured, &span.start).about(&span.shown)
+            },
+        ))
+    }
+
+    /// The time from the first of one selection to the first of another; a finding that fails when there is none.
+    fn span(&self, from: &Selection, to: &Selection) -> Result<Result<Span<'e, 'a>, Finding>, Missing> {
         let (start, end) = (self.select(from)?, self.select(to)?);
-        let (Some(first), Some(second)) = (start.items.first(), end.items.first()) else {
+        let (Some(first), Some(second)) = (start.first()?, end.first()?) else {
             let (of, picked) = if start.items.is_empty() { (from, &start) } else { (to, &end) };
-            return Ok(nothing(of, picked));
+            return Ok(Err(nothing(of, picked)));
         };
-        let shown: &[&Item<'_, '_>] = if start.vantage == end.vantage { &[first, second] } else { &[first] };
+        let shown = if start.vantage == end.vantage { vec![first, second] } else { vec![first] };
         if second.at < first.at {
             let measured = format!("`{}` at {} s comes before `{}` at {} s", to.name, second.at, from.name, first.at);
-            return Ok(Finding::of(false, measured, &start).about(shown));
+            return Ok(Err(Finding::of(false, measured, &start).about(&shown)));
         }
-        let span = second.at - first.at;
-        let holds = must.holds(span, self.evidence.clock);
-        Ok(Finding::of(holds, told(holds, &format!("{span:?}"), &must.to_string()), &start).about(shown))
+        Ok(Ok(Span { length: second.at - first.at, start, shown }))
     }
 
     fn ratio(
@@ -208,8 +241,10 @@ impl<'e, 'a> Bench<'e, 'a> {
         at_least: Option<Factor>,
         at_most: Option<Factor>,
     ) -> Result<Finding, Missing> {
-        let above = self.measure(of)?;
-        let below = self.measure(to)?;
+        let (above, below) = match (self.measure(of)?, self.measure(to)?) {
+            (Ok(above), Ok(below)) => (above, below),
+            (Err(finding), _) | (_, Err(finding)) => return Ok(finding),
+        };
         let of = of.selections();
         let picked = match of.first() {
             Some(selection) => self.select(selection)?,
@@ -232,21 +267,20 @@ impl<'e, 'a> Bench<'e, 'a> {
         Ok(Finding::of(holds, told(holds, &ratio.to_string(), &expected), &picked))
     }
 
-    /// A measure as a whole number: a count, octets, or nanoseconds.
-    fn measure(&self, measure: &Measure) -> Result<u64, Missing> {
+    /// A measure as a whole number: a count, octets, or nanoseconds; a finding that fails when there is no such time.
+    fn measure(&self, measure: &Measure) -> Result<Result<u64, Finding>, Missing> {
         match measure {
-            Measure::Count(of) => Ok(self.select(of)?.items.len() as u64),
-            Measure::Bytes(of) => Ok(octets(&self.select(of)?)),
+            Measure::Count(of) => Ok(Ok(self.select_all(of)?.items.len() as u64)),
+            Measure::Bytes(of) => Ok(Ok(octets(&self.select_all(of)?))),
             Measure::Gap(from, to) => {
-                let (start, end) = (self.select(from)?, self.select(to)?);
-                let span = start.items.first().zip(end.items.first()).map(|(first, second)| second.at - first.at);
-                Ok(span.map_or(0, |span| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
+                let nanos = |span: Span<'_, '_>| u64::try_from(span.length.as_nanos()).unwrap_or(u64::MAX);
+                Ok(self.span(from, to)?.map(nanos))
             }
         }
     }
 
     fn equals(&self, member: &str, of: &[Selection]) -> Result<Finding, Missing> {
-        let picked: Vec<Picked<'e, 'a>> = of.iter().map(|each| self.select(each)).collect::<Result<_, _>>()?;
+        let picked: Vec<Picked<'e, 'a>> = of.iter().map(|each| self.select_all(each)).collect::<Result<_, _>>()?;
         if let Some((of, empty)) = of.iter().zip(&picked).find(|(_, picked)| picked.items.is_empty()) {
             return Ok(nothing(of, empty));
         }
@@ -274,9 +308,13 @@ impl<'e, 'a> Bench<'e, 'a> {
         let numbers: Option<Vec<u64>> =
             picked.items.iter().map(|item| item.member(member).and_then(|value| value.as_u64())).collect();
         let Some(numbers) = numbers.filter(|numbers| !numbers.is_empty()) else {
+            picked.all()?;
             return Ok(nothing(of, &picked));
         };
         let fall = numbers.windows(2).find(|pair| pair[0] >= pair[1]);
+        if fall.is_none() {
+            picked.all()?;
+        }
         let measured = match fall {
             None => format!("`{member}` rises through all {}", numbers.len()),
             Some(pair) => format!("`{member}` {} comes after {}", pair[1], pair[0]),
@@ -325,6 +363,15 @@ fn things(of: &Selection, count: u64) -> String {
     };
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{plural}")
+}
+
+/// Whether a number that what is missing could only raise lies between two others; unknown where that would matter.
+fn between(picked: &Picked<'_, '_>, found: u64, min: u64, max: u64) -> Result<bool, Missing> {
+    let is_settled = found > max || (found >= min && max == u64::MAX);
+    if !is_settled {
+        picked.all()?;
+    }
+    Ok((min..=max).contains(&found))
 }
 
 /// `1`, `at least 2`, `at most 3`, `2 to 3`.

@@ -150,7 +150,7 @@ pub enum Bound {
     SameAs(Selection),
 }
 
-/// How long a time may be. Only lower bounds are strict on a wall clock, see [`Clock`].
+/// How long a time may be. On a wall clock only `more_than` is strict, see [`Clock`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TimeBound {
     /// Longer than this.

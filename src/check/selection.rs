@@ -63,6 +63,16 @@ pub(super) struct Picked<'e, 'a> {
     pub(super) vantage: NodeId,
     /// Shows the packets in Wireshark; `None` for events.
     pub(super) filter: Option<String>,
+    /// What the evidence lacks, so that there may be more items; `None` when these are all.
+    gap: Option<Gap>,
+}
+
+/// What a selection could not look at.
+#[derive(Debug)]
+struct Gap {
+    why: Missing,
+    /// Whether all that is missing came after the items that are there.
+    is_behind: bool,
 }
 
 /// One packet or event that was found.
@@ -112,7 +122,21 @@ impl<'e, 'a> Item<'e, 'a> {
     }
 }
 
-impl Picked<'_, '_> {
+impl<'e, 'a> Picked<'e, 'a> {
+    /// Nothing, if these are all the items that there were.
+    pub(super) fn all(&self) -> Result<(), Missing> {
+        self.gap.as_ref().map_or(Ok(()), |gap| Err(gap.why.clone()))
+    }
+
+    /// The first item that there was; `None` when there was none.
+    pub(super) fn first(&self) -> Result<Option<Item<'e, 'a>>, Missing> {
+        let first = self.items.first().copied();
+        match &self.gap {
+            Some(gap) if first.is_none() || !gap.is_behind => Err(gap.why.clone()),
+            Some(_) | None => Ok(first),
+        }
+    }
+
     /// The frame numbers, in rising order, each once.
     pub(super) fn numbers(&self) -> Vec<u64> {
         let mut numbers: Vec<u64> = self.items.iter().filter_map(|item| item.number).collect();
@@ -133,6 +157,12 @@ impl<'a> Evidence<'a> {
         if let Some(nth) = selection.nth {
             let place = usize::try_from(nth).unwrap_or(usize::MAX).saturating_sub(1);
             picked.items = picked.items.get(place).copied().into_iter().collect();
+            match &picked.gap {
+                // What is missing may have come before it: it may be another.
+                Some(gap) if !gap.is_behind => return Err(gap.why.clone()),
+                Some(_) if !picked.items.is_empty() => picked.gap = None,
+                Some(_) | None => {}
+            }
         }
         Ok(picked)
     }
@@ -158,31 +188,38 @@ impl<'a> Evidence<'a> {
             Only::Repeats => format!("({shown}) && tcp.analysis.retransmission"),
             Only::Originals => format!("({shown}) && !tcp.analysis.retransmission"),
         };
-        Ok(Picked { items, vantage: at, filter: Some(filter) })
+        let gap = self.gap_of(at, selection.only == Only::Dropped);
+        Ok(Picked { items, vantage: at, filter: Some(filter), gap })
     }
 
     fn events<'e>(&'e self, filter: &Filter, of: Option<NodeId>, at: NodeId) -> Result<Picked<'e, 'a>, Missing> {
         let vantage = of.unwrap_or(at);
-        let frames = self.frames(vantage).unwrap_or_default();
+        let seen = self.vantage(vantage);
         let items = self
             .entries()?
             .iter()
             .filter(|entry| of.is_none_or(|node| entry.node == node))
             .filter(|entry| filter.matches(&self.event_subject(entry)))
             .map(|entry| {
-                let packet = packet_of(&entry.event);
-                let frame = packet.and_then(|id| frames.iter().find(|frame| frame.record.packet == id));
-                Item { at: entry.at, number: frame.map(|frame| frame.number), found: Found::Event(entry) }
+                let number = packet_of(&entry.event).and_then(|packet| seen?.number_of(packet));
+                Item { at: entry.at, number, found: Found::Event(entry) }
             })
             .collect();
-        Ok(Picked { items, vantage, filter: None })
+        let gap = self.forgotten().map(|why| Gap { why, is_behind: false });
+        Ok(Picked { items, vantage, filter: None, gap })
     }
 
     fn packets_of_rule<'e>(&'e self, id: &str, from: NodeId) -> Result<Picked<'e, 'a>, Missing> {
         let touched = self.packets_impaired(|impairment| rule_of(impairment) == Some(id))?;
         let is_touched = |frame: &&Frame<'a>| touched.contains(&frame.record.packet);
         let items = self.captured(from)?.iter().filter(is_touched).map(Item::of_frame).collect();
-        Ok(Picked { items, vantage: from, filter: None })
+        Ok(Picked { items, vantage: from, filter: None, gap: self.gap_of(from, true) })
+    }
+
+    /// What a selection of a node's packets lacks; with `by_journal`, one that asks the journal what became of them.
+    fn gap_of(&self, node: NodeId, by_journal: bool) -> Option<Gap> {
+        let forgotten = self.forgotten().filter(|_| by_journal).map(|why| Gap { why, is_behind: false });
+        forgotten.or_else(|| self.cut_of(node).map(|why| Gap { why, is_behind: true }))
     }
 
     /// The packets to which a link did something of this kind; of a duplicate, the packet that was copied.

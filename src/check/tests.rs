@@ -99,6 +99,8 @@ struct Run {
     journal: Journal,
     ended: Instant,
     clock: Clock,
+    /// Later packets of the client that only its file has.
+    not_kept: u64,
 }
 
 impl Run {
@@ -133,6 +135,7 @@ impl Run {
             journal: Journal::new(100),
             ended: Instant::from_nanos(1100 * MS),
             clock: Clock::Virtual,
+            not_kept: 0,
         };
         run.impaired(42, 5, Impairment::DroppedByRule { rule: "lose-2".to_owned() });
         for number in 1..=3 {
@@ -165,8 +168,8 @@ impl Run {
 
     fn evidence_with<'a>(&'a self, journal: Option<&'a Journal>) -> Evidence<'a> {
         let nodes = [
-            NodeSource { name: "client", records: Some(&self.client) },
-            NodeSource { name: "server", records: Some(&self.server) },
+            NodeSource { name: "client", records: Some(&self.client), not_kept: self.not_kept },
+            NodeSource { name: "server", records: Some(&self.server), not_kept: 0 },
         ];
         let link = LinkSource {
             name: "client-server",
@@ -271,6 +274,17 @@ fn a_rule_selects_what_it_acted_on() {
     let verdict = run.judge(Question::Count { of: rule("lose-2"), must: Bound::Between(1, 1) });
     assert_eq!(told(&verdict), (Outcome::Pass, "1 packet", [5].as_slice(), Some("frame.number == 5")));
     assert_eq!(run.judge(Question::Absent { of: rule("lose-9") }).outcome, Outcome::Pass);
+}
+
+#[test]
+fn an_event_is_shown_by_the_first_frame_of_its_packet_where_it_is_looked_for() {
+    let mut run = Run::new();
+    run.client.push(record(5, 1090, Direction::Out, there("A", 200, 500, 100)));
+    let evidence = run.evidence();
+    let number = |node, packet| evidence.vantage(NodeId(node)).and_then(|vantage| vantage.number_of(PacketId(packet)));
+    assert_eq!([number(0, 5), number(0, 7), number(1, 5), number(1, 7)], [Some(5), Some(7), None, Some(6)]);
+    let impaired = Question::Count { of: selection("event.kind == \"impaired\""), must: Bound::Between(1, 1) };
+    assert_eq!(run.judge(impaired).packets, [5]);
 }
 
 #[test]
@@ -394,6 +408,34 @@ fn a_wall_clock_is_granted_slack_above_and_none_below() {
 }
 
 #[test]
+fn an_exact_time_is_about_that_time_on_a_wall_clock() {
+    let run = Run { clock: Clock::Wall, ..Run::new() };
+    let is = |milliseconds| {
+        let must = TimeBound { is: Some(ms(milliseconds)), ..TimeBound::default() };
+        run.judge(Question::Gap { from: nth(DATA, 2), to: only(DATA, Only::Repeats), must }).outcome
+    };
+    // The gap is 1 s; 15 % both ways.
+    assert_eq!([is(860), is(880), is(1170), is(1190)], [Outcome::Fail, Outcome::Pass, Outcome::Pass, Outcome::Fail]);
+}
+
+#[test]
+fn a_ratio_needs_times_that_are_there_and_run_forwards() {
+    let run = Run::new();
+    let ratio = |of: Measure, to: Measure| {
+        run.judge(Question::Ratio { of, to, at_least: None, at_most: Some(Factor::from_thousandths(2_000)) })
+    };
+    let whole = || Measure::Gap(selection(SYN), nth(DATA, 1));
+    assert_eq!(ratio(whole(), whole()).outcome, Outcome::Pass);
+    let missing = || Measure::Gap(selection("udp"), nth(DATA, 1));
+    for verdict in [ratio(missing(), whole()), ratio(whole(), missing())] {
+        assert_eq!((verdict.outcome, verdict.measured.as_str()), (Outcome::Fail, "nothing matches `udp`"));
+    }
+    let backwards = ratio(Measure::Gap(nth(DATA, 1), selection(SYN)), whole());
+    assert_eq!(backwards.outcome, Outcome::Fail);
+    assert!(backwards.measured.contains("comes before"), "{}", backwards.measured);
+}
+
+#[test]
 fn ratios_are_exact_to_the_thousandth() {
     let run = Run::new();
     let of = Measure::Gap(nth(DATA, 2), only(DATA, Only::Repeats));
@@ -474,13 +516,107 @@ fn a_plain_capture_leaves_questions_about_events_open() {
 #[test]
 fn a_node_that_was_not_captured_leaves_questions_about_it_open() {
     let run = Run::new();
-    let nodes =
-        [NodeSource { name: "client", records: Some(&run.client) }, NodeSource { name: "server", records: None }];
+    let nodes = [
+        NodeSource { name: "client", records: Some(&run.client), not_kept: 0 },
+        NodeSource { name: "server", records: None, not_kept: 0 },
+    ];
     let evidence = Evidence::new(&nodes, &[], Some(&run.journal), run.ended, run.clock);
     let at_server = Selection { at: Some(NodeId(1)), ..selection(DATA) };
     let verdict = judge(&check(Question::Absent { of: at_server }), &evidence);
     assert_eq!(told(&verdict).1, "needs the capture of server, which is not there");
     assert_eq!(verdict.outcome, Outcome::Unknown);
+}
+
+const CUT: &str = "only the first 9 packets of client were kept for judging, not the 3 after them";
+
+#[test]
+fn what_packets_that_were_not_kept_could_change_stays_open() {
+    let run = Run { not_kept: 3, ..Run::new() };
+    let of = || selection(DATA);
+    let count = |min, max| Question::Count { of: of(), must: Bound::Between(min, max) };
+    let open = [
+        Question::Absent { of: selection("udp") },
+        count(4, 4),
+        count(5, u64::MAX),
+        Question::Count { of: of(), must: Bound::SameAs(of()) },
+        Question::Bytes { of: of(), must: Bound::Between(0, 400) },
+        Question::First { of: selection("udp"), satisfies: filter("udp") },
+        Question::Last { of: of(), satisfies: filter("tcp") },
+        Question::Every { of: of(), satisfies: filter("tcp") },
+        Question::Every { of: selection("udp"), satisfies: filter("tcp") },
+        Question::Before { order: vec![of(), selection("udp")] },
+        Question::Gap { from: of(), to: nth(DATA, 5), must: TimeBound::default() },
+        Question::Ratio { of: Measure::Count(of()), to: Measure::Count(of()), at_least: None, at_most: None },
+        Question::Equals { member: "tcp.len".to_owned(), of: vec![of()] },
+        Question::Sorted { of: nth(DATA, 9), member: "tcp.seq".to_owned(), is: true },
+        Question::Sorted { of: selection(SYN), member: "tcp.seq".to_owned(), is: true },
+    ];
+    for question in open {
+        let verdict = run.judge(question.clone());
+        assert_eq!((verdict.outcome, verdict.measured.as_str()), (Outcome::Unknown, CUT), "{question:?}");
+    }
+}
+
+#[test]
+fn what_packets_that_were_not_kept_cannot_change_is_judged() {
+    let run = Run { not_kept: 3, ..Run::new() };
+    let of = || selection(DATA);
+    let count = |min, max| Question::Count { of: of(), must: Bound::Between(min, max) };
+    let at_server = Selection { at: Some(NodeId(1)), ..selection("udp") };
+    let settled = [
+        (count(1, u64::MAX), Outcome::Pass),
+        (count(0, 3), Outcome::Fail),
+        (Question::Count { of: nth(DATA, 2), must: Bound::Between(1, 1) }, Outcome::Pass),
+        (Question::Absent { of: of() }, Outcome::Fail),
+        (Question::Absent { of: at_server }, Outcome::Pass),
+        (Question::First { of: of(), satisfies: filter("tcp.seq == 1") }, Outcome::Pass),
+        (Question::Every { of: of(), satisfies: filter("tcp.seq == 1") }, Outcome::Fail),
+        (Question::Before { order: vec![selection(SYN), of()] }, Outcome::Pass),
+        (Question::Gap { from: selection(SYN), to: nth(DATA, 4), must: TimeBound::default() }, Outcome::Pass),
+        (Question::Sorted { of: of(), member: "tcp.seq".to_owned(), is: true }, Outcome::Fail),
+        (Question::Count { of: selection(SENT), must: Bound::Between(1, 1) }, Outcome::Pass),
+    ];
+    for (question, outcome) in settled {
+        let verdict = run.judge(question.clone());
+        assert_eq!(verdict.outcome, outcome, "{question:?}: {}", verdict.measured);
+    }
+}
+
+#[test]
+fn what_forgotten_lines_of_the_journal_could_change_stays_open() {
+    let mut run = Run::new();
+    run.journal = Journal::new(1);
+    run.impaired(1, 1, Impairment::Lost);
+    run.program(43, 0, ProgramEvent::StreamSent { bytes: 300, sha256: "abc".to_owned() });
+    let dropped = || only("tcp", Only::Dropped);
+    let open = [
+        Question::Absent { of: selection(RECEIVED) },
+        Question::Count { of: selection(SENT), must: Bound::Between(1, 1) },
+        Question::Count { of: nth(SENT, 1), must: Bound::Between(1, 1) },
+        Question::First { of: selection(SENT), satisfies: filter(SENT) },
+        Question::Absent { of: dropped() },
+        Question::Gap { from: selection(SYN), to: selection(SENT), must: TimeBound::default() },
+    ];
+    for question in open {
+        let verdict = run.judge(question.clone());
+        assert_eq!(verdict.outcome, Outcome::Unknown, "{question:?}: {}", verdict.measured);
+        assert_eq!(verdict.measured, "the journal has forgotten its oldest lines, 1 in all");
+    }
+    let one_at_least = Question::Count { of: selection(SENT), must: Bound::Between(1, u64::MAX) };
+    assert_eq!(run.judge(one_at_least).outcome, Outcome::Pass);
+    assert_eq!(run.judge(Question::Absent { of: selection("udp") }).outcome, Outcome::Pass, "packets are all there");
+}
+
+#[test]
+fn integrity_is_open_where_packets_were_not_kept_unless_it_is_broken() {
+    let mut run = Run { not_kept: 3, ..Run::new() };
+    for verdict in integrity(&run.evidence(), Integrity::default()) {
+        assert_eq!((verdict.outcome, verdict.measured.as_str()), (Outcome::Unknown, CUT), "{}", verdict.id);
+    }
+    run.client.push(record(10, 1090, Direction::In, back("RA", 501, 401, 1461)));
+    assert_eq!(run.integrity("within-mtu").outcome, Outcome::Fail);
+    assert_eq!(run.integrity("no-unexplained-reset").outcome, Outcome::Fail);
+    assert_eq!(run.integrity("drops-explained").outcome, Outcome::Unknown);
 }
 
 #[test]
@@ -489,6 +625,14 @@ fn a_clean_run_has_integrity() {
     assert_eq!(verdicts.iter().map(|verdict| verdict.id.as_str()).collect::<Vec<_>>(), INTEGRITY_IDS);
     for verdict in verdicts {
         assert_eq!(verdict.outcome, Outcome::Pass, "{}: {}", verdict.id, verdict.measured);
+    }
+}
+
+#[test]
+fn nothing_captured_is_no_integrity() {
+    let run = Run { client: Vec::new(), server: Vec::new(), ..Run::new() };
+    for verdict in integrity(&run.evidence(), Integrity::default()) {
+        assert_eq!((verdict.outcome, verdict.measured.as_str()), (Outcome::Unknown, "nothing was captured"));
     }
 }
 

@@ -79,11 +79,16 @@ pub(super) struct LooksArguments {
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(super) color: ColorChoice,
     /// Columns to use, at least 80 and at most 140 [default: the terminal's; 100 for files and pipes].
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, global = true, value_name = "N", value_parser = columns)]
     pub(super) width: Option<u32>,
     /// Draw with ASCII characters only.
     #[arg(long, global = true)]
     pub(super) ascii: bool,
+}
+
+/// Any number but 0; what is too few or too many for a ladder is fitted where the terminal is looked at.
+fn columns(typed: &str) -> Result<u32, &'static str> {
+    typed.parse().ok().filter(|columns| *columns > 0).ok_or("expected a number of columns, such as 100")
 }
 
 /// What to do.
@@ -103,7 +108,7 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = RUN_EXAMPLES.to_owned() + EXIT_CODES)]
 pub(super) struct RunArguments {
-    /// The lab: its number, its name, or a folder with a lab.toml.
+    /// The lab: its number, its name or a word of it, or a folder with a lab.toml.
     pub(super) lab: String,
     /// Against the real kernel, or both ends in userspace [default: live where possible, else sim].
     #[arg(long)]
@@ -227,6 +232,33 @@ mod tests {
     #[test]
     fn the_grammar_is_sound() {
         Arguments::command().debug_assert();
+    }
+
+    /// The commands of the examples, each without what stands before and behind it.
+    fn examples() -> Vec<&'static str> {
+        let texts = [EXAMPLES, RUN_EXAMPLES, LIST_EXAMPLES, SHOW_EXAMPLES, DOCTOR_EXAMPLES];
+        let lines = texts.into_iter().flat_map(str::lines).filter_map(|line| line.strip_prefix("  "));
+        let commands = lines.map(|line| line.strip_prefix("sudo ").unwrap_or(line));
+        commands.filter(|line| line.starts_with("wireglass ")).collect()
+    }
+
+    #[test]
+    fn every_example_of_the_help_can_be_typed() {
+        assert!(examples().len() > 14, "{:?}", examples());
+        for example in examples() {
+            let command = example.split("  ").next().unwrap_or_default();
+            let (command, filter) = command.split_once(" | jq ").unwrap_or((command, ""));
+            let typed =
+                Arguments::try_parse_from(command.split(' ')).unwrap_or_else(|error| panic!("{example}: {error}"));
+            let (is_json, has_layers) = match typed.command {
+                Command::Run(run) => (run.json, run.layers),
+                Command::Show(show) => (show.json, show.layers),
+                Command::List(list) => (list.json, false),
+                Command::Doctor(doctor) => (doctor.json, false),
+            };
+            assert!(is_json || filter.is_empty(), "{example}: jq wants JSON");
+            assert!(has_layers || !filter.contains(".layers"), "{example}: layers are there when they are asked for");
+        }
     }
 
     #[test]

@@ -67,7 +67,7 @@ fn options(task: &RunTask, out: PathBuf) -> Options {
         out: Some(out),
         format: task.format,
         describe: Some(describe),
-        owner: RunAs::sudo_caller().map(|caller| (caller.uid, caller.gid)),
+        owner: RunAs::caller().map(|caller| (caller.uid, caller.gid)),
         ..Options::default()
     }
 }
@@ -109,7 +109,8 @@ fn tell(task: &RunTask, terminal: Terminal, lab: &Definition, finished: &Finishe
     }
     let costs = story.costs(&style);
     if !costs.is_empty() {
-        writeln!(out, "{}\n{costs}", terminal.bold("What it cost"))?;
+        let heading = if all_kept(&finished.recorder) { "What it cost" } else { "What it cost, as far as it was kept" };
+        writeln!(out, "{}\n{costs}", terminal.bold(heading))?;
     }
     for failure in &finished.failures {
         let StepFailure { step, node, program, reason } = failure;
@@ -230,6 +231,11 @@ impl Story<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether memory holds every packet and every event of the run.
+fn all_kept(recorder: &Recorder) -> bool {
+    recorder.journal().forgotten() == 0 && recorder.nodes().all(|vantage| recorder.not_kept(vantage.node) == 0)
 }
 
 /// A sentence about packets that are in the file only.

@@ -25,8 +25,7 @@ const LONGEST_FRAME: usize = 65_535 + 18;
 pub(super) fn open(device: OwnedFd, report: &NodeReport, mtu: u16) -> io::Result<Box<dyn Door>> {
     let mtu = usize::from(mtu);
     Ok(match report.door {
-        DoorKind::Tun => Box::new(TunDoor { device: Device::new(device, Medium::Ip, mtu) }),
-        DoorKind::Tap => Box::new(TapDoor { device: Device::new(device, Medium::Ethernet, mtu) }),
+        kind @ (DoorKind::Tun | DoorKind::Tap) => Box::new(DeviceDoor::new(kind, device, mtu)),
         DoorKind::Veth => Box::new(VethDoor::new(device, report.interface, mtu)?),
     })
 }
@@ -46,18 +45,41 @@ fn fit(packet: &Packet, medium: Medium, mtu: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// A character device that gives and takes one packet per system call.
-struct Device {
+/// What an error of a device means for whoever sends, as [`Door::send`] promises it.
+fn refusal(errno: Errno) -> io::Error {
+    match errno {
+        // A full queue is the same as not taking more just now.
+        Errno::EAGAIN | Errno::ENOBUFS => io::ErrorKind::WouldBlock.into(),
+        // The kernel looks into the packet: TUN refuses what is neither IPv4 nor IPv6, a packet socket what is too long.
+        Errno::EINVAL | Errno::EMSGSIZE => {
+            io::Error::new(io::ErrorKind::InvalidInput, format!("the kernel does not take this packet ({errno})"))
+        }
+        _ => errno.into(),
+    }
+}
+
+/// A TUN device (bare IP packets) or a TAP device (Ethernet frames): one packet for each system call.
+pub struct DeviceDoor {
+    kind: DoorKind,
     descriptor: OwnedFd,
-    medium: Medium,
     mtu: usize,
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
 }
 
-impl Device {
-    fn new(descriptor: OwnedFd, medium: Medium, mtu: usize) -> Device {
-        Device { descriptor, medium, mtu, incoming: vec![0; LONGEST_FRAME], outgoing: Vec::new() }
+impl DeviceDoor {
+    fn new(kind: DoorKind, descriptor: OwnedFd, mtu: usize) -> DeviceDoor {
+        DeviceDoor { kind, descriptor, mtu, incoming: vec![0; LONGEST_FRAME], outgoing: Vec::new() }
+    }
+}
+
+impl Door for DeviceDoor {
+    fn kind(&self) -> DoorKind {
+        self.kind
+    }
+
+    fn mtu(&self) -> usize {
+        self.mtu
     }
 
     fn receive(&mut self, batch: &mut Vec<Packet>, limit: usize) -> io::Result<usize> {
@@ -67,7 +89,7 @@ impl Device {
                 Ok(0) => return Err(Errno::ENODEV.into()),
                 Ok(length) => {
                     let frame = self.incoming.get(..length).unwrap_or_default();
-                    batch.push(Packet::from_wire(self.medium, Bytes::copy_from_slice(frame)));
+                    batch.push(Packet::from_wire(self.kind.medium(), Bytes::copy_from_slice(frame)));
                     taken += 1;
                 }
                 Err(Errno::EAGAIN) => break,
@@ -79,71 +101,20 @@ impl Device {
     }
 
     fn send(&mut self, packet: &Packet) -> io::Result<()> {
-        fit(packet, self.medium, self.mtu)?;
+        fit(packet, self.kind.medium(), self.mtu)?;
         self.outgoing.clear();
         packet.write_to(&mut self.outgoing);
         loop {
             match nix::unistd::write(&self.descriptor, &self.outgoing) {
                 Ok(_) => return Ok(()),
                 Err(Errno::EINTR) => {}
-                // EAGAIN becomes WouldBlock.
-                Err(errno) => return Err(errno.into()),
+                Err(errno) => return Err(refusal(errno)),
             }
         }
     }
-}
-
-/// A TUN device: bare IP packets.
-pub struct TunDoor {
-    device: Device,
-}
-
-impl Door for TunDoor {
-    fn kind(&self) -> DoorKind {
-        DoorKind::Tun
-    }
-
-    fn mtu(&self) -> usize {
-        self.device.mtu
-    }
-
-    fn receive(&mut self, batch: &mut Vec<Packet>, limit: usize) -> io::Result<usize> {
-        self.device.receive(batch, limit)
-    }
-
-    fn send(&mut self, packet: &Packet) -> io::Result<()> {
-        self.device.send(packet)
-    }
 
     fn descriptor(&self) -> BorrowedFd<'_> {
-        self.device.descriptor.as_fd()
-    }
-}
-
-/// A TAP device: Ethernet frames.
-pub struct TapDoor {
-    device: Device,
-}
-
-impl Door for TapDoor {
-    fn kind(&self) -> DoorKind {
-        DoorKind::Tap
-    }
-
-    fn mtu(&self) -> usize {
-        self.device.mtu
-    }
-
-    fn receive(&mut self, batch: &mut Vec<Packet>, limit: usize) -> io::Result<usize> {
-        self.device.receive(batch, limit)
-    }
-
-    fn send(&mut self, packet: &Packet) -> io::Result<()> {
-        self.device.send(packet)
-    }
-
-    fn descriptor(&self) -> BorrowedFd<'_> {
-        self.device.descriptor.as_fd()
+        self.descriptor.as_fd()
     }
 }
 
@@ -231,19 +202,38 @@ impl Door for VethDoor {
         self.outgoing.clear();
         packet.write_to(&mut self.outgoing);
         let Some(outcome) = self.sender.send_to(&self.outgoing, None) else {
-            return Err(Errno::EMSGSIZE.into());
+            return Err(refusal(Errno::EMSGSIZE));
         };
         outcome.map_err(|error| match error.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => io::ErrorKind::WouldBlock.into(),
-            _ => match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
-                // The queue of the device is full: the same as not taking more just now.
-                Errno::ENOBUFS => io::ErrorKind::WouldBlock.into(),
-                _ => self.cause(error),
-            },
+            _ => {
+                let cause = if error.raw_os_error().is_some() { error } else { self.cause(error) };
+                cause.raw_os_error().map_or(cause, |number| refusal(Errno::from_raw(number)))
+            }
         })
     }
 
     fn descriptor(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_concerns_one_packet_is_told_apart_from_a_dead_device() {
+        for errno in [Errno::EINVAL, Errno::EMSGSIZE] {
+            assert_eq!(refusal(errno).kind(), io::ErrorKind::InvalidInput, "{errno}");
+        }
+        for errno in [Errno::EAGAIN, Errno::ENOBUFS] {
+            assert_eq!(refusal(errno).kind(), io::ErrorKind::WouldBlock, "{errno}");
+        }
+        for errno in [Errno::ENETDOWN, Errno::EIO, Errno::EBADFD, Errno::ENXIO, Errno::ENODEV] {
+            let error = refusal(errno);
+            assert_eq!(error.raw_os_error(), Some(errno as i32));
+            assert!(!matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::WouldBlock), "{errno}");
+        }
     }
 }

@@ -45,6 +45,13 @@ pub enum HolderError {
         /// What the system said.
         reason: String,
     },
+    /// This program does not let itself be started as the holder; it would only start its own `main` again.
+    #[error(
+        "this program cannot be started again as the namespace holder: begin its `main` with `if let Some(code) = \
+         wireglass::host::holder_entry() {{ return code; }}`, or name the wireglass binary as `HolderConfig::program` \
+         (of a lab's run: `Options::holder`)"
+    )]
+    NoEntry,
     /// An ordinary user may not make user namespaces here.
     #[error("this system does not let you make a user namespace ({errno}); {mend}, or run with sudo")]
     UserNamespaces {
@@ -113,6 +120,8 @@ pub enum HolderError {
         key: String,
         /// What is wrong with it.
         reason: String,
+        /// Whether nothing is wrong with it, but this user may not change it.
+        is_closed: bool,
     },
     /// The kernel refused a socket.
     #[error("cannot make a {what} socket in node `{node}` ({errno})")]
@@ -130,6 +139,36 @@ pub enum HolderError {
     /// The two processes do not understand each other: the binary was replaced while it ran, or a bug.
     #[error("the namespace holder does not answer as expected ({0}); is it the same build of wireglass?")]
     Protocol(String),
+}
+
+impl HolderError {
+    /// Whether this machine or this user lacks what live runs need, so that a simulation may stand in. All else is a
+    /// mistake in what was asked for, or in wireglass, and must be told as such.
+    pub fn is_missing_ability(&self) -> bool {
+        use nix::errno::Errno as E;
+        match self {
+            HolderError::Start { .. }
+            | HolderError::UserNamespaces { .. }
+            | HolderError::Namespaces { .. }
+            | HolderError::Mount { .. }
+            | HolderError::TunMissing
+            | HolderError::TunClosed => true,
+            HolderError::Door { errno, .. } => matches!(
+                E::from_raw(errno.0),
+                E::EPERM | E::EACCES | E::ENODEV | E::ENXIO | E::EOPNOTSUPP | E::EAFNOSUPPORT | E::EPROTONOSUPPORT
+            ),
+            // A kernel without IPv6 has no support for its addresses.
+            HolderError::Configure { errno, .. } => {
+                matches!(E::from_raw(errno.0), E::EPERM | E::EACCES | E::EOPNOTSUPP)
+            }
+            HolderError::Sysctl { is_closed, .. } => *is_closed,
+            HolderError::NoEntry
+            | HolderError::Duplicate { .. }
+            | HolderError::Socket { .. }
+            | HolderError::Gone
+            | HolderError::Protocol(_) => false,
+        }
+    }
 }
 
 /// What mends a door that the kernel refused.
@@ -189,4 +228,47 @@ pub enum ExecError {
     /// The holder itself failed.
     #[error(transparent)]
     Holder(#[from] HolderError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_machine_lacks_lets_a_simulation_stand_in() {
+        let words = || "x".to_owned();
+        let [denied, no_veth, busy, invalid] =
+            [nix::libc::EPERM, nix::libc::EOPNOTSUPP, nix::libc::EBUSY, nix::libc::EINVAL].map(Errno);
+        let door = |errno| HolderError::Door { kind: DoorKind::Veth, node: words(), errno };
+        let address = |errno| HolderError::Configure { node: words(), what: words(), errno };
+        let sysctl = |is_closed| HolderError::Sysctl { node: words(), key: words(), reason: words(), is_closed };
+        let missing = [
+            HolderError::Start { program: words(), reason: words() },
+            HolderError::UserNamespaces { errno: denied, mend: words() },
+            HolderError::Namespaces { errno: denied },
+            HolderError::Mount { what: words(), errno: denied, mend: words() },
+            HolderError::TunMissing,
+            HolderError::TunClosed,
+            door(denied),
+            door(no_veth),
+            address(denied),
+            sysctl(true),
+        ];
+        for error in missing {
+            assert!(error.is_missing_ability(), "{error}");
+        }
+        let mistakes = [
+            HolderError::NoEntry,
+            door(busy),
+            HolderError::Duplicate { name: words() },
+            address(invalid),
+            sysctl(false),
+            HolderError::Socket { node: words(), what: words(), errno: denied },
+            HolderError::Gone,
+            HolderError::Protocol(words()),
+        ];
+        for error in mistakes {
+            assert!(!error.is_missing_ability(), "{error}");
+        }
+    }
 }

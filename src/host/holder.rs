@@ -1,11 +1,12 @@
 //! The main process's end of the holder: start it, ask it, end it.
 
 use std::env;
+use std::ffi::OsStr;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -13,12 +14,12 @@ use std::time::{Duration, Instant};
 
 use nix::sys::socket::{AddressFamily, Shutdown, SockFlag, SockType, setsockopt, shutdown, socketpair, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
-use nix::unistd::Uid;
+use nix::unistd::{Uid, User};
 use serde::{Deserialize, Serialize};
 
 use super::doors;
 use super::error::HolderError;
-use super::inside::HOLDER_ARGUMENT;
+use super::inside::{HOLDER_ARGUMENT, has_entry};
 use super::node::{LinuxNode, NodeSetup};
 use super::wire::{self, Answer, Begin, Request};
 use crate::door::{Door, DoorKind};
@@ -30,10 +31,14 @@ const PATIENCE: i64 = 60;
 /// How long the end of a holder may take before it is killed.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// This very program: the link, not what it points to, which still works after the file was replaced by a new build.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+
 /// How the live world is to be.
 #[derive(Clone, Debug)]
 pub struct HolderConfig {
-    /// The wireglass binary, started again as the holder.
+    /// The program that is started as the holder: this one, whose `main` then must begin with
+    /// [`holder_entry`](super::holder_entry), or the wireglass binary.
     pub program: PathBuf,
     /// `/etc/hosts` as the lab's programs see it (`localhost` is added); empty leaves the system's.
     pub hosts: Vec<(IpAddr, String)>,
@@ -43,15 +48,14 @@ pub struct HolderConfig {
     pub run_as: Option<RunAs>,
 }
 
-/// This binary; the system's hosts and resolv.conf; programs as the user who called sudo.
+/// This binary; the system's hosts and resolv.conf; programs as the user who became root.
 impl Default for HolderConfig {
     fn default() -> HolderConfig {
         HolderConfig {
-            // The link, not what it points to: it still works after the file was replaced by a new build.
-            program: PathBuf::from("/proc/self/exe"),
+            program: PathBuf::from(THIS_PROGRAM),
             hosts: Vec::new(),
             resolv_conf: None,
-            run_as: RunAs::sudo_caller(),
+            run_as: RunAs::caller(),
         }
     }
 }
@@ -66,12 +70,22 @@ pub struct RunAs {
 }
 
 impl RunAs {
-    /// The user who called sudo, if this process is root because of it: a lab folder may be a stranger's, so its
-    /// programs must not run as root.
-    pub fn sudo_caller() -> Option<RunAs> {
-        let number = |name: &str| env::var(name).ok()?.parse().ok();
-        let caller = RunAs { uid: number("SUDO_UID")?, gid: number("SUDO_GID")? };
-        (Uid::effective().is_root() && caller.uid != 0).then_some(caller)
+    /// The user who became root to start this process, through sudo, pkexec or doas: a lab folder may be a stranger's, so
+    /// its programs must not run as root, nor its captures be written as root. `None` for an ordinary user, and for root
+    /// itself.
+    pub fn caller() -> Option<RunAs> {
+        Uid::effective().is_root().then(|| RunAs::named_by(|name| env::var(name).ok())).flatten()
+    }
+
+    /// The caller by the variables of the three programs, the first that is set. sudo names user and group; pkexec only
+    /// the user, doas only the user's name, and then the group is that of the user's account.
+    fn named_by(variable: impl Fn(&str) -> Option<String>) -> Option<RunAs> {
+        let number = |name: &str| variable(name)?.parse().ok();
+        let of_account = |user: User| RunAs { uid: user.uid.as_raw(), gid: user.gid.as_raw() };
+        let by_sudo = || Some(RunAs { uid: number("SUDO_UID")?, gid: number("SUDO_GID")? });
+        let by_pkexec = || User::from_uid(Uid::from_raw(number("PKEXEC_UID")?)).ok()?.map(of_account);
+        let by_doas = || User::from_name(&variable("DOAS_USER")?).ok()?.map(of_account);
+        by_sudo().or_else(by_pkexec).or_else(by_doas).filter(|caller| caller.uid != 0)
     }
 }
 
@@ -88,6 +102,7 @@ impl Holder {
     /// # Errors
     /// What is missing on this system and what mends it.
     pub fn start(config: HolderConfig) -> Result<Holder, HolderError> {
+        may_start(&config.program, env::args_os().nth(1).as_deref(), has_entry())?;
         let not_started = |reason: io::Error| HolderError::Start {
             program: config.program.display().to_string(),
             reason: reason.to_string(),
@@ -149,6 +164,14 @@ impl Holder {
     pub fn process_id(&self) -> u32 {
         self.outer.id()
     }
+}
+
+/// Refuses what would start an endless chain of processes: a program without a holder in it, started as a holder, runs
+/// its `main`, which starts a holder.
+fn may_start(program: &Path, first_argument: Option<&OsStr>, has_entry: bool) -> Result<(), HolderError> {
+    let is_chain = first_argument.is_some_and(|argument| argument == HOLDER_ARGUMENT);
+    let is_this = program == Path::new(THIS_PROGRAM);
+    if is_chain || (is_this && !has_entry) { Err(HolderError::NoEntry) } else { Ok(()) }
 }
 
 /// Ends the holder and waits until every process of the run is gone.
@@ -215,5 +238,53 @@ impl Line {
         let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
         // ENOTCONN: the holder has ended already.
         let _ = shutdown(socket.as_raw_fd(), Shutdown::Both);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_without_the_entry_is_not_started_over_and_over() {
+        // This test binary is such a program.
+        let error = Holder::start(HolderConfig::default()).map(drop).expect_err("there is no holder in it");
+        assert_eq!(error, HolderError::NoEntry);
+        assert!(error.to_string().contains("if let Some(code) = wireglass::host::holder_entry() { return code; }"));
+    }
+
+    #[test]
+    fn whoever_became_root_is_found_by_what_sudo_pkexec_and_doas_leave() {
+        let nobody = User::from_uid(Uid::from_raw(65_534)).expect("accounts can be read").expect("every Linux has it");
+        let account = RunAs { uid: 65_534, gid: nobody.gid.as_raw() };
+        let caller = |variables: &[(&str, &str)]| {
+            RunAs::named_by(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+        };
+        for (variables, expected) in [
+            (&[("SUDO_UID", "1000"), ("SUDO_GID", "100")][..], Some(RunAs { uid: 1000, gid: 100 })),
+            (&[("PKEXEC_UID", "65534")], Some(account)),
+            (&[("DOAS_USER", &nobody.name)], Some(account)),
+            (&[("SUDO_UID", "1000"), ("PKEXEC_UID", "65534")], Some(account)),
+            (&[("SUDO_UID", "0"), ("SUDO_GID", "0")], None),
+            (&[("PKEXEC_UID", "4000000000")], None),
+            (&[], None),
+        ] {
+            assert_eq!(caller(variables), expected, "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn a_holder_is_started_from_a_program_that_has_one_and_never_from_a_holder() {
+        let (this, other) = (Path::new(THIS_PROGRAM), Path::new("/usr/bin/wireglass"));
+        let (holder, run) = (Some(OsStr::new(HOLDER_ARGUMENT)), Some(OsStr::new("run")));
+        for (program, argument, has_entry, expected) in [
+            (this, run, true, Ok(())),
+            (this, None, false, Err(HolderError::NoEntry)),
+            (other, None, false, Ok(())),
+            (other, holder, false, Err(HolderError::NoEntry)),
+            (this, holder, true, Err(HolderError::NoEntry)),
+        ] {
+            assert_eq!(may_start(program, argument, has_entry), expected, "{program:?} {argument:?} {has_entry}");
+        }
     }
 }

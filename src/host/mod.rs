@@ -37,7 +37,7 @@ pub mod wait;
 mod wire;
 
 pub use child::{Child, Exec, Exit, Lines};
-pub use doors::{TapDoor, TunDoor, VethDoor};
+pub use doors::{DeviceDoor, VethDoor};
 pub use error::{Errno, ExecError, HolderError};
 pub use holder::{Holder, HolderConfig, RunAs};
 pub use inside::holder_entry;

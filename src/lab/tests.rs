@@ -4,8 +4,12 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::{Catalogue, Definition, Entry, Falsifier, Finished, Mode, Options, Wanted, run};
+use crate::capture::Record;
 use crate::check::{Outcome, Verdict};
+use crate::filter::{Filter, PacketSubject, Streams, Subject};
 use crate::journal::Entry as Line;
+use crate::packet::Dissection;
+use crate::packet::dissect::TcpFlags;
 use crate::report::{self, Ends, Ladder, Lane, Side, Style};
 
 fn labs() -> Vec<Entry> {
@@ -82,6 +86,161 @@ fn assert_shows(text: &str, lab: &Definition) {
     for line in shown.iter().flat_map(|block| block.lines()).map(str::trim) {
         assert!(real.contains(&line), "{}: the simulation has no line\n{line}\nin\n{drawn}", lab.id);
     }
+}
+
+#[test]
+fn packets_that_a_guide_numbers_are_what_it_says_in_the_simulation() {
+    for entry in labs() {
+        let lab = Definition::parse(&entry.file, &entry.text).expect("each lab is right");
+        let finished = simulated(&lab);
+        let records = finished.recorder.records(lab.links[0].ends[0]);
+        let sentences = sentences(&entry.guide);
+        assert!(
+            sentences.iter().any(|sentence| !numbered(sentence).is_empty()),
+            "{}: a guide points at packets",
+            lab.id
+        );
+        for sentence in &sentences {
+            let shown: Vec<&Record> = numbered(sentence)
+                .into_iter()
+                .map(|number| {
+                    records.get(number - 1).unwrap_or_else(|| panic!("{}: no such packet: {sentence}", lab.id))
+                })
+                .collect();
+            for (word, is_so) in SAID_OF_PACKETS {
+                let holds = shown.is_empty() || !has_word(sentence, word) || shown.iter().any(|record| is_so(record));
+                assert!(holds, "{}: not `{word}`: {sentence}", lab.id);
+            }
+        }
+        let source = format!("captures/{}/client.pcapng", lab.id);
+        assert!(entry.guide.contains(&source), "{}: whose numbers they are", lab.id);
+        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(&source).is_file(), "{source} is there");
+    }
+}
+
+#[test]
+fn every_filter_of_a_guide_finds_packets_in_the_simulation() {
+    for entry in labs() {
+        let lab = Definition::parse(&entry.file, &entry.text).expect("each lab is right");
+        let finished = simulated(&lab);
+        let prose = sentences(&entry.guide).join(" ");
+        let spans = prose.split('`').skip(1).step_by(2);
+        let filters: Vec<&str> = spans.filter(|span| span.contains(" == ") || *span == "udp").collect();
+        assert!(!filters.is_empty(), "{}: a guide has filters to paste", lab.id);
+        for text in filters {
+            let filter =
+                Filter::parse(text, &lab.names()).unwrap_or_else(|error| panic!("{}: {text}: {error}", lab.id));
+            assert!(finds_packets(&filter, finished.recorder.records(lab.links[0].ends[0])), "{}: {text}", lab.id);
+        }
+    }
+}
+
+#[test]
+fn as_many_checks_fail_under_a_break_as_the_guide_says() {
+    let mut said = 0;
+    for entry in labs() {
+        let lab = Definition::parse(&entry.file, &entry.text).expect("each lab is right");
+        for paragraph in paragraphs(&entry.guide) {
+            let Some((before, _)) = paragraph.split_once(" of the lab's checks fail") else { continue };
+            let words = ["no", "one", "two", "three", "four", "five", "six"];
+            let count = before.rsplit(' ').next().map(str::to_lowercase);
+            let count = words.iter().position(|word| Some(*word) == count.as_deref()).expect("a number in words");
+            let (_, name) = before.split_once("--break ").expect("it says under which break");
+            let name = name.split(|char: char| !char.is_ascii_lowercase() && char != '-').next().expect("a name");
+            let broken = lab.with_break(name).expect("the lab has it");
+            assert_eq!(failed(&simulated(&broken).verdicts).len(), count, "{} --break {name}", lab.id);
+            said += 1;
+        }
+    }
+    assert!(said > 0, "at least one guide says so");
+}
+
+/// What a sentence may say of the packets that it numbers, and whether it is so of one.
+const SAID_OF_PACKETS: [(&str, fn(&Record) -> bool); 8] = [
+    ("SYN", |record| has_flag(record, |flags| flags.syn() && !flags.ack())),
+    ("SYN,ACK", |record| has_flag(record, |flags| flags.syn() && flags.ack())),
+    ("FIN", |record| has_flag(record, |flags| flags.fin())),
+    ("RST", |record| has_flag(record, |flags| flags.rst())),
+    ("datagram", |record| dissected(record).udp().is_some()),
+    ("dropped", |record| remarked(record, "dropped")),
+    ("held", |record| remarked(record, "held")),
+    ("sent again", |record| remarked(record, "sent again")),
+];
+
+fn dissected(record: &Record) -> Dissection {
+    Dissection::of(record.medium, &record.bytes, record.wire_len)
+}
+
+fn has_flag(record: &Record, wanted: fn(TcpFlags) -> bool) -> bool {
+    dissected(record).tcp().is_some_and(|tcp| wanted(tcp.flags))
+}
+
+fn remarked(record: &Record, word: &str) -> bool {
+    record.comments.iter().any(|remark| remark.to_string().contains(word))
+}
+
+/// The guide's paragraphs and list items, each in one line, without the blocks that show output or commands.
+fn paragraphs(guide: &str) -> Vec<String> {
+    let prose = guide.split("```").step_by(2).flat_map(str::lines).map(str::trim);
+    let mut paragraphs = vec![String::new()];
+    for line in prose {
+        let begins = line.is_empty() || line.starts_with("- ") || line.starts_with(|char: char| char.is_ascii_digit());
+        if begins {
+            paragraphs.push(String::new());
+        }
+        if let Some(paragraph) = paragraphs.last_mut() {
+            paragraph.push_str(line);
+            paragraph.push(' ');
+        }
+    }
+    paragraphs
+}
+
+fn sentences(guide: &str) -> Vec<String> {
+    let ends = |text: &str| text.replace("? ", "?\n").replace(". ", ".\n").replace(": ", ":\n");
+    paragraphs(guide).iter().flat_map(|text| ends(text).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// The numbers after "packet": `packet 3`, `packets 3 and 4`, `packets 14 to 18`.
+fn numbered(sentence: &str) -> Vec<usize> {
+    let mut numbers: Vec<usize> = Vec::new();
+    let words = sentence.split_whitespace().map(|word| word.trim_matches(|char: char| !char.is_alphanumeric()));
+    let (mut is_listing, mut is_range) = (false, false);
+    for word in words {
+        match (word.parse::<usize>(), is_listing) {
+            (Ok(number), true) => {
+                let first = numbers.last().copied().filter(|_| is_range).map_or(number, |last| last + 1);
+                numbers.extend(first..=number);
+                is_range = false;
+            }
+            (Err(_), true) if matches!(word, "and" | "to") => is_range = word == "to",
+            (Ok(_) | Err(_), _) => is_listing = matches!(word.to_lowercase().as_str(), "packet" | "packets"),
+        }
+    }
+    numbers
+}
+
+/// Whether the sentence has the word or words whole: `SYN` is not in `SYN,ACK`.
+fn has_word(sentence: &str, word: &str) -> bool {
+    sentence.match_indices(word).filter_map(|(at, _)| sentence.get(at + word.len()..)).any(|after| {
+        !after.starts_with(",ACK") && !after.starts_with(|char: char| char.is_alphanumeric() || char == '-')
+    })
+}
+
+fn finds_packets(filter: &Filter, records: &[Record]) -> bool {
+    let mut streams = Streams::default();
+    (1..).zip(records).any(|(number, record)| {
+        let dissection = dissected(record);
+        let (stream, relative) = streams.next(&dissection);
+        filter.matches(&Subject::Packet(PacketSubject {
+            number: Some(number),
+            at: record.at,
+            dissection: &dissection,
+            bytes: &record.bytes,
+            stream,
+            relative,
+        }))
+    })
 }
 
 fn ladder(lab: &Definition, finished: &Finished) -> String {

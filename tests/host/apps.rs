@@ -138,7 +138,7 @@ fn the_real_curl_and_its_twin_see_the_same_page() {
         let get = program(r#"{ http-get = { url = "http://server:8080/api/posts" } }"#);
         app::run(&get, &host, &resolver(), 1, || ()).await.expect("the page is there");
         let argv = ["curl", "-sS", "--fail", "http://127.0.0.1:8080/api/posts"].map(str::to_owned).to_vec();
-        match exec::run(&host, Exec { argv, ..Exec::default() }).await {
+        match exec::run(&host, Exec { argv, ..Exec::default() }, || ()).await {
             Ok(()) | Err(ProgramError::Exec(_)) => {}
             Err(error) => panic!("{error}"),
         }
@@ -157,7 +157,7 @@ fn the_real_curl_and_its_twin_see_the_same_page() {
 #[test]
 fn both_outputs_of_a_real_program_are_reported_and_then_its_end() {
     let reports = on_a_kernel(async |host| {
-        exec::run(&host, shell("echo one; echo two >&2; printf three")).await.expect("it returns 0");
+        exec::run(&host, shell("echo one; echo two >&2; printf three"), || ()).await.expect("it returns 0");
     });
     if reports.is_empty() {
         return;
@@ -175,7 +175,7 @@ fn a_real_program_that_fails_says_how_and_its_last_words() {
     on_a_kernel(async |host| {
         let failed = |script| {
             let host = host.clone();
-            async move { exec::run(&host, shell(script)).await.expect_err("it fails").to_string() }
+            async move { exec::run(&host, shell(script), || ()).await.expect_err("it fails").to_string() }
         };
         let returned = failed("echo no such page >&2; exit 7").await;
         assert_eq!(
@@ -184,7 +184,7 @@ fn a_real_program_that_fails_says_how_and_its_last_words() {
         );
         assert_eq!(failed("kill -9 $$").await, "`sh -c kill -9 $$` failed: signal 9 ended it");
         let missing = Exec { argv: vec!["no-such-program-anywhere".into()], ..Exec::default() };
-        let missing = exec::run(&host, missing).await.expect_err("it is not there").to_string();
+        let missing = exec::run(&host, missing, || ()).await.expect_err("it is not there").to_string();
         assert!(missing.starts_with("`no-such-program-anywhere` is not installed; "), "{missing}");
     });
 }
@@ -193,7 +193,7 @@ fn a_real_program_that_fails_says_how_and_its_last_words() {
 fn a_step_does_not_wait_for_a_process_that_its_program_left_behind() {
     on_a_kernel(async |host| {
         // It would hold the pipes open longer than the test's patience.
-        exec::run(&host, shell("sleep 1000 & echo left")).await.expect("it returns 0");
+        exec::run(&host, shell("sleep 1000 & echo left"), || ()).await.expect("it returns 0");
     });
 }
 
@@ -202,11 +202,11 @@ fn a_real_program_ends_with_its_step() {
     on_a_kernel(async |host| {
         let is_there = shell("grep -l unlikely-marker /proc/[0-9]*/environ");
         let long = Exec { env: vec![("MARK".into(), "unlikely-marker".into())], ..shell("exec sleep 1000") };
-        let step = exec::run(&host, long);
+        let step = exec::run(&host, long, || ());
         assert!(timeout(Duration::from_millis(300), step).await.is_err(), "it should still run");
         // The signal is on its way when the step is given up; the end needs a moment.
         let mut tries = 0;
-        while exec::run(&host, is_there.clone()).await.is_ok() {
+        while exec::run(&host, is_there.clone(), || ()).await.is_ok() {
             tries += 1;
             assert!(tries < 100, "it outlives its step");
             tokio::time::sleep(Duration::from_millis(20)).await;

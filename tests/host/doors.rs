@@ -8,7 +8,7 @@ use bytes::Bytes;
 use etherparse::{IcmpEchoHeader, Icmpv4Type, Icmpv6Type, PacketBuilder, SlicedPacket, TransportSlice};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use wireglass::door::{Door, DoorKind};
-use wireglass::host::{Holder, HolderError, LinuxNode, NodeSetup, Route};
+use wireglass::host::{Exec, Holder, HolderError, LinuxNode, NodeSetup, Route};
 use wireglass::packet::{Medium, Packet, checksum};
 
 use super::{config, holder, node};
@@ -272,6 +272,40 @@ fn a_door_refuses_what_no_wire_could_carry() {
             assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
         }
     });
+}
+
+#[test]
+fn a_packet_that_the_kernel_refuses_leaves_the_door_open() {
+    through(setup(DoorKind::Tun), |_, mut wire| {
+        // Neither version 4 nor 6: this is for the kernel to find out.
+        let no_ip = Packet::from_wire(Medium::Ip, Bytes::from(vec![0x15; 40]));
+        let error = wire.door.send(&no_ip).expect_err("TUN carries IP only");
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput, "{error}");
+        wire.send(vec![0x45; 40]);
+    });
+}
+
+#[test]
+fn a_device_that_is_down_is_no_matter_of_one_packet() {
+    for (kind, interface) in [(DoorKind::Tun, "tun0"), (DoorKind::Tap, "tap0")] {
+        through(setup(kind), |node, mut wire| {
+            let down = ["sh", "-c", &format!("ip link set {interface} down && echo down")].map(str::to_owned);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let is_down = runtime.block_on(async {
+                let mut child = node.exec(Exec { argv: down.to_vec(), ..Exec::default() }).expect("sh runs");
+                child.stdout.as_mut().expect("not taken").rest().await.expect("a pipe") == "down\n"
+            });
+            if !is_down {
+                // Programs may not have the power, or `ip` is not installed.
+                return;
+            }
+            let length = if wire.is_ethernet() { 60 } else { 40 };
+            let packet = Packet::from_wire(kind.medium(), Bytes::from(vec![0x45; length]));
+            let error = wire.door.send(&packet).expect_err("the device is down");
+            let recoverable = [std::io::ErrorKind::InvalidInput, std::io::ErrorKind::WouldBlock];
+            assert!(!recoverable.contains(&error.kind()), "{kind}: {error}");
+        });
+    }
 }
 
 #[test]

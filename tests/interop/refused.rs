@@ -123,3 +123,48 @@ fn a_program_that_is_not_installed_is_named_with_what_installs_it() {
     let (code, out, _) = run(folder.path(), &["./lab.toml", "--mode", "sim", "--out", "out"]);
     assert_eq!(code, Some(0), "{out}");
 }
+
+#[test]
+fn a_server_that_is_not_installed_or_ends_too_early_is_a_failed_step() {
+    let name = "a_server_that_is_not_installed_or_ends_too_early_is_a_failed_step";
+    let _turn = live::turn();
+    let server = |exec: &str| {
+        let step = format!(
+            "[[step]]\non = \"client\"\nrun = {{ sink = {{ port = 9000 }} }}\nexec = {exec}\n[[step]]\non  = \"server\""
+        );
+        LAB.replacen("[[step]]\non  = \"server\"", &step, 1).replace("wireglass-has-no-such-program", "sleep")
+    };
+    let missing = server("[\"wireglass-has-no-such-server\"]");
+    // The client's step takes a while, so that the server's end is noticed in time.
+    let failing =
+        server("[\"sh\", \"-c\", \"exit 3\"]").replace("[\"sleep\", \"http://server/\"]", "[\"sleep\", \"1\"]");
+    for (lab, parts) in [
+        (missing, ["step 1 (wireglass-has-no-such-server on client) failed: ", "not installed"]),
+        (failing, ["step 1 (sh on client) failed: ", "it returned 3"]),
+    ] {
+        let folder = with_lab(&lab);
+        let (code, out, err) = run(folder.path(), &["./lab.toml", "--mode", "live", "--out", "out"]);
+        if err.contains("a live run is not possible here") {
+            return skip(name, &err);
+        }
+        assert_eq!((code, err.as_str()), (Some(1), ""), "{out}");
+        let told = out.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in parts {
+            assert!(told.contains(part), "{part:?} is not in: {out}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_kernel_setting_is_an_error_and_no_reason_to_simulate() {
+    let _turn = live::turn();
+    let folder =
+        with_lab(&LAB.replacen("sim  = \"stack\"", "sim  = \"stack\"\nsysctl = { \"net.ipv4.no_such_thing\" = 1 }", 1));
+    let (code, out, err) = run(folder.path(), &["./lab.toml", "--out", "out"]);
+    if out.contains("not live, simulated instead") {
+        return skip("a_wrong_kernel_setting_is_an_error_and_no_reason_to_simulate", &out);
+    }
+    assert_eq!((code, out.as_str()), (Some(1), ""), "{err}");
+    assert!(err.contains("`net.ipv4.no_such_thing` in node `client`"), "{err}");
+    assert!(!folder.path().join("out").exists(), "nothing was begun");
+}

@@ -44,7 +44,7 @@ impl Drop for Folder {
 pub(crate) fn wireglass(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wireglass"));
     command.args(arguments).current_dir(folder);
-    for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "SUDO_UID", "SUDO_GID"] {
+    for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "SUDO_UID", "SUDO_GID", "PKEXEC_UID", "DOAS_USER"] {
         command.env_remove(variable);
     }
     command

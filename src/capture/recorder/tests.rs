@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, symlink};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
@@ -109,14 +110,27 @@ fn packets_beyond_the_limit_are_counted_and_still_written() {
 }
 
 #[test]
+fn octets_beyond_the_limit_of_all_nodes_are_counted_and_nothing_later_is_kept() {
+    let each = size_of::<Record>() + 4;
+    let mut recorder = recorder(RecorderConfig { keep_octets: Some(3 * each + 2), ..config(None) });
+    let long = Record { bytes: Bytes::from_static(&[0; 100]), ..record(4) };
+    recorder.packet(CLIENT, record(1));
+    recorder.packet(SERVER, record(2));
+    recorder.packet(CLIENT, record(3));
+    recorder.packet(CLIENT, long);
+    // These two would fit, but their numbers would not be their places.
+    recorder.packet(CLIENT, Record { bytes: Bytes::new(), ..record(5) });
+    recorder.packet(SERVER, Record { bytes: Bytes::new(), ..record(6) });
+    assert_eq!(recorder.records(CLIENT), [record(1), record(3)]);
+    assert_eq!(recorder.records(SERVER), [record(2)]);
+    assert_eq!((recorder.not_kept(CLIENT), recorder.not_kept(SERVER)), (2, 1));
+}
+
+#[test]
 fn what_has_settled_survives_a_kill() {
     for format in [FileFormat::Pcapng, FileFormat::Pcap] {
         let folder = Folder::new();
-        let mut recorder = recorder(RecorderConfig {
-            format,
-            describe: Some(Box::new(|node, number, record| format!("{node} {number} {}\n", record.packet))),
-            ..config(Some(&folder.0))
-        });
+        let mut recorder = recorder(RecorderConfig { format, ..config(Some(&folder.0)) });
         recorder.packet(CLIENT, record(1));
         recorder.packet(CLIENT, record(2));
         recorder.event(entry(SERVER));
@@ -126,12 +140,41 @@ fn what_has_settled_survives_a_kill() {
         std::mem::forget(recorder);
         assert_eq!(ids(&folder.0.join(format!("client.{}", format.extension()))).len(), 2);
         let text = |name: &str| fs::read_to_string(folder.0.join(name)).expect("the file is there");
-        assert_eq!(text("layers.txt"), "client 1 1\nclient 2 2\n");
         assert_eq!(
             text("journal.jsonl"),
             "{\"at\":9,\"node\":2,\"kind\":\"packet-arrived\",\"packet\":4,\"node_name\":\"server\"}\n"
         );
     }
+}
+
+#[test]
+fn layers_are_described_at_the_end_and_only_what_was_kept() {
+    let folder = Folder::new();
+    let path = folder.0.join("layers.txt");
+    fs::write(&path, "of an earlier run").expect("the folder is ours");
+    let described = Arc::new(AtomicU32::new(0));
+    let count = described.clone();
+    let mut recorder = recorder(RecorderConfig {
+        describe: Some(Box::new(move |node, number, record| {
+            count.fetch_add(1, Ordering::Relaxed);
+            format!("{node} {number} {}\n", record.packet)
+        })),
+        keep_packets: Some(2),
+        ..config(Some(&folder.0))
+    });
+    for id in [1, 3, 4] {
+        recorder.packet(CLIENT, record(id));
+    }
+    recorder.packet(SERVER, record(2));
+    recorder.settle();
+    assert_eq!(described.load(Ordering::Relaxed), 0, "it would take the run's time");
+    assert!(!path.exists(), "a run that is killed here leaves none, nor that of an earlier one");
+    recorder.finish().expect("there is room");
+    recorder.finish().expect("a second call does nothing");
+    let expected = "=== client: client\nclient 1 1\nclient 2 3\nthe 1 packets after these are in the capture file only, \
+                    `wireglass show FILE --layers` explains them\n=== server: server\nserver 1 2\n";
+    assert_eq!(fs::read_to_string(&path).expect("the file is there"), expected);
+    assert_eq!(described.load(Ordering::Relaxed), 3);
 }
 
 #[test]
@@ -213,19 +256,59 @@ fn a_folder_that_cannot_be_made_is_named() {
     assert!(error.ends_with("choose another with --out"), "{error}");
 }
 
-#[test]
-fn missing_folders_are_made_and_given_to_the_owner() {
-    let folder = Folder::new();
-    let metadata = fs::metadata(&folder.0).expect("the folder is ours");
-    // Only root may give files away; anyone may give them to themselves.
+/// Who else may own files: `nobody` for root, everybody else only themselves.
+fn an_owner(folder: &Path) -> (bool, (u32, u32)) {
+    let metadata = fs::metadata(folder).expect("the folder is ours");
     let is_root = metadata.uid() == 0;
-    let owner = if is_root { (12_345, 23_456) } else { (metadata.uid(), metadata.gid()) };
-    recorder(RecorderConfig { owner: Some(owner), ..config(Some(&folder.0.join("a/b"))) });
-    for made in ["a", "a/b", "a/b/client.pcapng", "a/b/journal.jsonl"] {
+    (is_root, if is_root { (65_534, 65_534) } else { (metadata.uid(), metadata.gid()) })
+}
+
+#[test]
+fn missing_folders_and_files_are_made_in_the_name_of_the_owner() {
+    let folder = Folder::new();
+    let (_, owner) = an_owner(&folder.0);
+    std::os::unix::fs::chown(&folder.0, Some(owner.0), Some(owner.1)).expect("root may, and the owner may");
+    let describe: Describe = Box::new(|_, _, _| String::new());
+    let mut recorder = recorder(RecorderConfig {
+        owner: Some(owner),
+        describe: Some(describe),
+        ..config(Some(&folder.0.join("a/b")))
+    });
+    recorder.finish().expect("there is room");
+    for made in ["a", "a/b", "a/b/client.pcapng", "a/b/journal.jsonl", "a/b/layers.txt"] {
         let metadata = fs::metadata(folder.0.join(made)).expect("it was made");
         assert_eq!((metadata.uid(), metadata.gid()), owner, "{made}");
     }
-    assert_eq!(fs::metadata(&folder.0).expect("the folder is ours").uid(), metadata.uid(), "that one was there before");
+    let ours = folder.0.join("ours");
+    fs::write(&ours, "").expect("the thread is who it was");
+    assert_eq!(fs::metadata(&ours).expect("it was made").uid(), nix::unistd::Uid::effective().as_raw());
+}
+
+#[test]
+fn a_folder_is_no_way_to_where_its_owner_may_not_write() {
+    let folder = Folder::new();
+    let (is_root, owner) = an_owner(&folder.0);
+    if !is_root {
+        // Only root can act for somebody who may less.
+        return;
+    }
+    let (hostile, secret) = (folder.0.join("hostile"), folder.0.join("secret"));
+    for (path, mode) in [(&hostile, 0o755), (&secret, 0o700)] {
+        fs::create_dir(path).expect("the folder is ours");
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).expect("it is ours");
+    }
+    fs::write(secret.join("client.pcapng"), "precious").expect("it is ours");
+    std::os::unix::fs::chown(&hostile, Some(owner.0), Some(owner.1)).expect("root may");
+    symlink(&secret, hostile.join("out")).expect("a new name");
+    for dir in ["out", "out/new"] {
+        let config = RecorderConfig { owner: Some(owner), ..config(Some(&hostile.join(dir))) };
+        let error = Recorder::create(config).err().expect("it must be refused").to_string();
+        assert!(error.contains(dir) && error.contains("the user with the number 65534 may not"), "{error}");
+        assert!(error.ends_with("choose another folder with --out") || error.ends_with("choose another with --out"));
+    }
+    let left: Vec<_> = fs::read_dir(&secret).expect("root may").collect();
+    assert_eq!(left.len(), 1, "nothing was made there");
+    assert_eq!(fs::read_to_string(secret.join("client.pcapng")).expect("root may"), "precious");
 }
 
 #[test]

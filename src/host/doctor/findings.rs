@@ -75,14 +75,14 @@ pub(super) fn apparmor() -> Finding {
     }
 }
 
-/// Root, root through sudo, or an ordinary user.
+/// Root, somebody who became root, or an ordinary user.
 pub(super) fn privilege(trial: &LiveTrial) -> Finding {
     const SUBJECT: &str = "privilege";
     let uid = Uid::effective();
-    match (uid.is_root(), RunAs::sudo_caller()) {
+    match (uid.is_root(), RunAs::caller()) {
         (true, Some(caller)) => {
             let name = name_of(caller.uid);
-            Finding::ok(SUBJECT, format!("root, called through sudo by {name}, who runs the labs' programs"))
+            Finding::ok(SUBJECT, format!("root, called by {name}, who runs the labs' programs"))
         }
         (true, None) => Finding::ok(SUBJECT, "root itself: the labs' programs run as root, so run only labs you trust"),
         (false, _) if trial.doors.is_ok() => Finding::ok(SUBJECT, format!("{}, rootless", name_of(uid.as_raw()))),

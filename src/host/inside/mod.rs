@@ -17,6 +17,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{self, ExitCode};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::fcntl::OFlag;
 use nix::sys::wait::waitpid;
@@ -28,11 +29,20 @@ use super::wire::{self, Answer, Begin, Request};
 /// The hidden first argument that makes a wireglass process a holder.
 pub(super) const HOLDER_ARGUMENT: &str = "__holder";
 
+/// Whether [`holder_entry`] has looked at this process: only then is it safe to start the same program as a holder.
+static HAS_ENTRY: AtomicBool = AtomicBool::new(false);
+
+/// Whether this program's `main` calls [`holder_entry`].
+pub(super) fn has_entry() -> bool {
+    HAS_ENTRY.load(Ordering::Relaxed)
+}
+
 /// Runs the holder if this process was started as one; `None` if it was not. Call it first in `main`, before there is a
 /// second thread: a threaded process may not make a user namespace.
 ///
 /// The exit code is 2 when the process was started by hand, without a main process to talk to.
 pub fn holder_entry() -> Option<ExitCode> {
+    HAS_ENTRY.store(true, Ordering::Relaxed);
     (env::args_os().nth(1)? == HOLDER_ARGUMENT).then(|| hold().unwrap_or(ExitCode::from(2)))
 }
 

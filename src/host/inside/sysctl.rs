@@ -39,15 +39,21 @@ pub(super) fn quieten(ipv6: bool) {
 
 /// Writes one setting of the node `node`.
 pub(super) fn write(node: &str, key: &str, value: &str) -> Result<(), HolderError> {
-    let refused = |reason: String| HolderError::Sysctl { node: node.to_owned(), key: key.to_owned(), reason };
-    let path = path_of(key).map_err(|reason| refused(reason.to_owned()))?;
+    let refused = |reason: String, is_closed| HolderError::Sysctl {
+        node: node.to_owned(),
+        key: key.to_owned(),
+        reason,
+        is_closed,
+    };
+    let path = path_of(key).map_err(|reason| refused(reason.to_owned(), false))?;
     fs::write(&path, value).map_err(|error| {
-        refused(match error.kind() {
+        let reason = match error.kind() {
             io::ErrorKind::NotFound => "this kernel has no such setting in a network namespace".to_owned(),
             io::ErrorKind::PermissionDenied => "this user may not change it; run with sudo".to_owned(),
             io::ErrorKind::InvalidInput => format!("the kernel does not accept the value `{value}`"),
             _ => format!("{error} (value `{value}`)"),
-        })
+        };
+        refused(reason, error.kind() == io::ErrorKind::PermissionDenied)
     })
 }
 

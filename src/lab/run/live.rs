@@ -85,11 +85,11 @@ impl Kernels {
         if let Some(program) = &options.holder {
             config.program.clone_from(program);
         }
-        let holder = Holder::start(config).map_err(RunError::NotLive)?;
+        let holder = Holder::start(config).map_err(RunError::of_holder)?;
         let mut door = options.door;
         let mut nodes = Vec::new();
         for (id, node) in kernels {
-            let (linux, opened) = holder.add_node(setup(lab, id, node, door)).map_err(RunError::NotLive)?;
+            let (linux, opened) = holder.add_node(setup(lab, id, node, door)).map_err(RunError::of_holder)?;
             // One medium for the whole network: what opened for the first opens for the rest.
             door = Some(linux.door_kind());
             nodes.push((id, linux, opened));

@@ -41,6 +41,8 @@ pub use steps::StepFailure;
 const SIM_EPOCH_NS: u64 = 1_767_225_600_000_000_000;
 /// Packets of each node that stay in memory; files hold all.
 const KEEP_PACKETS: usize = 250_000;
+/// Octets of the packets of all nodes that stay in memory; files hold all.
+const KEEP_OCTETS: usize = 256 << 20;
 /// Journal entries that stay in memory; the file holds all.
 const KEEP_ENTRIES: usize = 1_000_000;
 
@@ -78,11 +80,11 @@ pub struct Options {
     pub out: Option<PathBuf>,
     /// The captures' format.
     pub format: FileFormat,
-    /// Writes `layers.txt`; `None` for no such file.
+    /// Makes the text of `layers.txt`, written when the run is over; `None` for no such file.
     pub describe: Option<fn(&str, u64, &Record) -> String>,
     /// The program that is started again as the holder of the namespaces; `None` is this one.
     pub holder: Option<PathBuf>,
-    /// Who shall own the files; `None` leaves that to the system.
+    /// User and group in whose name, and with whose rights, files are made; `None` for this process's own.
     pub owner: Option<(u32, u32)>,
 }
 
@@ -128,11 +130,14 @@ pub struct Finished {
 /// Why a lab could not be run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// Live was asked for and is not possible.
+    /// This machine or this user lacks what a live run needs.
     #[error(
         "a live run is not possible here: {0}\n  `--mode sim` needs no privilege and no device; `wireglass doctor` says what is missing"
     )]
     NotLive(#[source] HolderError),
+    /// The machine would do, but not what was asked of it: a setting or an address of the lab, for example.
+    #[error("the live run could not be set up: {0}")]
+    SetUp(#[source] HolderError),
     /// The lab has no kernel node to open a door to.
     #[error("the lab {0} has no kernel node (live = \"linux\"), so there is no door to choose; leave `--door` out")]
     NoDoor(String),
@@ -145,6 +150,12 @@ pub enum RunError {
     /// A program's settings make no sense here.
     #[error(transparent)]
     Program(#[from] ProgramError),
+}
+
+impl RunError {
+    fn of_holder(error: HolderError) -> RunError {
+        if error.is_missing_ability() { RunError::NotLive(error) } else { RunError::SetUp(error) }
+    }
 }
 
 /// Runs `lab`.
@@ -200,6 +211,12 @@ impl Witness for SharedRecorder {
             recorder.settle();
         }
     }
+
+    fn secrets(&mut self, key_log: &str) {
+        if let Some(recorder) = self.lock().as_mut() {
+            recorder.secrets(key_log);
+        }
+    }
 }
 
 /// What both modes need to know of a run.
@@ -242,6 +259,7 @@ impl<'a> Setting<'a> {
             comment: self.comment(),
             describe,
             keep_packets: Some(KEEP_PACKETS),
+            keep_octets: Some(KEEP_OCTETS),
             keep_entries: KEEP_ENTRIES,
             owner: self.options.owner,
         })?;
@@ -299,7 +317,11 @@ impl<'a> Setting<'a> {
     fn judge(&self, recorder: &Recorder, ended: Instant) -> Vec<Verdict> {
         let nodes: Vec<NodeSource<'_>> = node_ids()
             .zip(&self.lab.nodes)
-            .map(|(id, node)| NodeSource { name: &node.name, records: Some(recorder.records(id)) })
+            .map(|(id, node)| NodeSource {
+                name: &node.name,
+                records: Some(recorder.records(id)),
+                not_kept: recorder.not_kept(id),
+            })
             .collect();
         let links: Vec<LinkSource<'_>> = self
             .lab
@@ -350,4 +372,28 @@ fn node_ids() -> impl Iterator<Item = NodeId> {
 fn mac_of(id: NodeId) -> [u8; 6] {
     let [high, low] = id.0.wrapping_add(1).to_be_bytes();
     [0x02, 0x77, 0x67, 0x00, high, low]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_that_the_network_is_told_reach_the_captures() {
+        let dir = std::env::temp_dir().join(format!("wireglass-secrets-{}", std::process::id()));
+        let node = VantageConfig {
+            node: NodeId(0),
+            name: "client".to_owned(),
+            description: String::new(),
+            link_type: LinkType::Ipv4,
+        };
+        let config = RecorderConfig { dir: Some(dir.clone()), nodes: vec![node], ..RecorderConfig::default() };
+        let shared = SharedRecorder::new(Recorder::create(config).expect("the folder is ours"));
+        let mut witness: Box<dyn Witness> = Box::new(shared.clone());
+        witness.secrets("CLIENT_RANDOM 0123 4567\n");
+        shared.take().expect("it is there").finish().expect("there is room");
+        let capture = std::fs::read(dir.join("client.pcapng")).expect("it was written");
+        std::fs::remove_dir_all(&dir).expect("it is ours");
+        assert!(capture.windows(18).any(|window| window == b"CLIENT_RANDOM 0123"), "the file has the key log");
+    }
 }

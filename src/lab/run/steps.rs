@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, spawn_local};
+use tokio::task::{JoinError, JoinHandle, spawn_local};
 
 use super::Mode;
 use crate::app::{self, Endpoint, Host, ProgramError, Resolver};
@@ -74,23 +74,34 @@ pub(super) async fn play(stage: Stage<'_>) -> Outcome {
 
 async fn play_steps(stage: &Stage<'_>) -> Outcome {
     let mut outcome = Outcome::default();
+    let mut background = Vec::new();
     for (index, step) in stage.lab.steps.iter().enumerate() {
-        if let Err(reason) = stage.play_one(index, step).await {
-            outcome.failures.push(StepFailure {
-                step: index + 1,
-                node: stage.lab.nodes.get(usize::from(step.node.0)).map(|node| node.name.clone()).unwrap_or_default(),
-                program: stage.name_of(step),
-                reason,
-            });
-            // What follows builds on this step; running it would only bury the cause.
-            break;
+        match stage.play_one(index, step).await {
+            Ok(None) => {}
+            Ok(Some(task)) => background.push((index, step, task)),
+            Err(reason) => {
+                outcome.failures.push(stage.failure(index, step, reason));
+                // What follows builds on this step; running it would only bury the cause.
+                break;
+            }
         }
     }
+    for (index, step, task) in background {
+        if let Err(reason) = so_far(task).await {
+            outcome.failures.push(stage.failure(index, step, reason));
+        }
+    }
+    // A server that ended too early is why its client failed, and stands before it.
+    outcome.failures.sort_by_key(|failure| failure.step);
     outcome
 }
 
+/// A program at work; its result says what went wrong.
+type Task = JoinHandle<Result<(), ProgramError>>;
+
 impl Stage<'_> {
-    async fn play_one(&self, index: usize, step: &Step) -> Result<(), String> {
+    /// Plays one step to its end, or, in the background, until it is ready: then it goes on, and is returned.
+    async fn play_one(&self, index: usize, step: &Step) -> Result<Option<Task>, String> {
         let host = self.hosts.get(usize::from(step.node.0)).ok_or("there is no such node")?.clone();
         let limit = match self.mode {
             Mode::Live => LIVE_LIMIT,
@@ -102,30 +113,31 @@ impl Stage<'_> {
             None => self.spawn_program(index, step, host, ready),
         };
         let wait = async {
-            if step.background {
-                match is_ready.await {
-                    Ok(()) => Ok(()),
-                    // It ended before it was ready: its own error says why.
-                    Err(_) => ended((&mut task).await),
-                }
-            } else {
-                ended((&mut task).await)
+            if step.background && is_ready.await.is_ok() {
+                return Ok(true);
             }
+            // In the background too when it ended before it was ready: its own error says why.
+            ended((&mut task).await).map(|()| false)
         };
-        let result = tokio::time::timeout(limit, wait).await;
-        result.unwrap_or_else(|_| {
-            task.abort();
-            Err(format!("it did not end within {} s; look at the capture for what it waits for", limit.as_secs()))
-        })
+        match tokio::time::timeout(limit, wait).await {
+            Ok(result) => result.map(|goes_on| goes_on.then_some(task)),
+            Err(_) => {
+                task.abort();
+                Err(format!("it did not end within {} s; look at the capture for what it waits for", limit.as_secs()))
+            }
+        }
     }
 
-    fn spawn_program(
-        &self,
-        index: usize,
-        step: &Step,
-        host: Host,
-        ready: oneshot::Sender<()>,
-    ) -> JoinHandle<Result<(), ProgramError>> {
+    fn failure(&self, index: usize, step: &Step, reason: String) -> StepFailure {
+        StepFailure {
+            step: index + 1,
+            node: self.lab.nodes.get(usize::from(step.node.0)).map(|node| node.name.clone()).unwrap_or_default(),
+            program: self.name_of(step),
+            reason,
+        }
+    }
+
+    fn spawn_program(&self, index: usize, step: &Step, host: Host, ready: oneshot::Sender<()>) -> Task {
         let (program, resolver) = (step.program.clone(), self.resolver.clone());
         // Each step sends data of its own.
         let seed = self.seed.wrapping_add(index as u64);
@@ -155,18 +167,55 @@ impl Stage<'_> {
     }
 }
 
-/// A real program counts as ready as soon as it was started: nobody can see from outside when it listens.
-fn spawn_exec(host: Host, exec: Exec, ready: oneshot::Sender<()>) -> JoinHandle<Result<(), ProgramError>> {
+/// A real program counts as ready as soon as it runs: nobody can see from outside when it listens.
+fn spawn_exec(host: Host, exec: Exec, ready: oneshot::Sender<()>) -> Task {
     spawn_local(async move {
-        let _ = ready.send(());
-        app::exec::run(&host, exec).await
+        // Nobody waits for a client to be ready, so the receiver may be gone.
+        app::exec::run(&host, exec, move || {
+            let _ = ready.send(());
+        })
+        .await
     })
 }
 
-fn ended(task: Result<Result<(), ProgramError>, tokio::task::JoinError>) -> Result<(), String> {
+/// How a program in the background has fared until now: one that is still at work is all right.
+async fn so_far(task: Task) -> Result<(), String> {
+    if task.is_finished() { ended(task.await) } else { Ok(()) }
+}
+
+fn ended(task: Result<Result<(), ProgramError>, JoinError>) -> Result<(), String> {
     match task {
         Ok(result) => result.map_err(|error| error.to_string()),
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(error) if error.is_panic() => {
+            let cause = error.into_panic();
+            let words = cause.downcast_ref::<String>().map(String::as_str).or(cause.downcast_ref::<&str>().copied());
+            Err(format!("it panicked, which is a bug in wireglass: {}", words.unwrap_or("it does not say why")))
+        }
         Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a background task that had time to do `work`.
+    fn said_of(work: impl Future<Output = Result<(), ProgramError>> + 'static) -> Result<(), String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let task = spawn_local(work);
+            tokio::task::yield_now().await;
+            so_far(task).await
+        })
+    }
+
+    #[test]
+    fn a_background_program_that_failed_or_panicked_is_told_and_one_at_work_is_all_right() {
+        let failed = said_of(async { Err(ProgramError::NotLinux { command: "nginx".to_owned() }) });
+        assert!(failed.expect_err("it failed").contains("nginx"));
+        let panicked = said_of(async { panic!("out of {}", "range") }).expect_err("it panicked");
+        assert_eq!(panicked, "it panicked, which is a bug in wireglass: out of range");
+        assert_eq!(said_of(std::future::pending()), Ok(()));
+        assert_eq!(said_of(async { Ok(()) }), Ok(()));
     }
 }
