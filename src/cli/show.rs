@@ -295,7 +295,7 @@ mod tests {
         assert!(text.starts_with("standard input: "), "{text}");
         let mut file = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0];
         file.extend([&[9, 0, 0, 0, 0, 0, 0, 0, 60, 0, 0, 0, 60, 0, 0, 0][..], &[0; 60]].concat());
-        let capture = Capture::of("standard input", Reader::new(&file[..])).ok().expect("a capture of one packet");
+        let capture = Capture::of("standard input", Reader::new(&file[..])).expect("a capture of one packet");
         assert_eq!((capture.records.len(), capture.problem), (1, None));
     }
 

@@ -35,7 +35,7 @@ impl Columns {
         }
         // Neighbours looking for each other and errors on the way decide only where there is nothing else.
         let by_talks = Columns::decided_by(ladder, |dissection| is_between_two(dissection) && is_talk(dissection));
-        let by_any = || Columns::decided_by(ladder, |dissection| is_between_two(dissection));
+        let by_any = || Columns::decided_by(ladder, is_between_two);
         by_talks.or_else(by_any).unwrap_or(Columns::Roles)
     }
 
