@@ -13,8 +13,6 @@ mod device;
 mod intake;
 mod observe;
 #[cfg(test)]
-mod packet_tests;
-#[cfg(test)]
 mod tests;
 mod verbs;
 

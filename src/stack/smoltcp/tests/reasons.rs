@@ -5,7 +5,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::SmoltcpStack;
+use super::super::SmoltcpStack;
 use crate::journal::{DropReason, Event, Reason, SocketId, TcpState, Timer, Why};
 use crate::packet::dissect::Network;
 use crate::packet::{Dissection, Medium, Packet, SeqNum};

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::{Entry, SmoltcpStack, has_been_open, tcp_ends};
+use super::super::{Entry, SmoltcpStack, has_been_open, tcp_ends};
 use crate::journal::{Event, Reason, SocketId, TcpState};
 use crate::packet::checksum::{self, Sum};
 use crate::packet::dissect::{Network, Transport, link_header_length};
