@@ -613,7 +613,7 @@ fn integrity_is_open_where_packets_were_not_kept_unless_it_is_broken() {
     for verdict in integrity(&run.evidence(), Integrity::default()) {
         assert_eq!((verdict.outcome, verdict.measured.as_str()), (Outcome::Unknown, CUT), "{}", verdict.id);
     }
-    run.client.push(record(10, 1090, Direction::In, back("RA", 501, 401, 1461)));
+    run.client.insert(3, record(10, 40, Direction::In, back("RA", 501, 401, 1461)));
     assert_eq!(run.integrity("within-mtu").outcome, Outcome::Fail);
     assert_eq!(run.integrity("no-unexplained-reset").outcome, Outcome::Fail);
     assert_eq!(run.integrity("drops-explained").outcome, Outcome::Unknown);

@@ -155,8 +155,11 @@ fn as_many_checks_fail_under_a_break_as_the_guide_says() {
     assert!(said > 0, "at least one guide says so");
 }
 
+/// Whether something is so of a packet.
+type IsSo = fn(&Record) -> bool;
+
 /// What a sentence may say of the packets that it numbers, and whether it is so of one.
-const SAID_OF_PACKETS: [(&str, fn(&Record) -> bool); 8] = [
+const SAID_OF_PACKETS: [(&str, IsSo); 8] = [
     ("SYN", |record| has_flag(record, |flags| flags.syn() && !flags.ack())),
     ("SYN,ACK", |record| has_flag(record, |flags| flags.syn() && flags.ack())),
     ("FIN", |record| has_flag(record, |flags| flags.fin())),

@@ -2,14 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use smoltcp::iface::{PollIngressSingleResult, PollResult};
+use smoltcp::iface::{PollIngressSingleResult, PollResult, SocketSet};
 use smoltcp::socket::tcp;
 
 use super::convert::{self, smoltcp_instant};
 use super::observe::{Departure, Effect, Glance, Moment};
 use super::{Entry, Outgoing, SmoltcpStack, tcp_ends};
 use crate::journal::{DropReason, Event, Reason, SocketId, TcpState, Why};
-use crate::packet::dissect::{Network, Tcp, Transport};
+use crate::packet::dissect::{Network, Tcp, Transport, link_header_length};
 use crate::packet::{Dissection, Medium, Packet, checksum};
 use crate::stack::CloseReason;
 use crate::time::Instant;
@@ -30,6 +30,7 @@ impl SmoltcpStack {
             self.interface.poll_ingress_single(smoltcp_instant(now), &mut self.device, &mut self.sockets),
             PollIngressSingleResult::None
         ) {}
+        self.send_fragments(now);
         let touched = segment.and_then(|(ends, tcp)| self.segment_was_taken(now, ends, tcp, before));
         self.judge(now, Moment::Ingress);
         if let Some(id) = touched {
@@ -71,7 +72,8 @@ impl SmoltcpStack {
         stream.observer.arrives(now, tcp, effect, id, &mut self.journal);
         if tcp.flags.rst()
             && let Some(before) = before
-            && is_over(after.state) > is_over(before.state)
+            && !is_over(before.state)
+            && is_over(after.state)
         {
             stream.close_reason.get_or_insert(reset_in(before.state, after.unacknowledged));
         }
@@ -126,6 +128,7 @@ impl SmoltcpStack {
         // A socket's state may change by sending (a time-out gives up), so look each time; the device never fills up.
         loop {
             let result = self.interface.poll_egress(smoltcp_instant(now), &mut self.device, &mut self.sockets);
+            self.send_fragments(now);
             self.judge(now, Moment::Egress);
             if result != PollResult::SocketStateChanged {
                 break;
@@ -134,6 +137,19 @@ impl SmoltcpStack {
         self.note_given_up();
         self.compare();
         self.drained_at = Some(now);
+    }
+
+    /// Sends the rest of a datagram that smoltcp has begun to cut: it has one place for such a datagram, and would let the
+    /// next overwrite it. A look without sockets sends one fragment.
+    fn send_fragments(&mut self, now: Instant) {
+        let mut none = SocketSet::new([]);
+        while self.device.outbound.back().is_some_and(|frame| is_unfinished(self.medium, frame)) {
+            let before = self.device.outbound.len();
+            self.interface.poll_egress(smoltcp_instant(now), &mut self.device, &mut none);
+            if self.device.outbound.len() == before {
+                return;
+            }
+        }
     }
 
     /// Finds the reason of each frame that smoltcp has just sent, while it is known what made it send.
@@ -210,9 +226,17 @@ fn reason_without_connection(dissection: &Dissection) -> Reason {
             _ => Reason::Housekeeping,
         },
         (_, Some(Transport::Tcp(_))) => Reason::Housekeeping,
-        // A later fragment of a datagram.
+        // Fragments: of datagrams, and of answers to long echo requests.
+        (Some(Network::Ipv4(ip)), None) if ip.protocol == 1 => Reason::EchoReply,
         (_, None) => Reason::Datagram,
     }
+}
+
+/// Whether a frame is a fragment that others follow.
+fn is_unfinished(medium: Medium, frame: &[u8]) -> bool {
+    let header = frame.get(link_header_length(medium)..).unwrap_or_default();
+    // The version is 4, and of the flags More Fragments is set (RFC 791 §3.1). ARP begins with 0.
+    header.first().is_some_and(|first| first >> 4 == 4) && header.get(6).is_some_and(|flags| flags & 0x20 != 0)
 }
 
 /// Whether no host can have this source address (RFC 1122 §3.2.1.3). `::` is that of a host which has no address yet: it

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::SmoltcpStack;
 use crate::journal::{DropReason, Event, Reason, SocketId, TcpState, Timer, Why};
+use crate::packet::dissect::Network;
 use crate::packet::{Dissection, Medium, Packet, SeqNum};
 use crate::stack::{CloseReason, Interface, OpenError, SocketError, SocketEvent, Stack, StackConfig, TcpConfig};
 use crate::time::Instant;
@@ -687,6 +688,24 @@ fn a_datagram_is_as_long_as_the_stack_can_send() {
     assert_eq!(send(65_508, peer()), (Err(SocketError::TooLong(65_508)), 0));
 }
 
+#[test]
+fn long_datagrams_one_after_another_keep_all_their_fragments() {
+    let mut stack = stack_with(Medium::Ip, &both_families());
+    let sockets = [1, 2].map(|port| stack.udp_bind(any(port)).expect("the port is free"));
+    for socket in [sockets[0], sockets[0], sockets[1]] {
+        assert_eq!(stack.udp_send_to(Instant::ZERO, socket, &[1; 5_000], peer()), Ok(true));
+    }
+    let mut datagrams = std::collections::BTreeMap::<u16, usize>::new();
+    for tick in 0..100 {
+        while let Some((packet, _)) = stack.transmit(Instant::ZERO + tick * SECOND / 1000) {
+            let dissection = packet.dissect();
+            let Some(Network::Ipv4(ip)) = dissection.network else { unreachable!("it was sent to an IPv4 address") };
+            *datagrams.entry(ip.identification).or_default() += ip.total_len - ip.header_len;
+        }
+    }
+    assert_eq!(datagrams.into_values().collect::<Vec<_>>(), [5_008; 3]);
+}
+
 /// Answers to one packet, with their reasons.
 fn answers(stack: &mut SmoltcpStack, medium: Medium, packet: Vec<u8>) -> (Vec<Why>, Vec<Event>) {
     stack.receive(Instant::ZERO, &mut vec![Packet::from_wire(medium, packet.into())]);
@@ -730,6 +749,9 @@ fn icmp_cites_the_standard_of_its_family() {
         (bytes(|out| v4().udp(9, 9).write(out, b"hi")), Reason::IcmpError, "RFC 792"),
         (bytes(|out| v6().udp(9, 9).write(out, b"hi")), Reason::IcmpError, "RFC 4443"),
     ];
+    let long = bytes(|out| v4().icmpv4_echo_request(1, 1).write(out, &[1; 2_000]));
+    let echo = Why::of(Reason::EchoReply);
+    assert_eq!(answers(&mut stack, Medium::Ip, long).0, [echo, echo], "two fragments");
     for (packet, reason, section) in cases {
         assert_eq!(answers(&mut stack, Medium::Ip, packet).0, [Why { reason, section }]);
     }

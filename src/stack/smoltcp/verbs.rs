@@ -282,7 +282,7 @@ impl Stack for SmoltcpStack {
 
     fn udp_send_to(
         &mut self,
-        _now: Instant,
+        now: Instant,
         socket: SocketId,
         data: &[u8],
         remote: SocketAddr,
@@ -293,6 +293,11 @@ impl Stack for SmoltcpStack {
         let source = self.source_towards(local.ip(), remote).ok_or(SocketError::Unreachable(remote.ip()))?;
         if data.len() > self.longest_datagram(remote.ip()) {
             return Err(SocketError::TooLong(data.len()));
+        }
+        if data.len() + IPV4_HEADER + UDP_HEADER > self.mtu && self.others_wait_to_send(socket) {
+            // smoltcp cuts one datagram at a time, and two sockets at once would spoil each other's.
+            self.touch();
+            self.poll_egress(now);
         }
         let Some(Entry::Udp(datagrams)) = self.entries.get_mut(&socket) else {
             return Err(SocketError::Closed);
@@ -431,6 +436,13 @@ impl SmoltcpStack {
         proposed.filter(|address| self.has_address(*address)).or_else(|| {
             let own = self.interface.ip_addrs().iter().map(|cidr| ip_address(cidr.address()));
             own.into_iter().find(|own| own.is_ipv4() == remote.is_ipv4() && !own.is_unspecified())
+        })
+    }
+
+    fn others_wait_to_send(&self, socket: SocketId) -> bool {
+        self.entries.iter().any(|(id, entry)| match entry {
+            Entry::Udp(udp) => *id != socket && self.sockets.get::<udp::Socket<'_>>(udp.handle).send_queue() > 0,
+            Entry::Stream(_) | Entry::Listener(_) => false,
         })
     }
 
