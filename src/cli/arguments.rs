@@ -155,7 +155,7 @@ pub(super) struct ListArguments {
 #[derive(Debug, Args)]
 #[command(after_help = SHOW_EXAMPLES.to_owned() + EXIT_CODES)]
 pub(super) struct ShowArguments {
-    /// A pcap or pcapng file.
+    /// A pcap or pcapng file; - for standard input.
     pub(super) file: PathBuf,
     /// After the ladder, show every header of every packet, field by field.
     #[arg(long)]
@@ -163,6 +163,9 @@ pub(super) struct ShowArguments {
     /// One JSON document instead of text.
     #[arg(long)]
     pub(super) json: bool,
+    /// Fold nothing, and show windows and whole payloads, too.
+    #[arg(short, long)]
+    pub(super) verbose: bool,
 }
 
 /// `wireglass doctor`.

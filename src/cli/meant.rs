@@ -97,6 +97,8 @@ pub(super) struct ShowTask {
     pub(super) layers: bool,
     /// One JSON document.
     pub(super) json: bool,
+    /// Every packet, with its window.
+    pub(super) verbose: bool,
 }
 
 /// How to report on the machine.
@@ -115,7 +117,9 @@ impl Meant {
         let task = match typed.command {
             Command::Run(run) => Task::Run(RunTask::by(run)?),
             Command::List(list) => Task::List(ListTask { json: list.json }),
-            Command::Show(show) => Task::Show(ShowTask { file: show.file, layers: show.layers, json: show.json }),
+            Command::Show(show) => {
+                Task::Show(ShowTask { file: show.file, layers: show.layers, json: show.json, verbose: show.verbose })
+            }
             Command::Doctor(doctor) => Task::Doctor(DoctorTask { json: doctor.json }),
         };
         Ok(Meant { appearance: Appearance::by(&typed.looks), task })

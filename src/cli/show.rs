@@ -133,7 +133,7 @@ fn unreadable(at: Instant, number: u64) -> Record {
 
 /// The ladder, the layers if asked for, and the problem.
 fn print(task: &ShowTask, capture: &Capture, terminal: Terminal) -> Result<(), Failure> {
-    let style = terminal.style(false);
+    let style = terminal.style(task.verbose);
     let ladder = Ladder {
         records: &capture.records,
         far_records: None,
