@@ -18,6 +18,7 @@ use wireglass::journal::{Entry, Event, NodeId, Reason, Why};
 use wireglass::packet::{Medium, PacketId};
 use wireglass::time::Instant;
 
+use super::support::Folder;
 use super::support::wireshark::{complaints, fields, judge, tshark};
 
 /// 2026-01-02 03:04:05.000000006 UTC.
@@ -334,4 +335,25 @@ fn names_of_both_families_come_back_from_the_file() {
     assert_eq!(reader.names()[0], (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), "client.lab".to_owned()));
     assert_eq!(reader.names()[2].1, "six.lab");
     assert_eq!(reader.comments(), ["three-way handshake, seed 1"]);
+}
+
+#[test]
+fn two_runs_do_not_write_over_each_other() {
+    let folder = Folder::new();
+    let config = || RecorderConfig {
+        dir: Some(folder.path().to_owned()),
+        nodes: vec![VantageConfig {
+            node: NodeId(0),
+            name: "client".to_owned(),
+            description: String::new(),
+            link_type: LinkType::Ipv4,
+        }],
+        ..RecorderConfig::default()
+    };
+    let mut first = Recorder::create(config()).expect("the folder is free");
+    let refused = Recorder::create(config()).err().expect("the folder is taken").to_string();
+    assert!(refused.contains("is being written by another run"), "{refused}");
+    first.finish().expect("the first run is unharmed");
+    drop(first);
+    Recorder::create(config()).expect("the folder is free again");
 }

@@ -6,7 +6,7 @@
 //! never a device, a pipe, or another name of a file elsewhere, and only then is emptied. A node's name comes from a lab,
 //! which may be a stranger's: it cannot lead out of the folder.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::marker::PhantomData;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -41,6 +41,12 @@ pub enum RecorderError {
         path: PathBuf,
         /// What it is.
         what: &'static str,
+    },
+    /// Another run writes it at this moment.
+    #[error("{} is being written by another run; wait for its end or choose another folder with --out", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
     },
     /// Writing failed; the file ends before that.
     #[error("cannot write {}: {source}; it ends early{}", path.display(), advice(source))]
@@ -108,6 +114,12 @@ impl Output {
         }
         if metadata.nlink() > 1 {
             return Err(refuse("another name of a file elsewhere (a hard link)"));
+        }
+        // Held as long as the file is open: two runs in one folder would write over each other, unseen.
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(RecorderError::Busy { path: path.to_owned() }),
+            Err(TryLockError::Error(source)) => return Err(create_error(source)),
         }
         file.set_len(0).map_err(create_error)?;
         Ok(Output::of(file))

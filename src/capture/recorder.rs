@@ -19,6 +19,7 @@ use serde::Serialize;
 use super::output::{self, Output, Owner};
 use super::{LinkType, Record, Witness, pcap, pcapng};
 use crate::journal::{Entry, Journal, NodeId};
+use crate::time::Instant;
 
 pub use super::output::RecorderError;
 
@@ -193,8 +194,11 @@ impl Layers {
     fn write_node(&self, file: &mut Output, vantage: &Vantage) -> io::Result<()> {
         let VantageConfig { name, description, .. } = &vantage.config;
         writeln!(file, "=== {name}: {description}")?;
+        let began = vantage.records.first().map_or(Instant::ZERO, |record| record.at);
         for (number, record) in (1..).zip(&vantage.records) {
-            file.write_all((self.describe)(name, number, record).as_bytes())?;
+            // From the node's first packet, as Wireshark counts.
+            let record = Record { at: Instant::ZERO + (record.at - began), ..record.clone() };
+            file.write_all((self.describe)(name, number, &record).as_bytes())?;
         }
         match vantage.not_kept() {
             0 => Ok(()),

@@ -300,7 +300,12 @@ impl<'e, 'a> Bench<'e, 'a> {
             let each = of.iter().zip(&lists).map(|(of, list)| format!("{} in `{}`", brief(list), of.name));
             format!("`{member}` is {}; expected the same in each", each.collect::<Vec<_>>().join(" and "))
         };
-        Ok(Finding::of(is_there && is_same, measured, shown))
+        let finding = Finding::of(is_there && is_same, measured, shown);
+        if picked.len() == 1 {
+            return Ok(finding);
+        }
+        // What is compared is shown on both sides, as far as one capture has both.
+        Ok(finding.about(picked.iter().filter(|each| each.vantage == shown.vantage).flat_map(|each| &each.items)))
     }
 
     fn sorted(&self, of: &Selection, member: &str, is: bool) -> Result<Finding, Missing> {

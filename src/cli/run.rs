@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::meant::{RunTask, WantedMode};
 use super::terminal::Terminal;
 use super::{Failure, Outcome};
-use crate::capture::{Record, Recorder};
+use crate::capture::{Direction, Record, Recorder};
 use crate::check::{self, Verdict};
 use crate::door::DoorKind;
 use crate::host::RunAs;
@@ -16,6 +16,7 @@ use crate::journal::{Entry, NodeId};
 use crate::lab::{Catalogue, Definition, Finished, Mode, Options, StepFailure, Wanted};
 use crate::packet::Dissection;
 use crate::report::{self, Ends, Ladder, Lane, PacketView, Side, Style, VerdictLine};
+use crate::time::Instant;
 
 /// Columns of `layers.txt`.
 const LAYERS_WIDTH: usize = 100;
@@ -73,8 +74,12 @@ fn options(task: &RunTask, out: PathBuf) -> Options {
 }
 
 /// One packet in `layers.txt`.
-fn describe(_node: &str, number: u64, record: &Record) -> String {
-    layers_of(number, record, "", &Style::plain(LAYERS_WIDTH))
+fn describe(node: &str, number: u64, record: &Record) -> String {
+    let way = match record.direction {
+        Direction::Out => "sent by",
+        Direction::In => "arrived at",
+    };
+    layers_of(number, record, &format!("{way} {node}"), &Style::plain(LAYERS_WIDTH))
 }
 
 fn layers_of(number: u64, record: &Record, route: &str, style: &Style) -> String {
@@ -221,7 +226,11 @@ impl Story<'_> {
     fn write_layers(&self, out: &mut impl Write, style: &Style) -> io::Result<()> {
         let Some(link) = self.lab.links.first() else { return Ok(()) };
         let names = self.lab.names();
-        for (number, record) in (1..).zip(self.finished.recorder.records(link.ends[0])) {
+        let records = self.finished.recorder.records(link.ends[0]);
+        let began = records.first().map_or(Instant::ZERO, |record| record.at);
+        for (number, record) in (1..).zip(records) {
+            // From the first packet, as the ladder and Wireshark count.
+            let record = &Record { at: Instant::ZERO + (record.at - began), ..record.clone() };
             let dissection = Dissection::of(record.medium, &record.bytes, record.wire_len);
             let route = dissection.addresses().map(|(src, dst)| {
                 let name = |address| names.name_of(address).map_or_else(|| address.to_string(), str::to_owned);

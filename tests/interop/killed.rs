@@ -146,7 +146,8 @@ impl Victim {
                 packets.push(packet.expect("no packet is cut").bytes);
             }
             let holds = |text: &[u8]| packets.iter().any(|bytes| bytes.windows(text.len()).any(|part| part == text));
-            assert!(packets.len() >= 6, "{node}: {} packets", packets.len());
+            // The handshake, the request, the answer; the close may still have been under way.
+            assert!(packets.len() >= 5, "{node}: {} packets", packets.len());
             assert!(holds(b"GET /page ") && holds(b"200 OK") && holds(b"from before the end"), "{node}");
             agrees_with_tshark(&path, packets.len());
         }
