@@ -137,7 +137,7 @@ pub(super) struct RunArguments {
     /// Run one of the lab's variants that are made to go wrong.
     #[arg(long = "break", value_name = "NAME")]
     pub(super) variant: Option<String>,
-    /// Show what happens between the packets, too: states, timers, programs.
+    /// Fold nothing, cite the RFC at every packet, and show windows, too.
     #[arg(short, long)]
     pub(super) verbose: bool,
 }

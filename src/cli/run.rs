@@ -12,7 +12,7 @@ use crate::capture::{Direction, Record, Recorder};
 use crate::check::{self, Verdict};
 use crate::door::DoorKind;
 use crate::host::RunAs;
-use crate::journal::{Entry, NodeId};
+use crate::journal::{Entry, Event, NodeId, ProgramEvent};
 use crate::lab::{Catalogue, Definition, Finished, Mode, Options, StepFailure, Wanted};
 use crate::packet::Dissection;
 use crate::report::{self, Ends, Ladder, Lane, PacketView, Side, Style, VerdictLine};
@@ -287,10 +287,17 @@ struct Report<'a> {
     passed: bool,
     interrupted: bool,
     /// Nanoseconds from the beginning to the end.
-    duration: u64,
+    duration_ns: u64,
     captures: Vec<CaptureReport>,
+    /// What the programs reported, as in `journal.jsonl`, but for the lines that real programs printed.
+    programs: Vec<&'a Entry>,
     verdicts: &'a [Verdict],
     failures: &'a [StepFailure],
+}
+
+fn programs(recorder: &Recorder) -> Vec<&Entry> {
+    let is_report = |entry: &&Entry| matches!(&entry.event, Event::Program { report, .. } if !matches!(report, ProgramEvent::Output { .. }));
+    recorder.journal().entries().filter(is_report).collect()
 }
 
 #[derive(Serialize)]
@@ -318,7 +325,8 @@ impl<'a> Report<'a> {
             seed: finished.seed,
             passed: went_well(finished),
             interrupted: finished.interrupted,
-            duration: finished.ended.as_nanos(),
+            duration_ns: finished.ended.as_nanos(),
+            programs: programs(recorder),
             captures: recorder.nodes().map(capture).collect(),
             verdicts: &finished.verdicts,
             failures: &finished.failures,

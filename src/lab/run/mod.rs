@@ -349,7 +349,10 @@ impl<'a> Setting<'a> {
         let mut recorder =
             recorder.take().ok_or_else(|| std::io::Error::other("the recorder was taken before the end"))?;
         recorder.finish()?;
-        let verdicts = self.judge(&recorder, ended);
+        let mut verdicts = self.judge(&recorder, ended);
+        if outcome.interrupted {
+            verdicts.iter_mut().for_each(leave_open);
+        }
         Ok(Finished {
             mode: self.mode,
             note: None,
@@ -361,6 +364,15 @@ impl<'a> Setting<'a> {
             failures: outcome.failures,
             interrupted: outcome.interrupted,
         })
+    }
+}
+
+/// A claim that does not hold may only have wanted more time: a run that was broken off refutes nothing.
+fn leave_open(verdict: &mut Verdict) {
+    if verdict.is_fail() {
+        verdict.outcome = check::Outcome::Unknown;
+        verdict.measured = format!("interrupted before its end: {}", verdict.measured);
+        verdict.hint = None;
     }
 }
 
