@@ -1,5 +1,8 @@
 //! What several integration tests need: the binary, a folder of one's own, and saying that a test cannot run here.
 
+// Without the command line there is no binary, and most of this has nothing to work on.
+#![cfg_attr(not(feature = "cli"), allow(dead_code))]
+
 pub(crate) mod dump;
 pub(crate) mod live;
 pub(crate) mod wireshark;
