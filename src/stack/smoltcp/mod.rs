@@ -7,6 +7,7 @@
 //!
 //! Not here: IPv6 autoconfiguration and multicast, which this build of smoltcp leaves out.
 
+mod addresses;
 mod compare;
 mod convert;
 mod device;

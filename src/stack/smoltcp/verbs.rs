@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use smoltcp::config::FRAGMENTATION_BUFFER_SIZE;
 use smoltcp::socket::{tcp, udp};
 use smoltcp::wire::IpEndpoint;
 
+use super::addresses::{FIRST_EPHEMERAL, IPV4_HEADER, UDP_HEADER};
 use super::convert::{self, ip_address, listen_endpoint, our_instant, smoltcp_instant, socket_address};
 use super::{Datagrams, Entry, Listener, Outgoing, SmoltcpStack, Stream, clash, has_been_open};
 use crate::journal::{Event, Snapshot, SocketId, TcpState, Timer, Why};
@@ -19,15 +19,9 @@ use crate::time::Instant;
 const UDP_QUEUE: usize = 256;
 /// Octets that may wait in each direction of a UDP socket.
 const UDP_BUFFER: usize = 256 * 1024;
-/// Octets of an IPv4 header without options (RFC 791), of an IPv6 header (RFC 8200), of a UDP header (RFC 768).
-const IPV4_HEADER: usize = 20;
-const IPV6_HEADER: usize = 40;
-const UDP_HEADER: usize = 8;
 /// How long a peer may be silent while a connection that nobody holds any more closes. RFC 9293 §3.8.3 asks for at least
 /// 100 s; smoltcp by itself would wait for ever, and keep the buffers of every peer that has vanished.
 const ORPHAN_PATIENCE: Duration = Duration::from_secs(120);
-/// Ephemeral ports begin here (RFC 6335 §6).
-const FIRST_EPHEMERAL: u16 = 49_152;
 
 impl Stack for SmoltcpStack {
     fn receive(&mut self, now: Instant, batch: &mut Vec<Packet>) {
@@ -397,62 +391,11 @@ impl SmoltcpStack {
         }
     }
 
-    fn ephemeral_port(&mut self, local: IpAddr) -> Result<u16, OpenError> {
-        let range = u64::from(u16::MAX - FIRST_EPHEMERAL) + 1;
-        let first = self.rng.below(range);
-        (0..range)
-            .map(|step| FIRST_EPHEMERAL + ((first + step) % range) as u16)
-            .find(|port| !self.is_taken(SocketAddr::new(local, *port)))
-            .ok_or(OpenError::NoPorts)
-    }
-
-    fn is_taken(&self, address: SocketAddr) -> bool {
-        self.entries.values().any(|entry| match entry {
-            Entry::Listener(listener) => clash(listener.local, address),
-            Entry::Stream(stream) => stream.parent.is_none() && clash(stream.local, address),
-            Entry::Udp(_) => false,
-        })
-    }
-
-    fn check_local(&self, local: SocketAddr) -> Result<(), OpenError> {
-        if local.ip().is_unspecified() || self.has_address(local.ip()) {
-            Ok(())
-        } else {
-            Err(OpenError::AddressNotAvailable(local.ip()))
-        }
-    }
-
-    /// The own address from which a socket bound to `local` (or to any) can speak to `remote`; `None` when it cannot.
-    ///
-    /// smoltcp panics where this is `None`, or sends from an address that is not its own.
-    fn source_towards(&self, local: IpAddr, remote: SocketAddr) -> Option<IpAddr> {
-        if remote.port() == 0 || remote.ip().is_unspecified() {
-            return None;
-        }
-        if !local.is_unspecified() {
-            return (local.is_ipv4() == remote.is_ipv4()).then_some(local);
-        }
-        let proposed = self.interface.get_source_address(&remote.ip().into()).map(ip_address);
-        proposed.filter(|address| self.has_address(*address)).or_else(|| {
-            let own = self.interface.ip_addrs().iter().map(|cidr| ip_address(cidr.address()));
-            own.into_iter().find(|own| own.is_ipv4() == remote.is_ipv4() && !own.is_unspecified())
-        })
-    }
-
     fn others_wait_to_send(&self, socket: SocketId) -> bool {
         self.entries.iter().any(|(id, entry)| match entry {
             Entry::Udp(udp) => *id != socket && self.sockets.get::<udp::Socket<'_>>(udp.handle).send_queue() > 0,
             Entry::Stream(_) | Entry::Listener(_) => false,
         })
-    }
-
-    /// Octets of the longest UDP payload: smoltcp cuts IPv4 datagrams into fragments in a buffer of its own, and cannot
-    /// cut IPv6 datagrams.
-    fn longest_datagram(&self, remote: IpAddr) -> usize {
-        match remote {
-            IpAddr::V4(_) => FRAGMENTATION_BUFFER_SIZE.min(usize::from(u16::MAX)) - IPV4_HEADER - UDP_HEADER,
-            IpAddr::V6(_) => self.mtu.saturating_sub(IPV6_HEADER + UDP_HEADER),
-        }
     }
 
     fn stream(&self, id: SocketId) -> Result<&Stream, SocketError> {
