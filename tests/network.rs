@@ -89,8 +89,8 @@ fn pair<F: Future>(
         let mut world = World::new(clock.clone(), spy);
         let a = world.add_stack(Box::new(SmoltcpStack::new(&host(1, medium, seed), clock.now())));
         let b = world.add_stack(Box::new(SmoltcpStack::new(&host(2, medium, seed), clock.now())));
-        world.lay_pipe("a-b", a.node(), b.node(), Pipe::new(there, Rng::derive(seed, "there")));
-        world.lay_pipe("a-b", b.node(), a.node(), Pipe::new(back, Rng::derive(seed, "back")));
+        world.lay_pipe(a.node(), b.node(), Pipe::new(there, Rng::derive(seed, "there")));
+        world.lay_pipe(b.node(), a.node(), Pipe::new(back, Rng::derive(seed, "back")));
         (world, programs(a, b))
     })
     .expect("a paused runtime needs nothing of the system");

@@ -156,8 +156,8 @@ fn scene<F: Future>(
         let mut world = World::new(clock.clone(), spy);
         let client = world.add_stack(stack(1, seed, clock));
         let server = world.add_stack(stack(2, seed, clock));
-        world.lay_pipe("client-server", CLIENT, SERVER, Pipe::new(there, Rng::derive(seed, "there")));
-        world.lay_pipe("client-server", SERVER, CLIENT, Pipe::new(wire(), Rng::derive(seed, "back")));
+        world.lay_pipe(CLIENT, SERVER, Pipe::new(there, Rng::derive(seed, "there")));
+        world.lay_pipe(SERVER, CLIENT, Pipe::new(wire(), Rng::derive(seed, "back")));
         let host = |node: NodeHandle, number: u8| {
             let reporter = world.reporter(node.node());
             Host::new(Endpoint::Stack(node), [address(number), address_v6(number)], reporter)

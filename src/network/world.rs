@@ -53,7 +53,6 @@ enum Kind {
 /// A pipe, and where it leads.
 struct Cable {
     pipe: Pipe,
-    name: String,
     to: NodeId,
 }
 
@@ -90,10 +89,10 @@ impl World {
         NodeId(self.nodes.len() as u16)
     }
 
-    /// Lays a pipe called `name` from one node to another. A node has one way out; a second pipe replaces the first.
-    pub fn lay_pipe(&mut self, name: &str, from: NodeId, to: NodeId, pipe: Pipe) {
+    /// Lays a pipe from one node to another. A node has one way out; a second pipe replaces the first.
+    pub fn lay_pipe(&mut self, from: NodeId, to: NodeId, pipe: Pipe) {
         let index = self.pipes.len();
-        self.pipes.push(Cable { pipe, name: name.to_owned(), to });
+        self.pipes.push(Cable { pipe, to });
         if let Some(node) = self.nodes.get_mut(usize::from(from.0)) {
             node.out = Some(index);
         }
@@ -253,7 +252,7 @@ impl World {
                 Impairment::Duplicated { .. } => Remark::Copied(packet),
                 impairment => Remark::CopyImpaired(packet, impairment.clone()),
             });
-            let link = self.pipes[out].name.clone();
+            let link = self.pipes[out].pipe.name().to_owned();
             self.tell(now, from, Event::Impaired { packet, link, impairment });
         }
         self.tell_packet(now, from, Direction::Out, &sent, comments);

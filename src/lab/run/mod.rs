@@ -302,7 +302,7 @@ impl<'a> Setting<'a> {
             for (direction, (from, to)) in [(a, b), (b, a)].into_iter().enumerate() {
                 if let Some(config) = link.pipe(direction) {
                     let rng = Rng::derive(self.seed, &format!("{}/{direction}", link.name));
-                    world.lay_pipe(&link.name, from, to, Pipe::new(config, rng));
+                    world.lay_pipe(from, to, Pipe::new(config, rng));
                 }
             }
         }
