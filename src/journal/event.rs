@@ -127,6 +127,8 @@ pub enum DropReason {
     UnknownProtocol,
     /// No room in a queue.
     QueueFull,
+    /// A real kernel would not take it from its door.
+    RefusedByKernel,
 }
 
 impl fmt::Display for DropReason {
@@ -139,6 +141,7 @@ impl fmt::Display for DropReason {
             DropReason::InvalidSource => "impossible source address",
             DropReason::UnknownProtocol => "unknown protocol",
             DropReason::QueueFull => "queue full",
+            DropReason::RefusedByKernel => "the kernel behind the door refused it",
         })
     }
 }

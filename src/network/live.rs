@@ -191,7 +191,7 @@ impl Driver {
                     }
                     // The kernel refuses this packet, not the next.
                     Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                        self.world.refused(now, open.port.node, packet.id, DropReason::Malformed);
+                        self.world.refused(now, open.port.node, packet.id, DropReason::RefusedByKernel);
                     }
                     Err(error) => return Err(error),
                 }
