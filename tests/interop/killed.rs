@@ -279,6 +279,7 @@ fn ctrl_c_ends_a_run_with_its_verdicts() {
     assert_eq!(status.code(), Some(130), "{}", victim.text("stderr"));
     let told = victim.text("stdout");
     assert!(told.contains("interrupted:") && told.contains("PASS") && told.contains("one-syn"), "{told}");
+    assert!(!told.contains("FAIL"), "what was never tried is not refuted: {told}");
     victim.left_its_captures();
 }
 
