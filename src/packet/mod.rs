@@ -231,3 +231,23 @@ impl Packet {
         Dissection::of(self.medium, &self.headers, self.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_joined_packet_shares_its_bytes_until_it_is_changed() {
+        let mut packet = Packet::new(Medium::Ip, &[0x45]);
+        packet.push_payload(Bytes::from_static(b"a"));
+        packet.push_payload(Bytes::from_static(b"b"));
+        packet.join();
+        let whole = packet.to_bytes();
+        assert_eq!((whole.as_ref(), packet.to_bytes().as_ptr()), (&b"Eab"[..], whole.as_ptr()));
+        packet.headers_mut()[0] = 0x46;
+        assert_eq!(packet.to_bytes().as_ref(), b"Fab");
+        packet.join();
+        packet.push_payload(Bytes::from_static(b"c"));
+        assert_eq!(packet.to_bytes().as_ref(), b"Fabc");
+    }
+}
