@@ -9,6 +9,7 @@ pub mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod door;
+pub mod drill;
 pub mod filter;
 pub mod host;
 pub mod journal;
@@ -20,4 +21,5 @@ pub mod report;
 pub mod rng;
 pub mod socket;
 pub mod stack;
+pub mod tcp;
 pub mod time;

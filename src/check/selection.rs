@@ -263,6 +263,11 @@ fn packet_of(event: &Event) -> Option<PacketId> {
         | Event::TimerSet { .. }
         | Event::TimerFired { .. }
         | Event::DuplicateAck { .. }
+        | Event::TimerStopped { .. }
+        | Event::RoundTrip { .. }
+        | Event::CongestionWindow { .. }
+        | Event::SendWindow { .. }
+        | Event::Hole { .. }
         | Event::Program { .. } => None,
     }
 }

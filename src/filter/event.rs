@@ -12,12 +12,14 @@ pub(super) const PREFIX: &str = "event.";
 
 /// The members of entries as they stand in `journal.jsonl`; a dot goes into a nested object. A test holds them against
 /// the events themselves.
-pub(super) const MEMBERS: [&str; 44] = [
+pub(super) const MEMBERS: [&str; 52] = [
     "ack",
     "at",
     "by",
     "bytes",
+    "cause",
     "count",
+    "cwnd",
     "detail",
     "due",
     "from",
@@ -43,10 +45,16 @@ pub(super) const MEMBERS: [&str; 44] = [
     "reason",
     "remote",
     "report",
+    "rto",
+    "rtt",
+    "rttvar",
     "rule",
     "seq",
     "sha256",
+    "snd_wnd",
     "socket",
+    "srtt",
+    "ssthresh",
     "status",
     "target",
     "timer",
@@ -60,7 +68,7 @@ pub(super) const MEMBERS: [&str; 44] = [
 ];
 
 /// The kinds of event.
-pub(super) const KINDS: [&str; 10] = [
+pub(super) const KINDS: [&str; 15] = [
     "packet-sent",
     "packet-arrived",
     "packet-dropped",
@@ -70,6 +78,11 @@ pub(super) const KINDS: [&str; 10] = [
     "timer-fired",
     "retransmit",
     "duplicate-ack",
+    "timer-stopped",
+    "round-trip",
+    "congestion-window",
+    "send-window",
+    "hole",
     "program",
 ];
 

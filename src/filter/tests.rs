@@ -9,7 +9,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::journal::{
-    DropReason, Event, Impairment, NodeId, ProgramEvent, Reason, SocketId, TcpState, Timer, TransportKind, Why,
+    CwndCause, DropReason, Event, Impairment, NodeId, ProgramEvent, Reason, SocketId, TcpState, Timer, TransportKind,
+    Why,
 };
 use crate::packet::{Medium, PacketId, SeqNum};
 
@@ -171,6 +172,7 @@ fn one_event_of_each_shape() -> Vec<Event> {
     let reason = Reason::RetransmitByTimer { nth: 1, rto: Duration::from_secs(1) };
     let over = TransportKind::Udp;
     let sha256 = String::new();
+    let span = Duration::from_secs(1);
     vec![
         Event::PacketSent { packet, why: Why::of(reason) },
         Event::PacketArrived { packet },
@@ -186,6 +188,11 @@ fn one_event_of_each_shape() -> Vec<Event> {
         Event::TimerFired { socket, timer: Timer::Persist },
         retransmit(),
         Event::DuplicateAck { socket, ack: SeqNum(1), count: 1 },
+        Event::TimerStopped { socket, timer: Timer::Persist },
+        Event::RoundTrip { socket, rtt: span, srtt: span, rttvar: span, rto: span },
+        Event::CongestionWindow { socket, cwnd: 1, ssthresh: 1, cause: CwndCause::Initial },
+        Event::SendWindow { socket, snd_wnd: 1, ack: SeqNum(1) },
+        Event::Hole { socket, seq: SeqNum(1), length: 1 },
         program(ProgramEvent::Listening { over, local: address }),
         program(ProgramEvent::Connected { local: address, remote: address }),
         program(ProgramEvent::StreamSent { bytes: 1, sha256 }),

@@ -88,6 +88,59 @@ pub enum Event {
         /// How many in a row.
         count: u32,
     },
+    /// A timer was stopped before it fired.
+    TimerStopped {
+        /// Whose.
+        socket: SocketId,
+        /// Which.
+        timer: Timer,
+    },
+    /// A round-trip time was measured (RFC 6298 §2).
+    RoundTrip {
+        /// The connection.
+        socket: SocketId,
+        /// The sample.
+        #[serde(serialize_with = "as_nanos")]
+        rtt: Duration,
+        /// Smoothed round-trip time after it.
+        #[serde(serialize_with = "as_nanos")]
+        srtt: Duration,
+        /// Round-trip time variation after it.
+        #[serde(serialize_with = "as_nanos")]
+        rttvar: Duration,
+        /// The time-out that follows from it.
+        #[serde(serialize_with = "as_nanos")]
+        rto: Duration,
+    },
+    /// The congestion window or the slow-start threshold changed (RFC 5681).
+    CongestionWindow {
+        /// The connection.
+        socket: SocketId,
+        /// The window in octets.
+        cwnd: u32,
+        /// The threshold in octets; `u32::MAX` before the first loss.
+        ssthresh: u32,
+        /// Why it changed.
+        cause: CwndCause,
+    },
+    /// The peer moved its window (RFC 9293 §3.8.6).
+    SendWindow {
+        /// The connection.
+        socket: SocketId,
+        /// Octets that it takes from `ack` on.
+        snd_wnd: u32,
+        /// The acknowledgment number it counts from.
+        ack: SeqNum,
+    },
+    /// Octets arrived beyond a gap and wait for it to be filled (RFC 9293 §3.4).
+    Hole {
+        /// The connection.
+        socket: SocketId,
+        /// The first octet that is missing.
+        seq: SeqNum,
+        /// How many are missing up to the next that are there; 0 when the last gap was filled.
+        length: u32,
+    },
     /// A program of the lab reports.
     Program {
         /// The program's name in the lab: `send`, `sink`, `curl`.
@@ -129,6 +182,40 @@ pub enum DropReason {
     QueueFull,
     /// A real kernel would not take it from its door.
     RefusedByKernel,
+    /// No connection and no listener has these ports (RFC 9293 §3.10.7.1).
+    NoConnection,
+    /// Wholly outside the receive window (RFC 9293 §3.10.7.4, first check).
+    OutsideWindow,
+    /// All of it had arrived before.
+    Duplicate,
+    /// Its timestamp is older than one that was seen (PAWS, RFC 7323 §5).
+    OldTimestamp,
+    /// A reset that does not hit RCV.NXT exactly (RFC 5961 §3).
+    BlindReset,
+    /// A SYN on a connection that is open (RFC 5961 §4).
+    BlindSyn,
+    /// It acknowledges what was never sent, or what is long gone (RFC 5961 §5).
+    UnacceptableAck,
+    /// A segment without ACK where one is needed (RFC 9293 §3.10.7.4, fifth check).
+    MissingAck,
+    /// A reset where it means nothing (RFC 9293 §3.10.7).
+    MeaninglessReset,
+    /// The listener has no room for more connections.
+    BacklogFull,
+    /// The receive buffer has no room for it.
+    BufferFull,
+    /// The application will not read any more.
+    NobodyReads,
+    /// Fragments that overlap (RFC 5722) or do not fit together.
+    BadFragment,
+    /// Some fragments of it did not come in time.
+    ReassemblyTimeout,
+    /// Its neighbour did not answer.
+    NeighbourSilent,
+    /// No route leads there.
+    NoRoute,
+    /// An ICMP error that belongs to nothing that was sent (RFC 5927).
+    ForgedIcmp,
 }
 
 impl fmt::Display for DropReason {
@@ -142,8 +229,49 @@ impl fmt::Display for DropReason {
             DropReason::UnknownProtocol => "unknown protocol",
             DropReason::QueueFull => "queue full",
             DropReason::RefusedByKernel => "the kernel behind the door refused it",
+            DropReason::NoConnection => "no connection and no listener has these ports",
+            DropReason::OutsideWindow => "outside the receive window",
+            DropReason::Duplicate => "all of it had arrived before",
+            DropReason::OldTimestamp => "its timestamp is older than one already seen",
+            DropReason::BlindReset => "a reset that does not hit the next expected octet exactly",
+            DropReason::BlindSyn => "a SYN on an open connection",
+            DropReason::UnacceptableAck => "it acknowledges what was never sent or is long gone",
+            DropReason::MissingAck => "no ACK flag where one is needed",
+            DropReason::MeaninglessReset => "a reset that means nothing here",
+            DropReason::BacklogFull => "the listener has no room for more connections",
+            DropReason::BufferFull => "the receive buffer has no room for it",
+            DropReason::NobodyReads => "the application will not read any more",
+            DropReason::BadFragment => "its fragments overlap or do not fit together",
+            DropReason::ReassemblyTimeout => "some of its fragments did not come in time",
+            DropReason::NeighbourSilent => "its neighbour did not answer",
+            DropReason::NoRoute => "no route leads there",
+            DropReason::ForgedIcmp => "an ICMP error about nothing that was sent",
         })
     }
+}
+
+/// Why the congestion window or the slow-start threshold changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CwndCause {
+    /// The connection begins (RFC 6928).
+    Initial,
+    /// An acknowledgment in slow start (RFC 5681 §3.1).
+    SlowStart,
+    /// An acknowledgment in congestion avoidance (RFC 5681 §3.1).
+    CongestionAvoidance,
+    /// Loss was found by acknowledgments: fast recovery begins (RFC 5681 §3.2).
+    FastRecovery,
+    /// During fast recovery the window follows what leaves the network.
+    DuringRecovery,
+    /// Fast recovery is over.
+    RecoveryDone,
+    /// The retransmission timer fired (RFC 5681 §3.1).
+    Timeout,
+    /// A loss was none, and the reduction is taken back.
+    Undo,
+    /// The connection was idle (RFC 5681 §4.1).
+    Idle,
 }
 
 /// What a link did to a packet.
@@ -296,6 +424,16 @@ pub enum Timer {
     KeepAlive,
     /// End of TIME-WAIT (RFC 9293 §3.6.1).
     TimeWait,
+    /// FIN-WAIT-2 of a connection that nobody holds any more.
+    FinWait2,
+    /// The peer has not acknowledged for the user's time-out (RFC 5482).
+    UserTimeout,
+    /// A corked segment has waited long enough.
+    Cork,
+    /// A neighbour is being asked for its address (RFC 826, RFC 4861).
+    Neighbour,
+    /// Fragments wait for their fellows (RFC 791 §3.2, RFC 8200 §4.5).
+    Reassembly,
     /// A stack that does not say which of its timers it is.
     Unnamed,
 }

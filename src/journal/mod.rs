@@ -17,8 +17,8 @@ use serde::Serialize;
 
 use crate::time::Instant;
 
-pub use event::{DropReason, Event, Impairment, ProgramEvent, TcpState, Timer, TransportKind};
-pub use snapshot::Snapshot;
+pub use event::{CwndCause, DropReason, Event, Impairment, ProgramEvent, TcpState, Timer, TransportKind};
+pub use snapshot::{Agreed, Flight, Recovery, Snapshot};
 pub use why::{Reason, Why};
 
 /// Names a node of the network: its place in the lab's list of nodes.

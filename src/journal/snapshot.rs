@@ -41,4 +41,71 @@ pub struct Snapshot {
     pub rttvar: Option<Duration>,
     /// Retransmission time-out (RFC 6298).
     pub rto: Option<Duration>,
+    /// The least round-trip time seen.
+    pub min_rtt: Option<Duration>,
+    /// Octets of data in the longest segment sent, options deducted (RFC 9293 §3.7.1, Eff.snd.MSS).
+    pub snd_mss: Option<u16>,
+    /// The maximum segment size announced to the peer.
+    pub advertised_mss: Option<u16>,
+    /// What the handshake agreed on.
+    pub agreed: Option<Agreed>,
+    /// Segments in flight, and what is thought of them.
+    pub flight: Option<Flight>,
+    /// What loss recovery is doing.
+    pub recovery: Option<Recovery>,
+    /// Time-outs in a row that the oldest segment has seen.
+    pub backoff: Option<u8>,
+    /// Zero-window or keep-alive probes in a row without an answer.
+    pub probes: Option<u8>,
+    /// Octets until the end of urgent data that was not yet read (RFC 9293 MUST-33).
+    pub urgent: Option<u32>,
+}
+
+/// The options that a handshake agreed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Agreed {
+    /// Timestamps (RFC 7323 §3).
+    pub timestamps: bool,
+    /// Selective acknowledgment (RFC 2018).
+    pub sack: bool,
+    /// Shifts of our window and of the peer's, when both offered the option (RFC 7323 §2).
+    pub window_scale: Option<(u8, u8)>,
+    /// Explicit congestion notification (RFC 3168).
+    pub ecn: bool,
+}
+
+/// The segments in flight, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Flight {
+    /// Sent and not cumulatively acknowledged.
+    pub unacked: u32,
+    /// Of these, selectively acknowledged.
+    pub sacked: u32,
+    /// Of these, thought lost.
+    pub lost: u32,
+    /// Of these, sent again and still under way.
+    pub retransmitted: u32,
+    /// Retransmissions in the connection's life.
+    pub total_retransmissions: u32,
+    /// Segments delivered in the connection's life.
+    pub delivered: u32,
+    /// How far out of order segments are expected to arrive, in segments.
+    pub reordering: u32,
+}
+
+/// What loss recovery is doing, by the names Linux gives its states.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recovery {
+    /// Nothing is amiss.
+    #[default]
+    Open,
+    /// Duplicate or selective acknowledgments have come: loss or reordering?
+    Disorder,
+    /// The window shrinks because of a congestion signal without loss.
+    WindowReduced,
+    /// Fast recovery (RFC 5681 §3.2).
+    FastRecovery,
+    /// The retransmission timer has fired (RFC 5681 §3.1).
+    Loss,
 }

@@ -190,7 +190,9 @@ impl NodeHandle {
 /// Collects those who wait for what has happened.
 fn take_wakers(waiting: &mut BTreeMap<(SocketId, Interest), Vec<Waker>>, event: SocketEvent, ready: &mut Vec<Waker>) {
     let (socket, interests): (SocketId, &[Interest]) = match event {
-        SocketEvent::Readable(socket) | SocketEvent::Acceptable(socket) => (socket, &[Interest::Read]),
+        SocketEvent::Readable(socket) | SocketEvent::Acceptable(socket) | SocketEvent::Urgent(socket) => {
+            (socket, &[Interest::Read])
+        }
         SocketEvent::Writable(socket) | SocketEvent::Connected(socket) => (socket, &[Interest::Write]),
         SocketEvent::Closed(socket, _) => (socket, &[Interest::Read, Interest::Write]),
     };

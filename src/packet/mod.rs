@@ -9,6 +9,7 @@
 //! numbers. What does not: deciding anything about a packet.
 
 pub mod checksum;
+mod delivery;
 pub mod describe;
 pub mod dissect;
 pub mod segment;
@@ -21,7 +22,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use smallvec::SmallVec;
 
-pub use dissect::Dissection;
+pub use delivery::DeliveryError;
+pub use dissect::{Dissection, TcpFlags};
 pub use seq::SeqNum;
 
 /// What the first byte of a packet belongs to.

@@ -150,6 +150,11 @@ fn fates(entries: &[&Entry]) -> (BTreeSet<PacketId>, BTreeSet<PacketId>) {
             | Event::TimerFired { .. }
             | Event::Retransmit { .. }
             | Event::DuplicateAck { .. }
+            | Event::TimerStopped { .. }
+            | Event::RoundTrip { .. }
+            | Event::CongestionWindow { .. }
+            | Event::SendWindow { .. }
+            | Event::Hole { .. }
             | Event::Program { .. } => {}
         }
     }

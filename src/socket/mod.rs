@@ -11,6 +11,7 @@ pub use udp::UdpSocket;
 
 use std::io;
 
+use crate::packet::DeliveryError;
 use crate::stack::{CloseReason, OpenError, SocketError};
 
 fn open_error(error: OpenError) -> io::Error {
@@ -29,6 +30,8 @@ fn socket_error(error: SocketError) -> io::Error {
         SocketError::Ended(reason) => close_kind(reason),
         SocketError::TooLong(_) => io::ErrorKind::InvalidInput,
         SocketError::Unreachable(_) => io::ErrorKind::NetworkUnreachable,
+        SocketError::NotDelivered(error) => delivery_kind(error),
+        SocketError::Unsupported => io::ErrorKind::Unsupported,
     };
     io::Error::new(kind, error)
 }
@@ -40,5 +43,20 @@ fn close_kind(reason: CloseReason) -> io::ErrorKind {
         CloseReason::Reset => io::ErrorKind::ConnectionReset,
         CloseReason::Aborted => io::ErrorKind::ConnectionAborted,
         CloseReason::TimedOut => io::ErrorKind::TimedOut,
+        CloseReason::Unreachable(error) => delivery_kind(error),
+    }
+}
+
+/// The kind that the kernel's sockets give for an ICMP error (RFC 1122 §4.2.3.9, as Linux maps it).
+fn delivery_kind(error: DeliveryError) -> io::ErrorKind {
+    match error {
+        DeliveryError::NetworkUnreachable => io::ErrorKind::NetworkUnreachable,
+        DeliveryError::HostUnreachable | DeliveryError::HopsExceeded | DeliveryError::SourceRouteFailed => {
+            io::ErrorKind::HostUnreachable
+        }
+        DeliveryError::ProtocolUnreachable | DeliveryError::PortUnreachable => io::ErrorKind::ConnectionRefused,
+        DeliveryError::TooBig { .. } => io::ErrorKind::InvalidInput,
+        DeliveryError::Prohibited => io::ErrorKind::PermissionDenied,
+        DeliveryError::ReassemblyTimeExceeded | DeliveryError::ParameterProblem { .. } => io::ErrorKind::Other,
     }
 }

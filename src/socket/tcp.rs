@@ -170,7 +170,10 @@ impl TcpListener {
     pub fn bind(node: &NodeHandle, local: SocketAddr, backlog: usize) -> io::Result<TcpListener> {
         let (socket, local) = node
             .with_stack(|stack, _| {
-                stack.listen(local, backlog).map(|socket| (socket, stack.local_address(socket).unwrap_or(local)))
+                let config = stack.tcp_defaults().clone();
+                stack
+                    .listen(local, backlog, &config)
+                    .map(|socket| (socket, stack.local_address(socket).unwrap_or(local)))
             })
             .map_err(open_error)?;
         Ok(TcpListener { node: node.clone(), socket, local })

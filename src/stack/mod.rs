@@ -19,12 +19,14 @@ mod options;
 pub mod smoltcp;
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use crate::journal::{Event, Snapshot, SocketId, Timer, Why};
-use crate::packet::Packet;
+use crate::packet::{DeliveryError, Packet};
 use crate::time::Instant;
 
-pub use options::{Congestion, Interface, StackConfig, StackKind, TcpConfig};
+pub use crate::tcp::{CloseReason, Config as TcpConfig, Congestion};
+pub use options::{Interface, StackConfig, StackKind};
 
 /// A TCP/IP stack. See the [module](self) for the contract.
 ///
@@ -44,12 +46,12 @@ pub trait Stack: Send {
     /// Lets every timer fire whose time has come.
     fn expire(&mut self, now: Instant);
 
-    /// Starts to listen for connections. `backlog` bounds those that wait to be accepted. Only another listener can be in
+    /// Starts to listen for connections, which begin with `config`. `backlog` bounds those that wait to be accepted. Only another listener can be in
     /// the way: connections that live on the port, or linger there in TIME-WAIT, are not (as with `SO_REUSEADDR`).
     ///
     /// # Errors
     /// [`OpenError`] when the address or port cannot be had.
-    fn listen(&mut self, local: SocketAddr, backlog: usize) -> Result<SocketId, OpenError>;
+    fn listen(&mut self, local: SocketAddr, backlog: usize, config: &TcpConfig) -> Result<SocketId, OpenError>;
 
     /// The next established connection of a listener, and its remote address; `None` when none waits.
     fn accept(&mut self, now: Instant, listener: SocketId) -> Option<(SocketId, SocketAddr)>;
@@ -75,6 +77,12 @@ pub trait Stack: Send {
     /// [`SocketError`] when nothing can be sent any more.
     fn send(&mut self, now: Instant, socket: SocketId, data: &[u8]) -> Result<usize, SocketError>;
 
+    /// As [`Stack::send`], and marks the last of these octets as urgent (RFC 9293 §3.8.5). Linux's `MSG_OOB`.
+    ///
+    /// # Errors
+    /// [`SocketError`] when nothing can be sent any more, or the stack has no urgent mode.
+    fn send_urgent(&mut self, now: Instant, socket: SocketId, data: &[u8]) -> Result<usize, SocketError>;
+
     /// Takes received data into `buffer`; returns how many octets, `Some(0)` at the end of the stream, `None` when none is
     /// there yet (an event `Readable` follows).
     ///
@@ -92,17 +100,28 @@ pub trait Stack: Send {
     /// Gives the socket up at once: RST (RFC 9293 §3.10.5), the id is no longer valid.
     fn abort(&mut self, now: Instant, socket: SocketId);
 
-    /// Changes an option of a connection.
+    /// Changes an option of a connection, of a listener (for the connections that it will accept) or of a UDP socket.
     ///
     /// # Errors
-    /// [`SocketError`] when there is no such connection.
+    /// [`SocketError`] when there is no such socket, or the stack cannot do this.
     fn set_option(&mut self, socket: SocketId, option: SocketOption) -> Result<(), SocketError>;
+
+    /// Takes the error that the network reported since the last call and that did not end the socket (`SO_ERROR`; RFC 9293
+    /// MUST-47, MUST-56); `None` when there was none.
+    fn take_error(&mut self, socket: SocketId) -> Option<DeliveryError>;
 
     /// Opens a UDP socket. Port 0 takes a free one.
     ///
     /// # Errors
     /// [`OpenError`] when the address or port cannot be had.
     fn udp_bind(&mut self, local: SocketAddr) -> Result<SocketId, OpenError>;
+
+    /// Ties a UDP socket to one peer: it takes datagrams from nobody else, and ICMP errors about what it sent there are its
+    /// own (RFC 1122 §4.1.3.3).
+    ///
+    /// # Errors
+    /// [`SocketError`] when there is no such socket or no way to the peer.
+    fn udp_connect(&mut self, socket: SocketId, remote: SocketAddr) -> Result<(), SocketError>;
 
     /// Queues one datagram; longer than the MTU only over IPv4, where it goes as fragments. `false` when there is no room just now (an event `Writable` follows).
     ///
@@ -168,32 +187,43 @@ pub enum SocketEvent {
     Acceptable(SocketId),
     /// An active open has succeeded.
     Connected(SocketId),
+    /// Urgent data is on its way to the reader (RFC 9293 MUST-32); the snapshot says how far ahead it ends.
+    Urgent(SocketId),
     /// The connection is over.
     Closed(SocketId, CloseReason),
 }
 
-/// How a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CloseReason {
-    /// Both sides closed in order.
-    Finished,
-    /// The peer refused the connection (RST in SYN-SENT).
-    Refused,
-    /// The peer reset it.
-    Reset,
-    /// It was aborted here.
-    Aborted,
-    /// No answer came for too long.
-    TimedOut,
-}
-
-/// Options that can be changed while a connection lives.
+/// Options that can be changed while a socket lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketOption {
     /// Nagle's algorithm off (RFC 9293 MUST-17).
     NoDelay(bool),
+    /// Only full segments until taken off.
+    Cork(bool),
+    /// Acknowledge at once (`true`) or wait for data to ride on; lasts until the connection's own judgement changes it.
+    QuickAck(bool),
+    /// Give up when nothing is acknowledged for so long (RFC 5482, MUST-21).
+    UserTimeout(Option<Duration>),
+    /// Probe when idle for so long; `None` never (MUST-24).
+    KeepAlive(Option<Duration>),
+    /// Time between unanswered keep-alive probes.
+    KeepAliveInterval(Duration),
+    /// Unanswered keep-alive probes that end the connection.
+    KeepAliveProbes(u8),
+    /// Neither announce nor send longer segments than this.
+    MaxSegment(u16),
+    /// Octets of the send buffer.
+    SendBuffer(usize),
+    /// Octets of the receive buffer.
+    ReceiveBuffer(usize),
+    /// Never announce a greater window than this many octets.
+    WindowClamp(u32),
     /// Time to live of packets sent, 1 to 255 hops (MUST-49).
     TimeToLive(u8),
+    /// Traffic class of packets sent, DSCP in the upper six bits (MUST-48).
+    TrafficClass(u8),
+    /// How long FIN-WAIT-2 waits once nobody holds the socket (Linux's `TCP_LINGER2`).
+    FinWait2(Duration),
 }
 
 /// Why a socket cannot be opened.
@@ -231,19 +261,13 @@ pub enum SocketError {
     /// Longer than any datagram may be, or than the stack can send to this address.
     #[error("{0} octets do not fit into one datagram to this address; send fewer at a time")]
     TooLong(usize),
+    /// The network refused an earlier datagram of this socket.
+    #[error("an earlier datagram was not delivered: {0}")]
+    NotDelivered(DeliveryError),
+    /// The stack has no such ability.
+    #[error("this stack cannot do that; try --stack native")]
+    Unsupported,
     /// No route or no address of this family.
     #[error("{0} cannot be reached from this stack")]
     Unreachable(IpAddr),
-}
-
-impl std::fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            CloseReason::Finished => "both sides closed",
-            CloseReason::Refused => "refused by the peer",
-            CloseReason::Reset => "reset by the peer",
-            CloseReason::Aborted => "aborted here",
-            CloseReason::TimedOut => "no answer from the peer for too long",
-        })
-    }
 }

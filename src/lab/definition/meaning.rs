@@ -161,6 +161,7 @@ fn tcp(raw: &RawTcp) -> TcpConfig {
         user_timeout: or_off(raw.user_timeout, default.user_timeout),
         keep_alive: or_off(raw.keep_alive, default.keep_alive),
         congestion: raw.congestion.unwrap_or(default.congestion),
+        ..default
     }
 }
 

@@ -71,7 +71,15 @@ impl<'a> Story<'a> {
                     self.about.entry(packet).or_default().states.push((entry.node, *to));
                 }
             }
-            Event::TimerSet { .. } | Event::TimerFired { .. } | Event::DuplicateAck { .. } | Event::Program { .. } => {}
+            Event::TimerSet { .. }
+            | Event::TimerFired { .. }
+            | Event::DuplicateAck { .. }
+            | Event::TimerStopped { .. }
+            | Event::RoundTrip { .. }
+            | Event::CongestionWindow { .. }
+            | Event::SendWindow { .. }
+            | Event::Hole { .. }
+            | Event::Program { .. } => {}
         }
     }
 }

@@ -92,7 +92,7 @@ impl SmoltcpStack {
         if listener.spare.is_some() || listener.pending.len() >= listener.backlog {
             return;
         }
-        let mut socket = convert::tcp_socket(&self.defaults);
+        let mut socket = convert::tcp_socket(&listener.config);
         convert::set_patience(&mut socket, Some(HALF_OPEN_PATIENCE));
         // Listening fails only on port 0 or an open socket; both are ruled out here.
         if socket.listen(listen_endpoint(listener.local)).is_ok() {

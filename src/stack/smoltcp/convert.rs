@@ -22,7 +22,7 @@ pub(super) fn our_instant(at: smoltime::Instant) -> Instant {
     Instant::from_nanos(u64::try_from(at.total_micros()).unwrap_or(0).saturating_mul(1_000))
 }
 
-fn smoltcp_duration(span: Duration) -> smoltime::Duration {
+pub(super) fn smoltcp_duration(span: Duration) -> smoltime::Duration {
     smoltime::Duration::from_micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
 }
 

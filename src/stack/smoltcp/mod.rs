@@ -80,6 +80,8 @@ struct Datagrams {
 struct Listener {
     local: SocketAddr,
     backlog: usize,
+    /// What its connections begin with.
+    config: TcpConfig,
     /// The one smoltcp socket in LISTEN, while the backlog has room.
     spare: Option<SocketHandle>,
     /// Connections in their handshake, or established and not yet accepted.

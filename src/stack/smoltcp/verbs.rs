@@ -11,7 +11,7 @@ use super::addresses::{FIRST_EPHEMERAL, IPV4_HEADER, UDP_HEADER};
 use super::convert::{self, ip_address, listen_endpoint, our_instant, smoltcp_instant, socket_address};
 use super::{Datagrams, Entry, Listener, Outgoing, SmoltcpStack, Stream, clash, has_been_open};
 use crate::journal::{Event, Snapshot, SocketId, TcpState, Timer, Why};
-use crate::packet::{Packet, segment};
+use crate::packet::{DeliveryError, Packet, segment};
 use crate::stack::{CloseReason, OpenError, SocketError, SocketEvent, SocketOption, Stack, TcpConfig, Wake};
 use crate::time::Instant;
 
@@ -65,7 +65,7 @@ impl Stack for SmoltcpStack {
         self.poll_egress(now);
     }
 
-    fn listen(&mut self, local: SocketAddr, backlog: usize) -> Result<SocketId, OpenError> {
+    fn listen(&mut self, local: SocketAddr, backlog: usize, config: &TcpConfig) -> Result<SocketId, OpenError> {
         self.check_local(local)?;
         let local = match local.port() {
             0 => SocketAddr::new(local.ip(), self.ephemeral_port(local.ip())?),
@@ -76,7 +76,8 @@ impl Stack for SmoltcpStack {
             return Err(OpenError::AddressInUse(local));
         }
         let id = self.new_id();
-        let listener = Listener { local, backlog: backlog.max(1), spare: None, pending: VecDeque::new() };
+        let listener =
+            Listener { local, backlog: backlog.max(1), config: config.clone(), spare: None, pending: VecDeque::new() };
         self.entries.insert(id, Entry::Listener(listener));
         self.listeners.push(id);
         self.refill_spare(id);
@@ -164,6 +165,10 @@ impl Stack for SmoltcpStack {
         Ok(sent)
     }
 
+    fn send_urgent(&mut self, _now: Instant, _socket: SocketId, _data: &[u8]) -> Result<usize, SocketError> {
+        Err(SocketError::Unsupported)
+    }
+
     fn receive_into(
         &mut self,
         _now: Instant,
@@ -249,8 +254,24 @@ impl Stack for SmoltcpStack {
             SocketOption::NoDelay(off) => smol.set_nagle_enabled(!off),
             // smoltcp refuses 0 with a panic; 1 hop is the least that makes sense.
             SocketOption::TimeToLive(hops) => smol.set_hop_limit(Some(hops.max(1))),
+            SocketOption::UserTimeout(patience) => convert::set_patience(smol, patience),
+            SocketOption::KeepAlive(idle) => smol.set_keep_alive(idle.map(convert::smoltcp_duration)),
+            SocketOption::Cork(_)
+            | SocketOption::QuickAck(_)
+            | SocketOption::KeepAliveInterval(_)
+            | SocketOption::KeepAliveProbes(_)
+            | SocketOption::MaxSegment(_)
+            | SocketOption::SendBuffer(_)
+            | SocketOption::ReceiveBuffer(_)
+            | SocketOption::WindowClamp(_)
+            | SocketOption::TrafficClass(_)
+            | SocketOption::FinWait2(_) => return Err(SocketError::Unsupported),
         }
         Ok(())
+    }
+
+    fn take_error(&mut self, _socket: SocketId) -> Option<DeliveryError> {
+        None
     }
 
     fn udp_bind(&mut self, local: SocketAddr) -> Result<SocketId, OpenError> {
@@ -272,6 +293,10 @@ impl Stack for SmoltcpStack {
         let id = self.new_id();
         self.entries.insert(id, Entry::Udp(Datagrams { handle, local, was_full: false, orphan: false }));
         Ok(id)
+    }
+
+    fn udp_connect(&mut self, _socket: SocketId, _remote: SocketAddr) -> Result<(), SocketError> {
+        Err(SocketError::Unsupported)
     }
 
     fn udp_send_to(

@@ -77,7 +77,7 @@ impl Wire {
     fn new(medium: Medium, seed: u64) -> Wire {
         let (mut subject, mut peer) = (stack(1, medium), stack(2, medium));
         let any = |port| SocketAddr::new([0, 0, 0, 0].into(), port);
-        let listener = subject.listen(any(PORT), BACKLOG).expect("the port is free");
+        let listener = subject.listen(any(PORT), BACKLOG, &TcpConfig::default()).expect("the port is free");
         let datagrams = subject.udp_bind(any(UDP_PORT)).expect("the port is free");
         let sender = peer.udp_bind(any(0)).expect("a port is free");
         Wire {

@@ -125,7 +125,7 @@ impl Scene {
     /// A listener on [`OWN_PORT`].
     fn listening() -> Scene {
         let mut stack = stack_with(Medium::Ip, &both_families());
-        let listener = stack.listen(any(OWN_PORT), 4).expect("the port is free");
+        let listener = stack.listen(any(OWN_PORT), 4, &TcpConfig::default()).expect("the port is free");
         Scene::with(stack, listener, OWN_PORT)
     }
 
@@ -221,8 +221,10 @@ impl Scene {
             SocketEvent::Closed(..)
             | SocketEvent::Readable(_)
             | SocketEvent::Writable(_)
+            | SocketEvent::Urgent(_)
             | SocketEvent::Acceptable(_)
-            | SocketEvent::Connected(_) => None,
+            | SocketEvent::Connected(_)
+            | SocketEvent::Urgent(_) => None,
         })
     }
 
@@ -390,8 +392,11 @@ fn a_listener_can_come_back_while_a_connection_of_its_port_lives() {
     let connection = scene.accepts();
     scene.stack.close(scene.now, scene.socket);
     scene.says();
-    assert!(scene.stack.listen(any(OWN_PORT), 4).is_ok());
-    assert_eq!(scene.stack.listen(any(OWN_PORT), 4), Err(OpenError::AddressInUse(any(OWN_PORT))));
+    assert!(scene.stack.listen(any(OWN_PORT), 4, &TcpConfig::default()).is_ok());
+    assert_eq!(
+        scene.stack.listen(any(OWN_PORT), 4, &TcpConfig::default()),
+        Err(OpenError::AddressInUse(any(OWN_PORT)))
+    );
     assert_eq!(scene.stack.send(scene.now, connection, b"still here"), Ok(10));
 }
 

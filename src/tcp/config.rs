@@ -1,0 +1,142 @@
+//! What a connection begins with, and how it can end.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::packet::DeliveryError;
+
+/// What a connection begins with. A stack that cannot do one of these does what it can.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Octets of the send buffer.
+    pub send_buffer: usize,
+    /// Octets of the receive buffer, and with it the largest window.
+    pub receive_buffer: usize,
+    /// Nagle's algorithm off from the start (RFC 9293 MUST-17).
+    pub no_delay: bool,
+    /// Only full segments are sent until this is taken off, or for 200 ms at most (Linux's `TCP_CORK`).
+    pub cork: bool,
+    /// How long an acknowledgment may wait for data to ride on; `None` sends each at once (RFC 9293 MUST-40: below 0.5 s).
+    pub delayed_ack: Option<Duration>,
+    /// Give up when nothing is acknowledged for so long; `None` leaves it to `retries` (RFC 5482, RFC 9293 MUST-21).
+    pub user_timeout: Option<Duration>,
+    /// Probe a connection that has been idle for so long; `None` never (RFC 9293 MUST-25, MUST-28: two hours by custom).
+    pub keep_alive: Option<Duration>,
+    /// Time between keep-alive probes that are not answered.
+    pub keep_alive_interval: Duration,
+    /// Keep-alive probes without an answer that end the connection (RFC 9293 MUST-29: more than one).
+    pub keep_alive_probes: u8,
+    /// Congestion control.
+    pub congestion: Congestion,
+    /// Whether the window scale option is offered and taken (RFC 7323 §2).
+    pub window_scaling: bool,
+    /// The shift to offer; `None` takes the least that makes `receive_buffer` fit into 16 bits, 14 at most.
+    pub window_scale: Option<u8>,
+    /// Whether timestamps are offered and taken (RFC 7323 §3).
+    pub timestamps: bool,
+    /// Whether selective acknowledgment is offered and taken (RFC 2018).
+    pub sack: bool,
+    /// Neither announce nor send longer segments than this; `None` leaves it to the MTU and the peer (Linux's `TCP_MAXSEG`).
+    pub max_segment: Option<u16>,
+    /// Segments of the initial congestion window (RFC 6928: 10).
+    pub initial_window: u32,
+    /// Whether slow start begins anew after an idle time of one RTO (RFC 5681 §4.1).
+    pub slow_start_after_idle: bool,
+    /// The time-out before the first round-trip time is known (RFC 6298 §2.1).
+    pub rto_initial: Duration,
+    /// The least time-out. RFC 6298 §2.4 says one second; 200 ms as Linux has it.
+    pub rto_min: Duration,
+    /// The greatest time-out (RFC 6298 §2.5: at least 60 s).
+    pub rto_max: Duration,
+    /// Times that a SYN is sent again (RFC 9293 MUST-23: three minutes at least, which 7 give with 1 s at first).
+    pub syn_retries: u8,
+    /// Times that a SYN,ACK is sent again.
+    pub syn_ack_retries: u8,
+    /// Times that data is sent again before the connection is given up (RFC 9293 §3.8.3, R2).
+    pub retries: u8,
+    /// Hops that a packet may take, 1 to 255 (RFC 9293 MUST-49).
+    pub time_to_live: u8,
+    /// The traffic class: DSCP in the upper six bits (RFC 9293 MUST-48); the ECN bits below are ignored.
+    pub traffic_class: u8,
+    /// How long TIME-WAIT lasts: 2 MSL (RFC 9293 MUST-13); 60 s as Linux has it.
+    pub time_wait: Duration,
+    /// How long FIN-WAIT-2 waits for the peer's FIN once nobody holds the socket.
+    pub fin_wait_2: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            send_buffer: 64 * 1024,
+            receive_buffer: 64 * 1024,
+            no_delay: false,
+            cork: false,
+            delayed_ack: Some(Duration::from_millis(40)),
+            user_timeout: None,
+            keep_alive: None,
+            keep_alive_interval: Duration::from_secs(75),
+            keep_alive_probes: 9,
+            congestion: Congestion::Reno,
+            window_scaling: true,
+            window_scale: None,
+            timestamps: true,
+            sack: true,
+            max_segment: None,
+            initial_window: 10,
+            slow_start_after_idle: true,
+            rto_initial: Duration::from_secs(1),
+            rto_min: Duration::from_millis(200),
+            rto_max: Duration::from_secs(120),
+            syn_retries: 7,
+            syn_ack_retries: 5,
+            retries: 15,
+            time_to_live: 64,
+            traffic_class: 0,
+            time_wait: Duration::from_secs(60),
+            fin_wait_2: Duration::from_secs(60),
+        }
+    }
+}
+
+/// The congestion controls that a lab can ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Congestion {
+    /// None: only the peer's window bounds the flight.
+    None,
+    /// Reno (RFC 5681).
+    #[default]
+    Reno,
+    /// CUBIC (RFC 9438).
+    Cubic,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    /// Both sides closed in order.
+    Finished,
+    /// The peer refused the connection (RST in SYN-SENT).
+    Refused,
+    /// The peer reset it.
+    Reset,
+    /// It was aborted here.
+    Aborted,
+    /// No answer came for too long.
+    TimedOut,
+    /// The network said that the peer cannot be reached (RFC 9293 §3.9.2.2).
+    Unreachable(DeliveryError),
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CloseReason::Finished => "both sides closed",
+            CloseReason::Refused => "refused by the peer",
+            CloseReason::Reset => "reset by the peer",
+            CloseReason::Aborted => "aborted here",
+            CloseReason::TimedOut => "no answer from the peer for too long",
+            CloseReason::Unreachable(error) => return error.fmt(f),
+        })
+    }
+}
