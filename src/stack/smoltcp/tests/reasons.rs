@@ -221,7 +221,6 @@ impl Scene {
             SocketEvent::Closed(..)
             | SocketEvent::Readable(_)
             | SocketEvent::Writable(_)
-            | SocketEvent::Urgent(_)
             | SocketEvent::Acceptable(_)
             | SocketEvent::Connected(_)
             | SocketEvent::Urgent(_) => None,
