@@ -23,3 +23,4 @@ pub mod socket;
 pub mod stack;
 pub mod tcp;
 pub mod time;
+pub mod transport;

@@ -4,4 +4,4 @@
 
 mod config;
 
-pub use config::{CloseReason, Config, Congestion};
+pub use config::{Config, Congestion, Ecn};
