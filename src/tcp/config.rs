@@ -63,6 +63,8 @@ pub struct Config {
     pub traffic_class: u8,
     /// How long TIME-WAIT lasts: 2 MSL (RFC 9293 MUST-13); 60 s as Linux has it.
     pub time_wait: Duration,
+    /// Whether TIME-WAIT ignores resets (RFC 1337 §3, fix F1); Linux by default does not.
+    pub protect_time_wait: bool,
     /// How long FIN-WAIT-2 waits for the peer's FIN once nobody holds the socket.
     pub fin_wait_2: Duration,
 }
@@ -99,6 +101,7 @@ impl Default for Config {
             time_to_live: 64,
             traffic_class: 0,
             time_wait: Duration::from_secs(60),
+            protect_time_wait: false,
             fin_wait_2: Duration::from_secs(60),
         }
     }
