@@ -12,6 +12,7 @@ pub mod door;
 pub mod drill;
 pub mod filter;
 pub mod host;
+pub mod ip;
 pub mod journal;
 pub mod lab;
 pub mod link;
