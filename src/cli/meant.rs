@@ -144,6 +144,7 @@ impl RunTask {
             lab: typed.lab,
             seed: typed.seed,
             stack: match typed.stack {
+                StackChoice::Native => StackKind::Native,
                 StackChoice::Smoltcp => StackKind::Smoltcp,
             },
             out: typed.out,

@@ -318,6 +318,11 @@ impl Host {
         self.addresses.leave(group);
     }
 
+    /// Whether nothing waits to be transmitted or taken.
+    pub fn is_quiet(&self) -> bool {
+        self.outbound.is_empty() && self.loopback.is_empty() && self.reports.is_empty()
+    }
+
     /// Moves what there is to tell since the last call into `journal`.
     pub fn drain_journal(&mut self, journal: &mut Vec<Event>) {
         journal.append(&mut self.journal);

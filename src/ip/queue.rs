@@ -54,6 +54,11 @@ impl<T: Octets> Queue<T> {
         Ok(())
     }
 
+    /// Whether nothing is there.
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
     /// Takes the first item.
     pub(super) fn pop(&mut self) -> Option<T> {
         let item = self.items.pop_front()?;

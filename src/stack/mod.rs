@@ -15,6 +15,7 @@
 //!
 //! What does not live here: waiting and waking (`network`, `socket`), the wire (`link`).
 
+pub mod native;
 mod options;
 pub mod smoltcp;
 

@@ -125,6 +125,13 @@ impl Octets {
 
     /// Takes octets from the front into `buffer`; returns how many.
     pub(crate) fn take(&mut self, buffer: &mut [u8]) -> usize {
+        let taken = self.copy(buffer);
+        self.remove_before(self.start + taken as u64);
+        taken
+    }
+
+    /// Copies octets from the front into `buffer`; returns how many.
+    pub(crate) fn copy(&self, buffer: &mut [u8]) -> usize {
         let mut taken = 0;
         for (_, chunk) in &self.chunks {
             let part = chunk.len().min(buffer.len() - taken);
@@ -133,9 +140,7 @@ impl Octets {
         }
         let part = self.tail.len().min(buffer.len() - taken);
         buffer[taken..taken + part].copy_from_slice(&self.tail[..part]);
-        taken += part;
-        self.remove_before(self.start + taken as u64);
-        taken
+        taken + part
     }
 
     /// Makes the tail a chunk; its spare room stays the tail's.

@@ -124,7 +124,7 @@ mod tests {
                 sack,
             };
             let bytes = bytes(&options);
-            prop_assert!(bytes.len() <= 40 && bytes.len() % 4 == 0);
+            prop_assert!(bytes.len() <= 40 && bytes.len().is_multiple_of(4));
             prop_assert_eq!(bytes.len(), usize::from(length(&options)));
             prop_assert_eq!(TcpOptions::read(&bytes), options);
         }

@@ -99,6 +99,11 @@ impl Reassembly {
         self.in_order.take(buffer)
     }
 
+    /// As [`Reassembly::read`], but leaves the octets where they are.
+    pub(crate) fn peek(&self, buffer: &mut [u8]) -> usize {
+        self.in_order.copy(buffer)
+    }
+
     /// Forgets everything that nobody has read.
     pub(crate) fn clear(&mut self) {
         *self = Reassembly::default();

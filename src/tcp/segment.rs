@@ -124,7 +124,7 @@ impl Segment {
         header.extend_from_slice(&[0, 0]);
         header.extend_from_slice(&self.urgent.to_be_bytes());
         options::write(&self.options, &mut header);
-        header[12] = (header.len() / 4 << 4) as u8;
+        header[12] = ((header.len() / 4) << 4) as u8;
         header
     }
 }

@@ -162,7 +162,7 @@ impl Connection {
             self.flight.push(from..to, cx.now, push && to == end);
             from = to;
         }
-        if length % mss != 0 {
+        if !length.is_multiple_of(mss) {
             self.small_end = data_end;
         }
         self.snd_nxt = end;

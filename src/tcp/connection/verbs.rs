@@ -50,6 +50,22 @@ impl Connection {
             self.tell_of_room(cx);
             return Ok(Some(taken));
         }
+        self.nothing_to_read()
+    }
+
+    /// As [`Connection::receive`], but takes nothing.
+    ///
+    /// # Errors
+    /// When the connection has failed.
+    pub(crate) fn peek(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, SocketError> {
+        match self.receive.unread() {
+            0 => self.nothing_to_read(),
+            _ => Ok(Some(self.receive.peek(buffer))),
+        }
+    }
+
+    /// What a reader is told when no octet is there.
+    fn nothing_to_read(&self) -> Result<Option<usize>, SocketError> {
         match self.closed {
             Some(CloseReason::Finished) => Ok(Some(0)),
             Some(reason) => Err(self.failure(reason)),

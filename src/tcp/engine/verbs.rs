@@ -113,6 +113,14 @@ impl Engine {
             .unwrap_or(Err(SocketError::Closed))
     }
 
+    /// As [`Engine::receive_into`], but takes nothing.
+    ///
+    /// # Errors
+    /// As [`Engine::receive_into`].
+    pub fn peek_into(&mut self, socket: SocketId, buffer: &mut [u8]) -> Result<Option<usize>, SocketError> {
+        self.connections.get_mut(&socket).map_or(Err(SocketError::Closed), |slot| slot.connection.peek(buffer))
+    }
+
     /// Closes our side.
     pub fn shutdown(&mut self, now: Instant, socket: SocketId) {
         self.with(now, socket, PacketId::default(), |connection, cx| connection.shutdown(cx));
