@@ -6,3 +6,4 @@
 //! The language is that of google's packetdrill, read from its documentation and its behaviour.
 
 pub mod language;
+pub mod packets;
