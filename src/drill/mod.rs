@@ -7,3 +7,4 @@
 
 pub mod language;
 pub mod packets;
+pub mod posix;

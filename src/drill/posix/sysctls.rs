@@ -1,0 +1,384 @@
+//! The sysctls of Linux and FreeBSD that scripts set, and what they mean for a connection.
+//!
+//! What lives here: names, values as text, and the [`TcpConfig`] that follows from them. What does not: where they come
+//! from (a script's shell command, or `/proc/sys` of a network namespace).
+//!
+//! A name has one of three fates: it means something (a row of [`Sysctls::set`]); it has no effect that a script could
+//! see on the wire of a stack like ours, and is kept as text ([`WITHOUT_EFFECT`]); or it is refused, and the script with
+//! it is *unsupported*.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::stack::{Congestion, TcpConfig};
+
+/// The largest shift of a window (RFC 7323 §2.3).
+const LARGEST_SHIFT: u32 = 14;
+
+/// Sysctls that change nothing here: how Linux batches its work, and bounds that scripts set to their usual values.
+const WITHOUT_EFFECT: &[&str] = &[
+    "ip_local_port_range",
+    "tcp_abc",
+    "tcp_adv_win_scale",
+    "tcp_allowed_congestion_control",
+    "tcp_app_win",
+    "tcp_autocorking",
+    "tcp_available_congestion_control",
+    "tcp_challenge_ack_limit",
+    "tcp_ecn_fallback",
+    "tcp_ecn_option",
+    "tcp_fack",
+    "tcp_fastopen",
+    "tcp_fastopen_blackhole_timeout_sec",
+    "tcp_fastopen_cookies",
+    "tcp_fastopen_key",
+    "tcp_invalid_ratelimit",
+    "tcp_limit_output_bytes",
+    "tcp_max_orphans",
+    "tcp_max_syn_backlog",
+    "tcp_max_tw_buckets",
+    "tcp_mem",
+    "tcp_min_snd_mss",
+    "tcp_min_tso_segs",
+    "tcp_moderate_rcvbuf",
+    "tcp_no_metrics_save",
+    "tcp_no_ssthresh_metrics_save",
+    "tcp_notsent_lowat",
+    "tcp_orphan_retries",
+    "tcp_pacing_ca_ratio",
+    "tcp_pacing_ss_ratio",
+    "tcp_retries1",
+    "tcp_rfc1337",
+    "tcp_stdurg",
+    "tcp_syncookies",
+    "tcp_thin_linear_timeouts",
+    "tcp_tso_rtt_log",
+    "tcp_tso_win_divisor",
+    "tcp_tw_reuse",
+    "tcp_workaround_signed_windows",
+    "net.inet.tcp.blackhole",
+    "net.inet.tcp.drop_synfin",
+    "net.inet.tcp.fastopen.client_enable",
+    "net.inet.tcp.hostcache.purgenow",
+    "net.inet.tcp.icmp_may_rst",
+    "net.inet.tcp.insecure_rst",
+    "net.inet.tcp.insecure_syn",
+    "net.inet.tcp.rexmit_drop_options",
+    "net.inet.tcp.syncookies",
+];
+
+/// Sysctls that only mean something at values that the stack does not have: any other value is refused.
+const ONLY: &[(&str, &[&str], &str)] = &[
+    ("tcp_mtu_probing", &["0"], "no path MTU probing"),
+    ("tcp_recovery", &["1"], "loss recovery is as built"),
+    ("tcp_early_retrans", &["3", "4"], "tail loss probes are as built"),
+    ("tcp_frto", &["2"], "F-RTO is as built"),
+    ("tcp_dsack", &["1"], "duplicate SACKs are as built"),
+    ("tcp_reordering", &["3"], "the first guess of reordering is 3 segments"),
+    ("net.inet.tcp.syncookies_only", &["0"], "SYN cookies alone cannot be asked for"),
+];
+
+/// What a stack's sysctls say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sysctls {
+    /// `tcp_timestamps`: offered and taken (RFC 7323 §3).
+    pub timestamps: bool,
+    /// `tcp_sack`: offered and taken (RFC 2018).
+    pub sack: bool,
+    /// `tcp_window_scaling`: offered and taken (RFC 7323 §2).
+    pub window_scaling: bool,
+    /// `tcp_ecn`: 0 never, 1 asked for, 2 granted (RFC 3168).
+    pub ecn: u8,
+    /// `tcp_slow_start_after_idle`
+    pub slow_start_after_idle: bool,
+    /// `tcp_rmem`: least, usual and greatest octets of the receive buffer, with the kernel's overhead.
+    pub receive_memory: [u32; 3],
+    /// `tcp_wmem`: the same of the send buffer.
+    pub send_memory: [u32; 3],
+    /// `tcp_syn_retries`
+    pub syn_retries: u8,
+    /// `tcp_synack_retries`
+    pub syn_ack_retries: u8,
+    /// `tcp_retries2`
+    pub retries: u8,
+    /// `tcp_fin_timeout`
+    pub fin_wait_2: Duration,
+    /// `tcp_keepalive_time`
+    pub keep_alive: Duration,
+    /// `tcp_keepalive_intvl`
+    pub keep_alive_interval: Duration,
+    /// `tcp_keepalive_probes`
+    pub keep_alive_probes: u8,
+    /// `tcp_congestion_control`
+    pub congestion: CongestionName,
+    /// `net.inet.tcp.delacktime`; `None` leaves it to the stack.
+    pub delayed_ack: Option<Duration>,
+    /// `net.inet.tcp.rexmit_initial`; `None` leaves it to the stack.
+    pub rto_initial: Option<Duration>,
+    /// What was set and has no effect.
+    others: BTreeMap<String, String>,
+}
+
+/// A congestion control, by the name Linux has for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CongestionName(pub Congestion);
+
+impl CongestionName {
+    /// What `reno`, `newreno` or `cubic` means; `None` for one that is not built in.
+    pub fn named(name: &str) -> Option<CongestionName> {
+        match name {
+            "reno" | "newreno" => Some(CongestionName(Congestion::Reno)),
+            "cubic" => Some(CongestionName(Congestion::Cubic)),
+            _ => None,
+        }
+    }
+
+    /// As `TCP_CONGESTION` says it.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Congestion::None => "none",
+            Congestion::Reno => "reno",
+            Congestion::Cubic => "cubic",
+        }
+    }
+}
+
+/// Why a sysctl cannot be set.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SysctlError {
+    /// Nobody here knows what it would mean.
+    #[error("sysctl {0} is not known here")]
+    Unknown(String),
+    /// Not what such a value looks like.
+    #[error("sysctl {name} cannot be `{value}`")]
+    BadValue {
+        /// The sysctl.
+        name: String,
+        /// What was to be set.
+        value: String,
+    },
+    /// It is known, and the stack cannot do it.
+    #[error("sysctl {name}={value}: {why}")]
+    Unsupported {
+        /// The sysctl.
+        name: String,
+        /// What was to be set.
+        value: String,
+        /// What the stack does instead.
+        why: &'static str,
+    },
+}
+
+impl Default for Sysctls {
+    /// Linux's.
+    fn default() -> Sysctls {
+        Sysctls {
+            timestamps: true,
+            sack: true,
+            window_scaling: true,
+            ecn: 2,
+            slow_start_after_idle: true,
+            receive_memory: [4_096, 131_072, 6_291_456],
+            send_memory: [4_096, 16_384, 4_194_304],
+            syn_retries: 6,
+            syn_ack_retries: 5,
+            retries: 15,
+            fin_wait_2: Duration::from_secs(60),
+            keep_alive: Duration::from_secs(7_200),
+            keep_alive_interval: Duration::from_secs(75),
+            keep_alive_probes: 9,
+            congestion: CongestionName(Congestion::Cubic),
+            delayed_ack: None,
+            rto_initial: None,
+            others: BTreeMap::new(),
+        }
+    }
+}
+
+impl Sysctls {
+    /// Sets `name` to `value`, both as `sysctl` takes them: `net.ipv4.tcp_sack`, or its path below `/proc/sys`.
+    ///
+    /// # Errors
+    /// [`SysctlError`] when a script that needs this cannot be judged.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), SysctlError> {
+        let (name, value) = (short(name), value.trim().trim_matches('"'));
+        let bad = || SysctlError::BadValue { name: name.clone(), value: value.to_owned() };
+        let number = || value.parse::<u32>().map_err(|_| bad());
+        let small = || value.parse::<u8>().map_err(|_| bad());
+        let switch = || number().map(|number| number != 0);
+        let seconds = || number().map(|number| Duration::from_secs(number.into()));
+        let millis = || number().map(|number| Duration::from_millis(number.into()));
+        match name.as_str() {
+            "tcp_timestamps" => self.timestamps = switch()?,
+            "tcp_sack" | "net.inet.tcp.sack.enable" => self.sack = switch()?,
+            "tcp_window_scaling" => self.window_scaling = switch()?,
+            "net.inet.tcp.rfc1323" => (self.timestamps, self.window_scaling) = (switch()?, switch()?),
+            "tcp_ecn" | "net.inet.tcp.ecn.enable" => self.ecn = self.ecn_of(&name, value, small()?)?,
+            "tcp_slow_start_after_idle" => self.slow_start_after_idle = switch()?,
+            "tcp_rmem" => self.receive_memory = three(value).ok_or_else(bad)?,
+            "tcp_wmem" => self.send_memory = three(value).ok_or_else(bad)?,
+            // FreeBSD's buffers hold what they say; Linux's half of it.
+            "net.inet.tcp.recvspace" => self.receive_memory = [number()?.saturating_mul(2); 3],
+            "net.inet.tcp.sendspace" => self.send_memory = [number()?; 3],
+            "tcp_syn_retries" => self.syn_retries = small()?,
+            "tcp_synack_retries" => self.syn_ack_retries = small()?,
+            "tcp_retries2" => self.retries = small()?,
+            "tcp_fin_timeout" => self.fin_wait_2 = seconds()?,
+            "tcp_keepalive_time" => self.keep_alive = seconds()?,
+            "tcp_keepalive_intvl" => self.keep_alive_interval = seconds()?,
+            "tcp_keepalive_probes" | "net.inet.tcp.keepcnt" => self.keep_alive_probes = small()?,
+            "net.inet.tcp.keepidle" => self.keep_alive = millis()?,
+            "net.inet.tcp.keepintvl" => self.keep_alive_interval = millis()?,
+            "net.inet.tcp.delacktime" => self.delayed_ack = Some(millis()?),
+            "net.inet.tcp.rexmit_initial" => self.rto_initial = Some(millis()?),
+            "tcp_congestion_control" => {
+                self.congestion = CongestionName::named(value).ok_or_else(|| SysctlError::Unsupported {
+                    name: name.clone(),
+                    value: value.to_owned(),
+                    why: "only reno and cubic are built in",
+                })?;
+            }
+            _ => return self.set_other(name, value),
+        }
+        Ok(())
+    }
+
+    fn set_other(&mut self, name: String, value: &str) -> Result<(), SysctlError> {
+        if let Some((_, allowed, why)) = ONLY.iter().find(|(known, _, _)| *known == name)
+            && !allowed.contains(&value)
+        {
+            return Err(SysctlError::Unsupported { name, value: value.to_owned(), why });
+        }
+        let is_known = WITHOUT_EFFECT.contains(&name.as_str()) || ONLY.iter().any(|(known, _, _)| *known == name);
+        if !is_known {
+            return Err(SysctlError::Unknown(name));
+        }
+        self.others.insert(name, value.to_owned());
+        Ok(())
+    }
+
+    fn ecn_of(&self, name: &str, value: &str, asked: u8) -> Result<u8, SysctlError> {
+        match asked {
+            0 | 2 => Ok(asked),
+            _ => Err(SysctlError::Unsupported {
+                name: name.to_owned(),
+                value: value.to_owned(),
+                why: "no connection asks for ECN",
+            }),
+        }
+    }
+
+    /// What a socket made now begins with; what sysctls do not say is taken from `defaults`.
+    pub fn tcp_config(&self, defaults: &TcpConfig) -> TcpConfig {
+        let receive_buffer = window_of(self.receive_memory[1]);
+        TcpConfig {
+            timestamps: self.timestamps,
+            sack: self.sack,
+            window_scaling: self.window_scaling,
+            window_scale: Some(shift_for(self.receive_memory[2])),
+            slow_start_after_idle: self.slow_start_after_idle,
+            receive_buffer,
+            send_buffer: self.send_memory[1] as usize,
+            syn_retries: self.syn_retries,
+            syn_ack_retries: self.syn_ack_retries,
+            retries: self.retries,
+            fin_wait_2: self.fin_wait_2,
+            keep_alive_interval: self.keep_alive_interval,
+            keep_alive_probes: self.keep_alive_probes,
+            congestion: self.congestion.0,
+            delayed_ack: self.delayed_ack.or(defaults.delayed_ack),
+            rto_initial: self.rto_initial.unwrap_or(defaults.rto_initial),
+            ..defaults.clone()
+        }
+    }
+}
+
+/// How much of a receive buffer Linux announces as window: half, the rest is for the packets' own weight.
+pub(super) fn window_of(buffer: u32) -> usize {
+    (buffer / 2) as usize
+}
+
+/// The shift that Linux offers for a receive buffer that may grow to `most` octets: the least that makes its highest bit
+/// fit.
+pub(super) fn shift_for(most: u32) -> u8 {
+    most.checked_ilog2().unwrap_or(0).saturating_sub(15).min(LARGEST_SHIFT) as u8
+}
+
+/// `tcp_sack` of `/proc/sys/net/ipv4/tcp_sack` and `net.ipv4.tcp_sack`; other names whole, with points.
+fn short(name: &str) -> String {
+    let dotted = name.trim().trim_start_matches("/proc/sys/").replace('/', ".");
+    match dotted.strip_prefix("net.ipv4.") {
+        Some(short) => short.to_owned(),
+        None => dotted,
+    }
+}
+
+/// `4096 87380 6291456`, by blanks or tabs.
+fn three(value: &str) -> Option<[u32; 3]> {
+    let mut words = value.split_whitespace().map(str::parse);
+    let mut next = || words.next()?.ok();
+    let three = [next()?, next()?, next()?];
+    words.next().is_none().then_some(three)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(name: &str, value: &str) -> Result<TcpConfig, SysctlError> {
+        let mut sysctls = Sysctls::default();
+        sysctls.set(name, value)?;
+        Ok(sysctls.tcp_config(&TcpConfig::default()))
+    }
+
+    #[test]
+    fn a_sysctl_has_three_spellings() {
+        for name in ["tcp_sack", "net.ipv4.tcp_sack", "/proc/sys/net/ipv4/tcp_sack"] {
+            assert!(!set(name, "0").expect("it is known").sack, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_window_scale_follows_the_greatest_receive_buffer() {
+        let config = set("net.ipv4.tcp_rmem", "4096 540000 15728640").expect("it is known");
+        assert_eq!((config.window_scale, config.receive_buffer), (Some(8), 270_000));
+        let config = set("tcp_rmem", "4096\t131072\t6291456").expect("tabs will do");
+        assert_eq!(config.window_scale, Some(7));
+        for most in [0, 1, 65_535] {
+            assert_eq!(shift_for(most), 0, "{most}");
+        }
+        assert_eq!((shift_for(65_536), shift_for(u32::MAX)), (1, 14));
+    }
+
+    #[test]
+    fn what_no_stack_can_do_is_refused() {
+        assert_eq!(set("tcp_nonsense", "1"), Err(SysctlError::Unknown("tcp_nonsense".to_owned())));
+        let refused = |name, value| matches!(set(name, value), Err(SysctlError::Unsupported { .. }));
+        assert!(refused("tcp_mtu_probing", "2"));
+        assert!(refused("tcp_congestion_control", "vegas"));
+        assert!(refused("tcp_ecn", "1"));
+        let bad = |name, value| matches!(set(name, value), Err(SysctlError::BadValue { .. }));
+        assert!(bad("tcp_sack", "yes"));
+        assert!(bad("tcp_rmem", "1 2"));
+        assert!(bad("tcp_rmem", "1 2 3 4"));
+    }
+
+    #[test]
+    fn what_changes_nothing_is_taken() {
+        assert!(set("net.ipv4.tcp_min_tso_segs", "10").is_ok());
+        assert!(set("net.inet.tcp.hostcache.purgenow", "1").is_ok());
+        assert!(set("tcp_mtu_probing", "0").is_ok());
+    }
+
+    #[test]
+    fn freebsd_sets_buffers_and_options_by_its_own_names() {
+        let config = set("net.inet.tcp.recvspace", "65536").expect("it is known");
+        assert_eq!((config.receive_buffer, config.window_scale), (65_536, Some(2)));
+        let config = set("net.inet.tcp.rfc1323", "0").expect("it is known");
+        assert!(!config.timestamps && !config.window_scaling);
+        assert_eq!(
+            set("net.inet.tcp.delacktime", "100").expect("it is known").delayed_ack,
+            Some(Duration::from_millis(100))
+        );
+    }
+}
