@@ -9,9 +9,13 @@ use super::build::Route;
 use super::mapping::{Connection, Phase, Protocol};
 use super::read::Sent;
 use crate::drill::language::script::{Body, PacketSpec, TcpSpec};
+use crate::packet::SeqNum;
 
 /// The first port that the script's side connects from; each further connection takes the next.
 const FIRST_PORT: u16 = 40_001;
+
+/// Ways whose first sequence number is remembered: a bound on memory.
+const REMEMBERED: usize = 1_000;
 
 /// The ends that packets have on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,12 +33,14 @@ pub struct Connections {
     all: Vec<Connection>,
     under_test: Option<usize>,
     next_port: u16,
+    /// The first sequence number that the stack used on each way, for packets that no event has asked for.
+    first_seen: Vec<(Route, SeqNum)>,
 }
 
 impl Connections {
     /// None yet.
     pub fn new(ends: Ends) -> Connections {
-        Connections { ends, all: Vec::new(), under_test: None, next_port: FIRST_PORT }
+        Connections { ends, all: Vec::new(), under_test: None, next_port: FIRST_PORT, first_seen: Vec::new() }
     }
 
     /// The connection under test.
@@ -198,6 +204,39 @@ impl Connections {
             connection.wire_iss = tcp.seq;
         }
         true
+    }
+
+    /// The stack has sent a packet, whatever will become of it.
+    pub fn seen(&mut self, sent: &Sent) {
+        if let Some(tcp) = sent.tcp()
+            && tcp.flags.syn()
+            && !self.first_seen.iter().any(|(route, _)| *route == sent.route)
+            && self.first_seen.len() < REMEMBERED
+        {
+            self.first_seen.push((sent.route, tcp.seq));
+        }
+    }
+
+    /// What the stack has sent, in the script's numbers as far as they are known. Only for showing.
+    pub fn in_script_numbers(&self, sent: &Sent) -> PacketSpec {
+        let mut shown = sent.packet.clone();
+        let connection = self.all.iter().rev().find(|connection| connection.sends(sent.route));
+        let first = self.first_seen.iter().find(|(route, _)| *route == sent.route).map(|(_, seq)| *seq);
+        let mut connection = match (connection, first) {
+            (Some(connection), _) => connection.clone(),
+            (None, Some(_)) => Connection::new(Protocol::Tcp),
+            (None, None) => return shown,
+        };
+        if let Some(first) = first
+            && connection.wire_iss == SeqNum(0)
+        {
+            connection.wire_iss = first;
+        }
+        if let Body::Tcp(tcp) = &mut shown.body {
+            *tcp = connection.to_script(tcp);
+            connection.show_timestamps(tcp);
+        }
+        shown
     }
 
     /// A packet of the connection under test has come out where `expected` was due: learns the number of its SYN,ACK.

@@ -193,6 +193,16 @@ impl Connection {
         }
     }
 
+    /// Writes the TSval of an outbound segment in the script's numbers, as far as they are known. Only for showing.
+    pub fn show_timestamps(&self, tcp: &mut TcpSpec) {
+        let OptionsSpec::List(options) = &mut tcp.options else { return };
+        for option in options {
+            if let OptionSpec::Timestamps { val, .. } = option {
+                *val = self.timestamps.in_script_numbers(*val);
+            }
+        }
+    }
+
     /// Where the data of a segment in the script's numbers stands in its stream, counted from 0. `None`: before the
     /// stream's first octet, as in a keep-alive probe.
     pub fn position(tcp: &TcpSpec) -> Option<u64> {
@@ -246,8 +256,12 @@ impl Timestamps {
     /// Remembers a pair; returns what the wire's value is in the script's numbers.
     fn learn(&mut self, script: u32, wire: u32) -> u32 {
         self.seen.insert(script, wire);
-        let (first_script, first_wire) = *self.first.get_or_insert((script, wire));
-        first_script.wrapping_add(wire.wrapping_sub(first_wire))
+        self.first.get_or_insert((script, wire));
+        self.in_script_numbers(wire)
+    }
+
+    fn in_script_numbers(&self, wire: u32) -> u32 {
+        self.first.map_or(wire, |(first_script, first_wire)| first_script.wrapping_add(wire.wrapping_sub(first_wire)))
     }
 
     /// What to echo on the wire for `ecr` of the script.
