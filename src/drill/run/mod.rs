@@ -13,6 +13,7 @@
 mod calls;
 mod clock;
 mod expect;
+mod invoke;
 mod runner;
 pub mod settings;
 pub mod time;
