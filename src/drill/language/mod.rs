@@ -7,7 +7,9 @@ mod definitions;
 mod error;
 mod lexer;
 mod parser;
+pub mod python;
 pub mod script;
+pub mod shell;
 
 pub use definitions::{DefinitionError, Definitions};
 pub use error::ParseError;

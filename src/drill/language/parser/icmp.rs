@@ -106,7 +106,7 @@ impl Parser<'_> {
         Ok(quoted)
     }
 
-    fn octets_in_brackets(&mut self) -> Result<u32, ParseError> {
+    pub(super) fn octets_in_brackets(&mut self) -> Result<u32, ParseError> {
         self.symbol('(')?;
         let length = self.number("the octets of data")?;
         self.symbol(')')?;

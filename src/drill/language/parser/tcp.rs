@@ -95,9 +95,15 @@ impl Parser<'_> {
         })
     }
 
-    /// `a:b(n)`. The numbers may run over the end of their 32 bits.
+    /// `a:b(n)`. The numbers may run over the end of their 32 bits. `...(n)` is the FreeBSD dialect's "wherever".
     pub(super) fn sequence(&mut self) -> Result<(SeqNum, SeqNum, u32), ParseError> {
         let first = self.next;
+        if self.peek() == Some(&Token::Ellipsis) {
+            self.next += 1;
+            self.unsupported("any sequence number (`...`)");
+            let length = self.octets_in_brackets()?;
+            return Ok((SeqNum(0), SeqNum(length), length));
+        }
         let seq: u32 = self.number("the sequence numbers, as in `1:1001(1000)`")?;
         self.symbol(':')?;
         let end: u32 = self.number("the sequence number behind the data")?;
