@@ -8,3 +8,4 @@
 pub mod language;
 pub mod packets;
 pub mod posix;
+pub mod run;

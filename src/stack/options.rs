@@ -3,8 +3,11 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use super::Stack;
+use super::smoltcp::SmoltcpStack;
 use crate::packet::Medium;
 use crate::tcp;
+use crate::time::Instant;
 
 /// The implementations of [`Stack`](super::Stack), as `--stack` names them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize)]
@@ -13,6 +16,15 @@ pub enum StackKind {
     /// smoltcp 0.14 behind our trait.
     #[default]
     Smoltcp,
+}
+
+impl StackKind {
+    /// A stack of this kind.
+    pub fn make(self, config: &StackConfig, now: Instant) -> Box<dyn Stack> {
+        match self {
+            StackKind::Smoltcp => Box::new(SmoltcpStack::new(config, now)),
+        }
+    }
 }
 
 impl fmt::Display for StackKind {

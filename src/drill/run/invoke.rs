@@ -10,7 +10,7 @@ use crate::drill::language::script::{Call, Event, Value, What};
 use crate::drill::posix::{self, Errno, Reply, Written};
 use crate::time::Instant;
 
-impl Runner<'_> {
+impl<'s> Runner<'s> {
     pub(super) fn call(&mut self, event: &Event, call: &Call, due: Due, base: Instant) -> Step {
         // One call sleeps at a time.
         self.wait_for_sleeper(call.returns_at.is_some())?;
@@ -186,8 +186,9 @@ impl Runner<'_> {
         }
     }
 
-    fn call_of(&self, event: usize) -> Option<&'_ Call> {
-        match &self.script.events.get(event)?.what {
+    fn call_of(&self, event: usize) -> Option<&'s Call> {
+        let script = self.script;
+        match &script.events.get(event)?.what {
             What::Call(call) => Some(call),
             What::Inject(_) | What::Expect(_) | What::Shell(_) | What::Code(_) | What::Unsupported(_) => None,
         }

@@ -10,7 +10,7 @@
 //! Nothing sleeps. The first event that is not as the script says ends the run. What cannot be judged here is *unsupported*:
 //! never passed.
 
-mod calls;
+pub mod calls;
 mod clock;
 mod expect;
 mod invoke;

@@ -1,7 +1,5 @@
 //! The story of a run: one event after the other.
 
-use std::collections::BTreeMap;
-
 use super::Options;
 use super::calls::Descriptors;
 use super::clock::Sleeper;
@@ -11,15 +9,15 @@ use super::transcript::{Happening, Transcript};
 use super::verdict::{Cause, Failure, Outcome, Verdict};
 use super::world::{Restless, World};
 use crate::capture::Record;
-use crate::drill::language::python::Python;
+use crate::drill::language::python::{self, CodeError, Variables};
 use crate::drill::language::script::{At, Body, Event, PacketSpec, Script, What};
 use crate::drill::language::shell::{Directive, directives};
 use crate::drill::packets::build::build;
 use crate::drill::packets::compare::Exactness;
 use crate::drill::packets::connections::Connections;
 use crate::drill::packets::mapping::{Connection, UnknownEcho};
-use crate::drill::posix::{Posix, Sysctls};
-use crate::journal::{SocketId, TcpState};
+use crate::drill::posix::{Posix, Sysctls, names};
+use crate::journal::TcpState;
 use crate::packet::Medium;
 use crate::stack::{Interface, StackConfig, TcpConfig};
 use crate::time::Instant;
@@ -55,9 +53,8 @@ pub(super) struct Runner<'s> {
     pub(super) previous: Option<(Instant, bool)>,
     /// Wrong events that the script declares not fatal.
     pub(super) forgiven: Vec<Failure>,
-    /// States of connections, as the stack's journal tells.
-    pub(super) states: BTreeMap<SocketId, TcpState>,
-    python: Python,
+    /// What the script's code has assigned.
+    variables: Variables,
 }
 
 /// Runs a script from its beginning to its end or its first failure.
@@ -95,7 +92,7 @@ impl<'s> Runner<'s> {
             seed: SEED,
             tcp: TcpConfig::default(),
         };
-        let posix = Posix::new(options.stack.stack(&config, Instant::ZERO), Sysctls::default());
+        let posix = Posix::new(options.stack.make(&config, Instant::ZERO), Sysctls::default());
         Runner {
             script,
             exactness: options.exactness,
@@ -107,8 +104,7 @@ impl<'s> Runner<'s> {
             current: 0,
             previous: None,
             forgiven: Vec::new(),
-            states: BTreeMap::new(),
-            python: Python::new(),
+            variables: Variables::default(),
         }
     }
 
@@ -241,11 +237,10 @@ impl<'s> Runner<'s> {
 
     /// So many connections must be in this state.
     fn count(&mut self, state: &str, count: u32, command: &str) -> Step {
-        self.world.tell_states(&mut self.states);
         let Some(wanted) = freebsd_state(state) else {
             return Err(self.unsupported(&format!("the state {state} of `{command}`")));
         };
-        let there = self.states.values().filter(|state| **state == wanted).count();
+        let there = self.world.count(wanted);
         if u32::try_from(there) == Ok(count) {
             return Ok(());
         }
@@ -264,8 +259,18 @@ impl<'s> Runner<'s> {
         let Some(info) = info else {
             return Err(self.wrong_script("there is no open TCP socket whose state could be looked at"));
         };
-        match self.python.run(text, &|name| info.lookup(name)) {
-            _ => Ok(()),
+        let names = |name: &str| match name.starts_with("tcpi_") {
+            true => info.lookup(name).and_then(|value| i64::try_from(value).ok()),
+            false => names::number(name).map(i64::from).or_else(|| freebsd_constant(name)),
+        };
+        match python::check_next(text, &names, &mut self.variables) {
+            Ok(()) => Ok(()),
+            Err(CodeError::Failed { failure, .. }) => {
+                let values = failure.values.iter().map(|(name, value)| format!("{name} is {value}"));
+                let found = values.collect::<Vec<_>>().join(", ");
+                Err(self.failed(Cause::Assertion { statement: failure.expression, compared: failure.compared, found }))
+            }
+            Err(error @ CodeError::Unsupported { .. }) => Err(self.unsupported(&error.to_string())),
         }
     }
 
@@ -335,4 +340,23 @@ fn freebsd_state(name: &str) -> Option<TcpState> {
         "TIME_WAIT" => TcpState::TimeWait,
         _ => return None,
     })
+}
+
+/// A state by the name that code of FreeBSD's scripts has for it, as Linux counts them.
+fn freebsd_constant(name: &str) -> Option<i64> {
+    let number = match name.strip_prefix("TCPI_")? {
+        "ESTABLISHED" => names::TCP_ESTABLISHED,
+        "SYN_SENT" => names::TCP_SYN_SENT,
+        "SYN_RECEIVED" => names::TCP_SYN_RECV,
+        "FIN_WAIT_1" => names::TCP_FIN_WAIT1,
+        "FIN_WAIT_2" => names::TCP_FIN_WAIT2,
+        "TIME_WAIT" => names::TCP_TIME_WAIT,
+        "CLOSED" => names::TCP_CLOSE,
+        "CLOSE_WAIT" => names::TCP_CLOSE_WAIT,
+        "LAST_ACK" => names::TCP_LAST_ACK,
+        "LISTEN" => names::TCP_LISTEN,
+        "CLOSING" => names::TCP_CLOSING,
+        _ => return None,
+    };
+    Some(i64::from(number))
 }

@@ -101,6 +101,8 @@ pub enum Cause {
     Assertion {
         /// What does not hold.
         statement: String,
+        /// The same with the values of both sides.
+        compared: String,
         /// The values of what it speaks of.
         found: String,
     },

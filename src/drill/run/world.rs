@@ -3,7 +3,7 @@
 //! Time moves only here, from one timer to the next, so that every timer fires at its exact deadline. The stack's law is
 //! kept: packets are handed over, then it is drained, then it is asked when it wants to be called again.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use smallvec::SmallVec;
 
@@ -11,7 +11,7 @@ use crate::capture::{Direction, Record, Remark};
 use crate::drill::packets::connections::Connections;
 use crate::drill::packets::read::{Sent, read};
 use crate::drill::posix::Posix;
-use crate::journal::Why;
+use crate::journal::{Event, SocketId, TcpState, Why};
 use crate::packet::{Packet, PacketId, segment};
 use crate::time::Instant;
 
@@ -37,6 +37,10 @@ pub struct World {
     records: Option<Vec<Record>>,
     /// Times the stack was called in this moment.
     calls: u32,
+    /// The states of connections, as the stack's journal tells.
+    states: BTreeMap<SocketId, TcpState>,
+    /// Room for what the journal tells, kept from time to time.
+    told: Vec<Event>,
 }
 
 impl World {
@@ -49,6 +53,8 @@ impl World {
             waiting: VecDeque::new(),
             records: is_captured.then(Vec::new),
             calls: 0,
+            states: BTreeMap::new(),
+            told: Vec::new(),
         }
     }
 
@@ -102,6 +108,7 @@ impl World {
         for _ in 0..MOST_AT_ONCE {
             let Some((packet, why)) = self.posix.stack().transmit(now) else {
                 self.posix.settle();
+                self.follow_states();
                 return Ok(());
             };
             // What goes over a wire is cut to its size; that is what a script's `--mtu` and a capture mean.
@@ -118,6 +125,15 @@ impl World {
         Err(Restless)
     }
 
+    fn follow_states(&mut self) {
+        self.posix.stack().drain_journal(&mut self.told);
+        for event in self.told.drain(..) {
+            if let Event::State { socket, to, .. } = event {
+                self.states.insert(socket, to);
+            }
+        }
+    }
+
     /// The next packet of the connection under test that came out; those before it are passed over.
     pub fn next_sent(&mut self, connections: &mut Connections) -> Option<Sent> {
         while let Some((number, sent)) = self.waiting.pop_front() {
@@ -128,6 +144,11 @@ impl World {
             self.transcript.fate(number, Fate::PassedOver);
         }
         None
+    }
+
+    /// How many connections are in this state now.
+    pub fn count(&self, state: TcpState) -> usize {
+        self.states.values().filter(|now| **now == state).count()
     }
 
     fn record(&mut self, packet: &Packet, direction: Direction, why: Option<Why>) {

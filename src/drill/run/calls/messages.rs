@@ -13,7 +13,7 @@ use crate::drill::posix::{Address, Control, OptionValue, names};
 ///
 /// # Errors
 /// [`CallError`] when it is no such list, or the counts differ.
-pub fn vector(value: &Value, count: i64) -> Result<usize, CallError> {
+pub(super) fn vector(value: &Value, count: i64) -> Result<usize, CallError> {
     let parts = values::list(value)?;
     if usize::try_from(count) != Ok(parts.len()) {
         return Err(CallError::script(format!("{count} buffers are announced, {} are there", parts.len())));
@@ -30,22 +30,22 @@ pub fn vector(value: &Value, count: i64) -> Result<usize, CallError> {
 
 /// A `struct msghdr`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Message {
+pub(super) struct Message {
     /// Whether it names an address.
-    pub has_name: bool,
+    pub(super) has_name: bool,
     /// Octets of its buffers.
-    pub octets: usize,
+    pub(super) octets: usize,
     /// `msg_flags`.
-    pub flags: i32,
+    pub(super) flags: i32,
     /// Its ancillary data; `None` when nothing is said of it.
-    pub control: Option<Vec<Control>>,
+    pub(super) control: Option<Vec<Control>>,
 }
 
 /// Reads `{msg_name(...)=..., msg_iov(1)=[{..., 10}], msg_flags=0, msg_control=[…]}`.
 ///
 /// # Errors
 /// [`CallError`] when it is no such structure.
-pub fn message(value: &Value) -> Result<Message, CallError> {
+pub(super) fn message(value: &Value) -> Result<Message, CallError> {
     let members = values::record(value)?;
     let mut message = Message::default();
     for (name, value) in members {
@@ -88,7 +88,7 @@ fn control(value: &Value) -> Result<Control, CallError> {
 ///
 /// # Errors
 /// [`CallError`] when it is neither.
-pub fn address(value: &Value, usual: SocketAddr) -> Result<Address, CallError> {
+pub(super) fn address(value: &Value, usual: SocketAddr) -> Result<Address, CallError> {
     match value {
         Value::Ellipsis => Ok(Address::Internet(usual)),
         Value::Record(members) => internet(members, usual),
@@ -136,7 +136,7 @@ fn ip(text: &[u8]) -> Result<IpAddr, CallError> {
 ///
 /// # Errors
 /// [`CallError`] when it is none of these.
-pub fn option(value: &Value, length: i64) -> Result<OptionValue, CallError> {
+pub(super) fn option(value: &Value, length: i64) -> Result<OptionValue, CallError> {
     match value {
         Value::List(_) if length <= 0 => Ok(OptionValue::Short),
         Value::List(_) => Ok(OptionValue::Int(values::int(values::only(value)?)?)),

@@ -14,7 +14,7 @@ pub enum CallError {
 
 impl CallError {
     /// The script makes no sense.
-    pub fn script(reason: impl Into<String>) -> CallError {
+    pub(super) fn script(reason: impl Into<String>) -> CallError {
         CallError::Script(reason.into())
     }
 }
@@ -34,7 +34,7 @@ const NAMES: &[(&str, i64)] = &[
 ///
 /// # Errors
 /// [`CallError::Unsupported`] for an unknown name, [`CallError::Script`] for what is no number.
-pub fn number(value: &Value) -> Result<i64, CallError> {
+pub(super) fn number(value: &Value) -> Result<i64, CallError> {
     match value {
         Value::Integer(number) => Ok(*number),
         Value::Name(name) => named(name).ok_or_else(|| CallError::Unsupported(format!("the name `{name}` is unknown"))),
@@ -61,7 +61,7 @@ fn named(name: &str) -> Option<i64> {
 ///
 /// # Errors
 /// As [`number`], and when it needs more bits.
-pub fn int(value: &Value) -> Result<i32, CallError> {
+pub(super) fn int(value: &Value) -> Result<i32, CallError> {
     let number = number(value)?;
     let unsigned = || u32::try_from(number).ok().map(|number| number as i32);
     i32::try_from(number)
@@ -71,7 +71,7 @@ pub fn int(value: &Value) -> Result<i32, CallError> {
 }
 
 /// What kind of value it is, for errors.
-pub fn kind(value: &Value) -> &'static str {
+pub(super) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Ellipsis => "`...`",
         Value::Integer(_) => "a number",
@@ -87,11 +87,11 @@ pub fn kind(value: &Value) -> &'static str {
 
 /// The arguments of a call, by position.
 #[derive(Clone, Copy)]
-pub struct Arguments<'a> {
+pub(super) struct Arguments<'a> {
     /// The call's name, for errors.
-    pub call: &'a str,
+    pub(super) call: &'a str,
     /// Its arguments.
-    pub values: &'a [Value],
+    pub(super) values: &'a [Value],
 }
 
 impl<'a> Arguments<'a> {
@@ -99,7 +99,7 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     /// [`CallError::Script`] when there are not.
-    pub fn count(&self, allowed: std::ops::RangeInclusive<usize>) -> Result<(), CallError> {
+    pub(super) fn count(&self, allowed: std::ops::RangeInclusive<usize>) -> Result<(), CallError> {
         if allowed.contains(&self.values.len()) {
             return Ok(());
         }
@@ -111,7 +111,7 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     /// [`CallError::Script`] when there are too few.
-    pub fn value(&self, index: usize) -> Result<&'a Value, CallError> {
+    pub(super) fn value(&self, index: usize) -> Result<&'a Value, CallError> {
         let missing = || CallError::script(format!("{}() has no argument {}", self.call, index + 1));
         self.values.get(index).ok_or_else(missing)
     }
@@ -120,7 +120,7 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     /// As [`number`].
-    pub fn number(&self, index: usize) -> Result<i64, CallError> {
+    pub(super) fn number(&self, index: usize) -> Result<i64, CallError> {
         number(self.value(index)?)
     }
 
@@ -128,7 +128,7 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     /// As [`int`].
-    pub fn int(&self, index: usize) -> Result<i32, CallError> {
+    pub(super) fn int(&self, index: usize) -> Result<i32, CallError> {
         int(self.value(index)?)
     }
 
@@ -136,7 +136,7 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     /// As [`number`], and when it is negative or more than any script needs.
-    pub fn length(&self, index: usize) -> Result<usize, CallError> {
+    pub(super) fn length(&self, index: usize) -> Result<usize, CallError> {
         length(self.value(index)?)
     }
 
@@ -144,7 +144,7 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     /// [`CallError::Script`] when it is neither.
-    pub fn is_good_pointer(&self, index: usize) -> Result<bool, CallError> {
+    pub(super) fn is_good_pointer(&self, index: usize) -> Result<bool, CallError> {
         match self.value(index)? {
             Value::Ellipsis | Value::Text(_) => Ok(true),
             other => match number(other)? {
@@ -162,7 +162,7 @@ const MOST_OCTETS: i64 = 1 << 26;
 ///
 /// # Errors
 /// As [`number`], and when it is negative or more than any script needs.
-pub fn length(value: &Value) -> Result<usize, CallError> {
+pub(super) fn length(value: &Value) -> Result<usize, CallError> {
     let octets = number(value)?;
     if octets > MOST_OCTETS {
         return Err(CallError::Unsupported(format!("a call that moves {octets} octets (at most {MOST_OCTETS})")));
@@ -171,7 +171,7 @@ pub fn length(value: &Value) -> Result<usize, CallError> {
 }
 
 /// A member of a record.
-pub fn member<'a>(members: &'a [(String, Value)], name: &str) -> Option<&'a Value> {
+pub(super) fn member<'a>(members: &'a [(String, Value)], name: &str) -> Option<&'a Value> {
     members.iter().find(|(known, _)| known == name).map(|(_, value)| value)
 }
 
@@ -179,7 +179,7 @@ pub fn member<'a>(members: &'a [(String, Value)], name: &str) -> Option<&'a Valu
 ///
 /// # Errors
 /// [`CallError::Script`] when it is none.
-pub fn record(value: &Value) -> Result<&[(String, Value)], CallError> {
+pub(super) fn record(value: &Value) -> Result<&[(String, Value)], CallError> {
     match value {
         Value::Record(members) => Ok(members),
         other => Err(CallError::script(format!("{} stands where a structure is needed", kind(other)))),
@@ -190,7 +190,7 @@ pub fn record(value: &Value) -> Result<&[(String, Value)], CallError> {
 ///
 /// # Errors
 /// [`CallError::Script`] when it is none.
-pub fn list(value: &Value) -> Result<&[Value], CallError> {
+pub(super) fn list(value: &Value) -> Result<&[Value], CallError> {
     match value {
         Value::List(elements) => Ok(elements),
         other => Err(CallError::script(format!("{} stands where a list is needed", kind(other)))),
@@ -201,7 +201,7 @@ pub fn list(value: &Value) -> Result<&[Value], CallError> {
 ///
 /// # Errors
 /// [`CallError::Script`] when it is no list of one.
-pub fn only(value: &Value) -> Result<&Value, CallError> {
+pub(super) fn only(value: &Value) -> Result<&Value, CallError> {
     match list(value)? {
         [only] => Ok(only),
         elements => Err(CallError::script(format!("a list of one value is needed, not of {}", elements.len()))),
