@@ -91,6 +91,15 @@ pub trait Stack: Send {
     fn receive_into(&mut self, now: Instant, socket: SocketId, buffer: &mut [u8])
     -> Result<Option<usize>, SocketError>;
 
+    /// As [`Stack::receive_into`], but takes nothing: the same octets come again, and no window opens. A look: it never
+    /// gives the stack anything to do.
+    ///
+    /// # Errors
+    /// [`SocketError`] when the connection has failed, or the stack cannot look.
+    fn peek_into(&mut self, _socket: SocketId, _buffer: &mut [u8]) -> Result<Option<usize>, SocketError> {
+        Err(SocketError::Unsupported)
+    }
+
     /// Says that nothing more will be sent: FIN follows the queued data (RFC 9293 §3.6).
     fn shutdown(&mut self, now: Instant, socket: SocketId);
 

@@ -196,6 +196,16 @@ impl Stack for SmoltcpStack {
         }
     }
 
+    fn peek_into(&mut self, socket: SocketId, buffer: &mut [u8]) -> Result<Option<usize>, SocketError> {
+        let handle = self.stream(socket)?.handle;
+        let smol = self.sockets.get_mut::<tcp::Socket<'_>>(handle);
+        match smol.can_recv() {
+            true => Ok(Some(smol.peek_slice(buffer).unwrap_or(0))),
+            // Nothing is there, so that nothing would be taken either.
+            false => self.receive_into(Instant::ZERO, socket, &mut []),
+        }
+    }
+
     fn shutdown(&mut self, _now: Instant, socket: SocketId) {
         if let Some(Entry::Stream(stream)) = self.entries.get_mut(&socket) {
             let smol = self.sockets.get_mut::<tcp::Socket<'_>>(stream.handle);
