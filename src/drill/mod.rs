@@ -8,4 +8,5 @@
 pub mod language;
 pub mod packets;
 pub mod posix;
+pub mod report;
 pub mod run;

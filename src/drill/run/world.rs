@@ -22,14 +22,14 @@ const MOST_AT_ONCE: u32 = 100_000;
 
 /// The stack is never done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Restless;
+pub(super) struct Restless;
 
 /// A stack on a wire.
-pub struct World {
+pub(super) struct World {
     /// What the script's calls go to.
-    pub posix: Posix,
+    pub(super) posix: Posix,
     /// What has happened.
-    pub transcript: Transcript,
+    pub(super) transcript: Transcript,
     now: Instant,
     /// Packets that came out and that no event has looked at, with their numbers in the transcript.
     waiting: VecDeque<(u64, Sent)>,
@@ -45,7 +45,7 @@ pub struct World {
 
 impl World {
     /// A stack on a silent wire.
-    pub fn new(posix: Posix, transcript: Transcript, is_captured: bool) -> World {
+    pub(super) fn new(posix: Posix, transcript: Transcript, is_captured: bool) -> World {
         World {
             posix,
             transcript,
@@ -59,12 +59,12 @@ impl World {
     }
 
     /// The moment.
-    pub fn now(&self) -> Instant {
+    pub(super) fn now(&self) -> Instant {
         self.now
     }
 
     /// Moves the clock, never back. Nothing fires: see [`World::fire`].
-    pub fn move_to(&mut self, at: Instant) {
+    pub(super) fn move_to(&mut self, at: Instant) {
         if at > self.now {
             self.now = at;
             self.calls = 0;
@@ -72,7 +72,7 @@ impl World {
     }
 
     /// When the stack wants to be called; `None` when it never does by itself.
-    pub fn deadline(&mut self) -> Option<Instant> {
+    pub(super) fn deadline(&mut self) -> Option<Instant> {
         self.posix.stack().deadline().map(|(at, _)| at)
     }
 
@@ -80,7 +80,7 @@ impl World {
     ///
     /// # Errors
     /// [`Restless`] when this happens again and again within one moment.
-    pub fn fire(&mut self, at: Instant) -> Result<(), Restless> {
+    pub(super) fn fire(&mut self, at: Instant) -> Result<(), Restless> {
         self.move_to(at);
         self.calls += 1;
         if self.calls > MOST_AT_ONCE {
@@ -92,7 +92,7 @@ impl World {
     }
 
     /// Hands the stack a packet.
-    pub fn inject(&mut self, packet: Packet) {
+    pub(super) fn inject(&mut self, packet: Packet) {
         self.record(&packet, Direction::In, None);
         let now = self.now;
         self.posix.stack().receive(now, &mut vec![packet]);
@@ -102,7 +102,7 @@ impl World {
     ///
     /// # Errors
     /// [`Restless`] when that has no end.
-    pub fn drain(&mut self, connections: &mut Connections) -> Result<(), Restless> {
+    pub(super) fn drain(&mut self, connections: &mut Connections) -> Result<(), Restless> {
         let now = self.now;
         let mut pieces = Vec::new();
         for _ in 0..MOST_AT_ONCE {
@@ -135,7 +135,7 @@ impl World {
     }
 
     /// The next packet of the connection under test that came out; those before it are passed over.
-    pub fn next_sent(&mut self, connections: &mut Connections) -> Option<Sent> {
+    pub(super) fn next_sent(&mut self, connections: &mut Connections) -> Option<Sent> {
         while let Some((number, sent)) = self.waiting.pop_front() {
             if connections.owns(&sent) {
                 self.transcript.fate(number, Fate::Compared);
@@ -147,7 +147,7 @@ impl World {
     }
 
     /// How many connections are in this state now.
-    pub fn count(&self, state: TcpState) -> usize {
+    pub(super) fn count(&self, state: TcpState) -> usize {
         self.states.values().filter(|now| **now == state).count()
     }
 
@@ -167,7 +167,7 @@ impl World {
     }
 
     /// The end: what happened, and every packet of the wire.
-    pub fn finish(self) -> (Transcript, Vec<Record>) {
+    pub(super) fn finish(self) -> (Transcript, Vec<Record>) {
         (self.transcript, self.records.unwrap_or_default())
     }
 }
