@@ -21,3 +21,5 @@ pub mod notation;
 pub mod options;
 pub mod pattern;
 pub mod read;
+#[cfg(test)]
+mod testing;
