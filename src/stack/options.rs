@@ -23,7 +23,7 @@ pub enum StackKind {
 
 impl StackKind {
     /// A stack of this kind.
-    pub fn build(self, config: &StackConfig, now: Instant) -> Box<dyn Stack> {
+    pub fn make(self, config: &StackConfig, now: Instant) -> Box<dyn Stack> {
         match self {
             StackKind::Native => Box::new(NativeStack::new(config, now)),
             StackKind::Smoltcp => Box::new(SmoltcpStack::new(config, now)),

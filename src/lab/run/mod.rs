@@ -289,7 +289,7 @@ impl<'a> Setting<'a> {
             seed: Rng::derive(self.seed, &node.name).next_u64(),
             tcp: node.tcp.clone(),
         };
-        self.options.stack.build(&config, now)
+        self.options.stack.make(&config, now)
     }
 
     /// Lays every link of the lab.
