@@ -10,6 +10,8 @@ mod parser;
 pub mod python;
 pub mod script;
 pub mod shell;
+#[cfg(test)]
+mod tests;
 
 pub use definitions::{DefinitionError, Definitions};
 pub use error::ParseError;

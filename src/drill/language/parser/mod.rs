@@ -52,7 +52,7 @@ impl Script {
         let source = Source { path, text };
         let lexed = lexer::tokens(source, definitions)?;
         let newlines = text.bytes().enumerate().filter(|(_, octet)| *octet == b'\n').map(|(at, _)| at).collect();
-        let mut parser = Parser { source, newlines, tokens: lexed.tokens, next: 0, unsupported: None };
+        let mut parser = Parser { source, newlines, tokens: lexed.tokens, next: 0, event: 0, unsupported: None };
         let options = parser.settings()?;
         parser.define(&definitions.or(&own_definitions(&options)));
         let mut events = Vec::new();
@@ -80,6 +80,8 @@ struct Parser<'a> {
     newlines: Vec<usize>,
     tokens: Vec<Placed>,
     next: usize,
+    /// The first token of the event that is being read.
+    event: usize,
     /// Why the event that is being read cannot be run, as far as known.
     unsupported: Option<String>,
 }
@@ -156,7 +158,7 @@ impl Parser<'_> {
         let value = self.integer(what)?;
         T::try_from(value).map_err(|_| {
             let bits = 8 * std::mem::size_of::<T>();
-            self.expected_at(at, format!("{what} of {bits} bits"))
+            self.expected_at(at, format!("{what}, a number of {bits} bits"))
         })
     }
 
@@ -170,6 +172,9 @@ impl Parser<'_> {
     fn expected_at(&self, token: usize, what: impl Into<Box<str>>) -> ParseError {
         let end = self.source.text.len();
         let (start, end) = self.tokens.get(token).map_or((end, end), |placed| (placed.start, placed.end));
+        if let Some(behind) = self.unfinished(token) {
+            return self.source.fault(behind, behind, "the end of the line", what);
+        }
         let error = self.source.error(start, end, what);
         match self.tokens.get(token).map(|placed| &placed.token) {
             Some(Token::Symbol('#')) => {
@@ -177,6 +182,14 @@ impl Parser<'_> {
             }
             Some(_) | None => error,
         }
+    }
+
+    /// Where the line ends on which the event broke off, if `token` begins the next event.
+    fn unfinished(&self, token: usize) -> Option<usize> {
+        let before = self.tokens.get(token.checked_sub(1).filter(|before| *before >= self.event)?)?;
+        let next = self.tokens.get(token)?;
+        let begins_event = matches!(next.token, Token::Symbol('+' | '*') | Token::Integer { .. } | Token::Float(_));
+        (begins_event && self.line(before.end) < self.line(next.start)).then_some(before.end)
     }
 
     /// An error about all tokens from `first` to the one just read.
@@ -301,6 +314,7 @@ impl Parser<'_> {
 
     fn event(&mut self) -> Result<Event, ParseError> {
         let first = self.next;
+        self.event = first;
         let at = self.time()?;
         self.unsupported = None;
         let what = self.action(at)?;

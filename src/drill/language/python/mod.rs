@@ -128,7 +128,9 @@ fn run(text: &str, statements: &[(u32, Statement)], scope: &mut Scope<'_>) -> Re
 fn failed(text: &str, line: u32, condition: &Expression, scope: &Scope<'_>) -> CodeError {
     let mut values: Vec<(String, i128)> = Vec::new();
     condition.visit_names(&mut |name| {
-        if let (Ok(Value::Integer(value)), false) = (scope.named(name), values.iter().any(|(known, _)| known == name)) {
+        if let (Ok(Value::Integer(value) | Value::Float(value)), false) =
+            (scope.named(name), values.iter().any(|(known, _)| known == name))
+        {
             values.push((name.to_owned(), value));
         }
     });
