@@ -10,7 +10,9 @@ fn a_sleeping_call_returns_when_what_it_waits_for_happens() {
 
 #[test]
 fn a_sleeping_call_with_a_timeout_returns_by_itself() {
-    assert_passed(&established("0.2...0.7 poll([{fd=4, events=POLLIN, revents=0}], 1, 500) = 0\n+.6 write(4, ..., 1) = 1\n"));
+    assert_passed(&established(
+        "0.2...0.7 poll([{fd=4, events=POLLIN, revents=0}], 1, 500) = 0\n+.6 write(4, ..., 1) = 1\n",
+    ));
 }
 
 #[test]

@@ -116,7 +116,9 @@ fn assertions_see_the_connection_at_their_moment() {
 
 #[test]
 fn errors_that_are_declared_not_fatal_are_kept_and_the_run_goes_on() {
-    let outcome = ran(&format!("--non_fatal=packet\n--non_fatal=syscall\n{ESTABLISHED}+.1 write(4, ..., 10) = 11\n+0 > P. 1:11(10) ack 2\n"));
+    let outcome = ran(&format!(
+        "--non_fatal=packet\n--non_fatal=syscall\n{ESTABLISHED}+.1 write(4, ..., 10) = 11\n+0 > P. 1:11(10) ack 2\n"
+    ));
     assert_passed(&outcome);
     assert_eq!(outcome.forgiven.iter().map(|failure| failure.line).collect::<Vec<_>>(), [10, 11]);
 }

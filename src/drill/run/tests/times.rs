@@ -49,7 +49,8 @@ fn a_script_whose_time_goes_backward_or_begins_late_contradicts_itself() {
 #[test]
 fn an_event_that_an_earlier_one_has_delayed_is_too_late() {
     // The call sleeps for a second though nothing in the script says so.
-    let (line, cause) = failed(established("0.2 poll([{fd=4, events=POLLIN, revents=0}], 1, 1000) = 0\n0.3 write(4, ..., 1) = 1\n"));
+    let (line, cause) =
+        failed(established("0.2 poll([{fd=4, events=POLLIN, revents=0}], 1, 1000) = 0\n0.3 write(4, ..., 1) = 1\n"));
     assert_eq!(line, 9);
     assert!(matches!(cause, Cause::Time { actual, .. } if actual == ms(1200)), "{cause:?}");
 }
