@@ -42,7 +42,7 @@ pub use request::{
     Address, Blocked, Control, EpollEvent, Memory, OptionValue, Outcome, Payload, PollFd, Received, Reply, Request,
     Written,
 };
-pub use sysctls::{CongestionName, SysctlError, Sysctls};
+pub use sysctls::{CongestionName, MEANINGFUL, SysctlError, Sysctls};
 pub use tcp_info::TcpInfo;
 
 use self::descriptors::{Descriptors, File};

@@ -78,6 +78,32 @@ const ONLY: &[(&str, &[&str], &str)] = &[
     ("net.inet.tcp.syncookies_only", &["0"], "SYN cookies alone cannot be asked for"),
 ];
 
+/// The Linux sysctls that mean something here, by their file names below `/proc/sys/net/ipv4`: for whoever takes them
+/// from a real network namespace.
+pub const MEANINGFUL: &[&str] = &[
+    "tcp_timestamps",
+    "tcp_sack",
+    "tcp_window_scaling",
+    "tcp_ecn",
+    "tcp_slow_start_after_idle",
+    "tcp_rmem",
+    "tcp_wmem",
+    "tcp_syn_retries",
+    "tcp_synack_retries",
+    "tcp_retries2",
+    "tcp_fin_timeout",
+    "tcp_keepalive_time",
+    "tcp_keepalive_intvl",
+    "tcp_keepalive_probes",
+    "tcp_congestion_control",
+    "tcp_mtu_probing",
+    "tcp_recovery",
+    "tcp_early_retrans",
+    "tcp_frto",
+    "tcp_dsack",
+    "tcp_reordering",
+];
+
 /// What a stack's sysctls say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sysctls {
@@ -361,6 +387,14 @@ mod tests {
         assert!(bad("tcp_sack", "yes"));
         assert!(bad("tcp_rmem", "1 2"));
         assert!(bad("tcp_rmem", "1 2 3 4"));
+    }
+
+    #[test]
+    fn every_meaningful_sysctl_is_understood() {
+        for name in MEANINGFUL {
+            let known = !matches!(set(name, ""), Err(SysctlError::Unknown(_)));
+            assert!(known, "{name}");
+        }
     }
 
     #[test]
