@@ -21,6 +21,9 @@ use crate::world::World;
 /// How long a thread may really sleep in one call. packetdrill itself gives up after one second.
 const LONGEST_SLEEP: Duration = Duration::from_secs(20);
 
+/// Where numbers begin that have not yet become the kernel's: beyond any that it gives out.
+const FIRST_NUMBER: i32 = 1 << 24;
+
 /// Every instance in use, for `getsockopt`, which does not say whose descriptor it has. packetdrill makes just one.
 static LIVE: Mutex<Vec<Weak<Instance>>> = Mutex::new(Vec::new());
 
@@ -47,7 +50,8 @@ struct State {
 impl Instance {
     pub(crate) fn new(flags: &Flags) -> Arc<Instance> {
         let now = Instant::ZERO;
-        let posix = Posix::new(flags.build(now), Sysctls::default());
+        let mut posix = Posix::new(flags.build(now), Sysctls::default());
+        posix.number_from(FIRST_NUMBER);
         let state =
             State { world: World::new(posix, now), marks: Marks::new(flags.marks.clone()), numbers: BTreeSet::new() };
         let main = std::thread::current().id();
