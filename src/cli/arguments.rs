@@ -17,6 +17,7 @@ Examples:
   wireglass run 10                     run a lab: live where this machine allows it, else in sim
   wireglass run 20 --layers            the same, with every header of every packet
   wireglass show out/10-three-way-handshake/client.pcapng
+  wireglass drill script.pkt           judge the stack by a packetdrill script
   wireglass doctor                     what this machine can do, and how to mend the rest
 
 ";
@@ -51,6 +52,31 @@ Examples:
 Any pcap or pcapng file of Ethernet or IP packets will do. What can be read of a damaged file is shown.
 
 ";
+
+const DRILL_EXAMPLES: &str = "\
+Examples:
+  wireglass drill handshake.pkt        one script; what differs is shown when it fails
+  wireglass drill tests/drill          every *.pkt below a folder
+  wireglass drill handshake.pkt --trace
+                                       every packet as it happens, with its reason
+  wireglass drill freebsd.pkt --by-meaning
+                                       windows, PSH and the order of options do not count
+  wireglass drill cookie.pkt -D COOKIE=0123456789abcdef
+  wireglass drill tests/drill --capture out/drill
+                                       a capture of each script, for Wireshark
+  wireglass drill tests/drill --json | jq '.scripts[] | select(.verdict != \"passed\")'
+
+A script says which packets come in, which system calls are made, which packets must come out, and when; it runs in
+virtual time, in milliseconds. The language is packetdrill's. A script that asks for what cannot be done here is
+unsupported, which counts as not passed. docs/drill.md shows how to write one.
+
+";
+
+const DRILL_EXIT_CODES: &str = "\
+Exit codes:
+  0    every script passed
+  1    a script failed, or is unsupported
+  2    the command line makes no sense, or a script cannot be read";
 
 const DOCTOR_EXAMPLES: &str = "\
 Examples:
@@ -100,6 +126,8 @@ pub(super) enum Command {
     List(ListArguments),
     /// Explain a capture file, also one that wireglass did not write.
     Show(ShowArguments),
+    /// Judge the stack by packetdrill scripts, in virtual time.
+    Drill(DrillArguments),
     /// Look at what this machine can do, what is missing, and the command that mends it.
     Doctor(DoctorArguments),
 }
@@ -168,6 +196,36 @@ pub(super) struct ShowArguments {
     pub(super) verbose: bool,
 }
 
+/// `wireglass drill`.
+#[derive(Debug, Args)]
+#[command(after_help = DRILL_EXAMPLES.to_owned() + DRILL_EXIT_CODES)]
+pub(super) struct DrillArguments {
+    /// Scripts, and folders that are searched for *.pkt.
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// The userspace stack.
+    #[arg(long, default_value = "smoltcp")]
+    pub(super) stack: StackChoice,
+    /// Do not compare what standards leave to a stack: windows, PSH, the order and padding of options.
+    #[arg(long)]
+    pub(super) by_meaning: bool,
+    /// What a word of the scripts stands for; may be given several times.
+    #[arg(short = 'D', long = "define", value_name = "NAME=VALUE")]
+    pub(super) definitions: Vec<String>,
+    /// An option as scripts have it in their first lines, such as ip_version=ipv6; may be given several times.
+    #[arg(short = 'o', long = "option", value_name = "NAME=VALUE")]
+    pub(super) options: Vec<String>,
+    /// Show every packet and every call, as they happen.
+    #[arg(long)]
+    pub(super) trace: bool,
+    /// Write a pcapng file of each script into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(super) capture: Option<PathBuf>,
+    /// One JSON document instead of text.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 /// `wireglass doctor`.
 #[derive(Debug, Args)]
 #[command(after_help = DOCTOR_EXAMPLES.to_owned() + EXIT_CODES)]
@@ -200,6 +258,8 @@ pub(super) enum ModeChoice {
 /// `--stack`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum StackChoice {
+    /// wireglass's own: every decision can be seen.
+    Native,
     /// The smoltcp crate.
     Smoltcp,
 }
@@ -239,7 +299,7 @@ mod tests {
 
     /// The commands of the examples, each without what stands before and behind it.
     fn examples() -> Vec<&'static str> {
-        let texts = [EXAMPLES, RUN_EXAMPLES, LIST_EXAMPLES, SHOW_EXAMPLES, DOCTOR_EXAMPLES];
+        let texts = [EXAMPLES, RUN_EXAMPLES, LIST_EXAMPLES, SHOW_EXAMPLES, DRILL_EXAMPLES, DOCTOR_EXAMPLES];
         let lines = texts.into_iter().flat_map(str::lines).filter_map(|line| line.strip_prefix("  "));
         let commands = lines.map(|line| line.strip_prefix("sudo ").unwrap_or(line));
         commands.filter(|line| line.starts_with("wireglass ")).collect()
@@ -257,6 +317,7 @@ mod tests {
                 Command::Run(run) => (run.json, run.layers),
                 Command::Show(show) => (show.json, show.layers),
                 Command::List(list) => (list.json, false),
+                Command::Drill(drill) => (drill.json, false),
                 Command::Doctor(doctor) => (doctor.json, false),
             };
             assert!(is_json || filter.is_empty(), "{example}: jq wants JSON");

@@ -6,10 +6,14 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 
 use super::arguments::{
-    Arguments, ColorChoice, Command, DoorChoice, FormatChoice, LooksArguments, ModeChoice, RunArguments, StackChoice,
+    Arguments, ColorChoice, Command, DoorChoice, DrillArguments, FormatChoice, LooksArguments, ModeChoice, RunArguments,
+    StackChoice,
 };
 use crate::capture::FileFormat;
 use crate::door::DoorKind;
+use crate::drill::language::Definitions;
+use crate::drill::language::script::Setting;
+use crate::drill::packets::compare::Exactness;
 use crate::stack::StackKind;
 
 /// A call that makes sense.
@@ -41,6 +45,8 @@ pub(super) enum Task {
     List(ListTask),
     /// Explain a capture.
     Show(ShowTask),
+    /// Judge a stack by scripts.
+    Drill(DrillTask),
     /// Examine the machine.
     Doctor(DoctorTask),
 }
@@ -101,6 +107,27 @@ pub(super) struct ShowTask {
     pub(super) verbose: bool,
 }
 
+/// Which scripts to run, and how.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct DrillTask {
+    /// Scripts and folders.
+    pub(super) files: Vec<PathBuf>,
+    /// The stack under test.
+    pub(super) stack: StackKind,
+    /// How much counts.
+    pub(super) exactness: Exactness,
+    /// What words of the scripts stand for.
+    pub(super) definitions: Definitions,
+    /// Options as scripts have them in their first lines.
+    pub(super) options: Vec<Setting>,
+    /// Show all that happens.
+    pub(super) trace: bool,
+    /// Where captures go.
+    pub(super) capture: Option<PathBuf>,
+    /// One JSON document.
+    pub(super) json: bool,
+}
+
 /// How to report on the machine.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct DoctorTask {
@@ -120,6 +147,7 @@ impl Meant {
             Command::Show(show) => {
                 Task::Show(ShowTask { file: show.file, layers: show.layers, json: show.json, verbose: show.verbose })
             }
+            Command::Drill(drill) => Task::Drill(DrillTask::by(drill)?),
             Command::Doctor(doctor) => Task::Doctor(DoctorTask { json: doctor.json }),
         };
         Ok(Meant { appearance: Appearance::by(&typed.looks), task })
@@ -143,9 +171,7 @@ impl RunTask {
             mode: WantedMode::by(typed.mode, typed.door)?,
             lab: typed.lab,
             seed: typed.seed,
-            stack: match typed.stack {
-                StackChoice::Smoltcp => StackKind::Smoltcp,
-            },
+            stack: typed.stack.into(),
             out: typed.out,
             format: match typed.format {
                 FormatChoice::Pcapng => FileFormat::Pcapng,
@@ -156,6 +182,41 @@ impl RunTask {
             variant: typed.variant,
             verbose: typed.verbose,
         })
+    }
+}
+
+impl DrillTask {
+    fn by(typed: DrillArguments) -> Result<DrillTask, clap::Error> {
+        let mut definitions = Definitions::new();
+        for definition in &typed.definitions {
+            definitions
+                .define(definition)
+                .map_err(|error| Arguments::command().error(ErrorKind::ValueValidation, error))?;
+        }
+        let setting = |option: &String| {
+            let (name, value) = option.split_once('=').map_or((option.as_str(), None), |(name, value)| (name, Some(value)));
+            let name = name.trim_start_matches('-').to_owned();
+            Setting { line: 0, name, value: value.map(str::to_owned) }
+        };
+        Ok(DrillTask {
+            files: typed.files,
+            stack: typed.stack.into(),
+            exactness: if typed.by_meaning { Exactness::ByMeaning } else { Exactness::Strict },
+            definitions,
+            options: typed.options.iter().map(setting).collect(),
+            trace: typed.trace,
+            capture: typed.capture,
+            json: typed.json,
+        })
+    }
+}
+
+impl From<StackChoice> for StackKind {
+    fn from(typed: StackChoice) -> StackKind {
+        match typed {
+            StackChoice::Native => StackKind::Native,
+            StackChoice::Smoltcp => StackKind::Smoltcp,
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod doctor;
+mod drill;
 mod list;
 mod meant;
 mod run;
@@ -30,6 +31,8 @@ pub enum Outcome {
     Well,
     /// A check failed, or input could be read only in part: 1.
     Failed,
+    /// Some of the input could not be read: 2.
+    Unreadable,
     /// Stopped by Ctrl-C: 130, as shells have it (128 + SIGINT).
     Interrupted,
 }
@@ -39,6 +42,7 @@ impl From<Outcome> for ExitCode {
         match outcome {
             Outcome::Well => ExitCode::SUCCESS,
             Outcome::Failed => ExitCode::FAILURE,
+            Outcome::Unreadable => ExitCode::from(2),
             Outcome::Interrupted => ExitCode::from(130),
         }
     }
@@ -88,6 +92,7 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Outcome, Failure
         Task::Run(task) => run::run(&task, &terminal),
         Task::List(task) => list::list(&task, &terminal),
         Task::Show(task) => show::show(&task, &terminal),
+        Task::Drill(task) => drill::drill(&task, &terminal),
         Task::Doctor(task) => doctor::doctor(&task, &terminal),
     }
 }

@@ -6,4 +6,7 @@
 //! The language is that of google's packetdrill, read from its documentation and its behaviour.
 
 pub mod language;
+pub mod packets;
 pub mod posix;
+pub mod report;
+pub mod run;

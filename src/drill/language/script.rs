@@ -13,6 +13,20 @@ pub struct Script {
     pub events: Vec<Event>,
 }
 
+impl Script {
+    /// What stands in the script and cannot be run, with its line: if there is anything, the script is unsupported.
+    pub fn unsupported(&self) -> impl Iterator<Item = (u32, &str)> {
+        self.events.iter().filter_map(|event| match &event.what {
+            What::Unsupported(reason) => Some((event.line, reason.as_str())),
+            What::Inject(packet) | What::Expect(packet) => match &packet.body {
+                Body::Tcp(segment) if segment.unknown_flags => Some((event.line, "the flags of AccECN")),
+                Body::Tcp(_) | Body::Udp { .. } | Body::Icmp(_) => None,
+            },
+            What::Call(_) | What::Shell(_) | What::Code(_) => None,
+        })
+    }
+}
+
 /// A `--name` or `--name=value` at the top of a script or on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
@@ -65,8 +79,10 @@ pub enum What {
     Call(Call),
     /// A shell command between backquotes, verbatim.
     Shell(String),
-    /// Python between `%{` and `}%`, verbatim.
+    /// Python between `%{` and `}%`, verbatim but for blanks at its ends.
     Code(String),
+    /// Something that packetdrill takes and we do not, and what: the script is then unsupported.
+    Unsupported(String),
 }
 
 /// A packet, as far as a script says anything of it. `None` means: not said, so not compared and chosen freely.

@@ -31,7 +31,6 @@ use crate::link::Pipe;
 use crate::network::World;
 use crate::packet::Medium;
 use crate::rng::Rng;
-use crate::stack::smoltcp::SmoltcpStack;
 use crate::stack::{Interface, Stack, StackConfig, StackKind};
 use crate::time::Instant;
 
@@ -290,9 +289,7 @@ impl<'a> Setting<'a> {
             seed: Rng::derive(self.seed, &node.name).next_u64(),
             tcp: node.tcp.clone(),
         };
-        match self.options.stack {
-            StackKind::Smoltcp => Box::new(SmoltcpStack::new(&config, now)),
-        }
+        self.options.stack.make(&config, now)
     }
 
     /// Lays every link of the lab.

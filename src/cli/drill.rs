@@ -1,0 +1,259 @@
+//! `wireglass drill`: packetdrill scripts against a stack.
+//!
+//! Scripts run one after the other, each against a stack of its own. What cannot be read is said, and the others run.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::meant::DrillTask;
+use super::terminal::Terminal;
+use super::{Failure, Outcome};
+use crate::capture::{LinkType, Record, pcapng};
+use crate::drill::language::script::Script;
+use crate::drill::report::{self, Count, Look};
+use crate::drill::run::{self, Options, Verdict};
+
+/// Octets of the longest script: far beyond any that a person wrote.
+const LONGEST: u64 = 4 << 20;
+/// Folders within folders that are searched.
+const DEEPEST: usize = 32;
+
+/// Runs scripts and tells what came of them.
+pub(super) fn drill(task: &DrillTask, terminal: &Terminal) -> Result<Outcome, Failure> {
+    let scripts = scripts(&task.files)?;
+    if let Some(dir) = &task.capture {
+        let reason = |error| Failure::Input(format!("{} cannot be made: {error}", dir.display()));
+        fs::create_dir_all(dir).map_err(reason)?;
+    }
+    let look = Look { colour: terminal.colour };
+    let mut session = Session { task, look, count: Count::default(), rows: Vec::new(), names: BTreeSet::new() };
+    let mut out = terminal.out();
+    for path in &scripts {
+        let text = session.script(path)?;
+        if !task.json {
+            // At once: a folder of a thousand scripts shall not be silent.
+            out.write_all(text.as_bytes())?;
+            out.flush()?;
+        }
+    }
+    drop(out);
+    let Session { count, rows, .. } = session;
+    if task.json {
+        terminal.print_json(&Document::of(task, &count, rows))?;
+    } else {
+        terminal.print(&report::summary(&count, look))?;
+    }
+    Ok(match count {
+        Count { unreadable: 1.., .. } => Outcome::Unreadable,
+        Count { failed: 0, unsupported: 0, .. } => Outcome::Well,
+        Count { .. } => Outcome::Failed,
+    })
+}
+
+/// A call's scripts, and what came of those before.
+struct Session<'t> {
+    task: &'t DrillTask,
+    look: Look,
+    count: Count,
+    rows: Vec<Row>,
+    /// Names of capture files that are taken.
+    names: BTreeSet<String>,
+}
+
+impl Session<'_> {
+    /// Runs one script; returns what there is to say of it.
+    fn script(&mut self, path: &Path) -> Result<String, Failure> {
+        let shown = path.display().to_string();
+        let script = match read(path, self.task) {
+            Ok(script) => script,
+            Err(problem) => {
+                self.count.unreadable += 1;
+                let text = format!("{problem}\n");
+                self.rows.push(Row { script: shown, verdict: "unreadable", reason: Some(problem), ..Row::default() });
+                return Ok(text);
+            }
+        };
+        let options = Options {
+            stack: self.task.stack,
+            exactness: self.task.exactness,
+            whole_transcript: self.task.trace,
+            capture: self.task.capture.is_some(),
+        };
+        let (outcome, records) = run::run(&script, &options);
+        self.count.add(&outcome.verdict);
+        if let Some(dir) = &self.task.capture {
+            let file = dir.join(format!("{}.pcapng", fresh_name(path, &mut self.names)));
+            write_capture(&file, &shown, &records)
+                .map_err(|error| Failure::Input(format!("{} cannot be written: {error}", file.display())))?;
+        }
+        let mut text = String::new();
+        if self.task.trace {
+            text += &format!("{shown}\n{}", report::entries(&outcome.transcript, self.look));
+        }
+        for forgiven in &outcome.forgiven {
+            text += &report::failure(&shown, forgiven, &[], self.look);
+        }
+        // A trace has shown what happened before.
+        let mut told = outcome.clone();
+        if self.task.trace {
+            told.transcript.clear();
+        }
+        text += &match report::details(&shown, &told, self.look) {
+            details if details.is_empty() => report::line(&shown, &outcome.verdict, self.look),
+            details => details,
+        };
+        self.rows.push(Row::of(shown, &outcome));
+        Ok(text)
+    }
+}
+
+/// A script, read; else what is wrong, in full.
+fn read(path: &Path, task: &DrillTask) -> Result<Script, String> {
+    let shown = path.display().to_string();
+    let unreadable = |error: io::Error| format!("{shown} cannot be read: {error}");
+    let mut octets = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(LONGEST + 1).read_to_end(&mut octets).map_err(unreadable)?;
+    if octets.len() as u64 > LONGEST {
+        return Err(format!("{shown} is longer than {LONGEST} octets: is it a script?"));
+    }
+    let text = String::from_utf8(octets).map_err(|_| format!("{shown} is no text in UTF-8"))?;
+    let mut script = Script::parse_with(&text, &shown, &task.definitions).map_err(|error| error.to_string())?;
+    // What is typed comes last, and so wins.
+    script.options.extend(task.options.iter().cloned());
+    Ok(script)
+}
+
+/// The scripts that were named, and those in the folders that were named, each in its order.
+fn scripts(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut found = Vec::new();
+    for path in named {
+        if path.is_dir() {
+            let before = found.len();
+            walk(path, DEEPEST, &mut found)
+                .map_err(|error| Failure::Input(format!("{} cannot be searched: {error}", path.display())))?;
+            if found.len() == before {
+                return Err(Failure::Input(format!("there is no *.pkt below {}", path.display())));
+            }
+        } else {
+            found.push(path.clone());
+        }
+    }
+    Ok(found)
+}
+
+fn walk(dir: &Path, deepest: usize, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    let mut entries = fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            if deepest > 0 && !path.is_symlink() {
+                walk(&path, deepest - 1, found)?;
+            }
+        } else if path.extension().is_some_and(|extension| extension == "pkt") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// A name for a script's capture that no other script of this call has.
+fn fresh_name(path: &Path, taken: &mut BTreeSet<String>) -> String {
+    let stem = path.file_stem().map_or_else(|| "script".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let name = (1..)
+        .map(|number| if number == 1 { stem.clone() } else { format!("{stem}-{number}") })
+        .find(|name| !taken.contains(name))
+        .unwrap_or(stem);
+    taken.insert(name.clone());
+    name
+}
+
+fn write_capture(file: &Path, script: &str, records: &[Record]) -> io::Result<()> {
+    let comment = format!("wireglass drill {script}");
+    let section = pcapng::Section { comment: &comment, ..pcapng::Section::default() };
+    let mut writer = pcapng::Writer::new(BufWriter::new(File::create(file)?), &section)?;
+    let ipv6 = records.first().is_some_and(|record| record.bytes.first().is_some_and(|first| first >> 4 == 6));
+    let interface = writer.interface(&pcapng::Interface {
+        name: "stack",
+        description: "the stack under test; packets that come in are the script's",
+        link_type: if ipv6 { LinkType::Ipv6 } else { LinkType::Ipv4 },
+        snaplen: 0,
+    })?;
+    for record in records {
+        writer.packet(interface, record, 0)?;
+    }
+    writer.finish()?.flush()
+}
+
+/// A script and what came of it.
+#[derive(Default, Serialize)]
+struct Row {
+    script: String,
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Where the packet differs, if it is a packet that differs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    differences: Vec<String>,
+    /// Events that were as the script says.
+    events: usize,
+    /// When the script was over, on its own clock.
+    ended_ns: u64,
+}
+
+impl Row {
+    fn of(script: String, outcome: &run::Outcome) -> Row {
+        let row = Row { script, events: outcome.events, ended_ns: outcome.ended.as_nanos(), ..Row::default() };
+        match &outcome.verdict {
+            Verdict::Passed => Row { verdict: "passed", ..row },
+            Verdict::Failed(failure) => Row {
+                verdict: "failed",
+                line: Some(failure.line),
+                reason: Some(report::short(&failure.cause)),
+                differences: match &failure.cause {
+                    run::Cause::Packet { differences, .. } => differences.iter().map(ToString::to_string).collect(),
+                    _ => Vec::new(),
+                },
+                ..row
+            },
+            Verdict::Unsupported { line, reason } => {
+                Row { verdict: "unsupported", line: Some(*line), reason: Some(reason.clone()), ..row }
+            }
+        }
+    }
+}
+
+/// Everything as one JSON document.
+#[derive(Serialize)]
+struct Document {
+    stack: String,
+    by_meaning: bool,
+    passed: usize,
+    failed: usize,
+    unsupported: usize,
+    unreadable: usize,
+    scripts: Vec<Row>,
+}
+
+impl Document {
+    fn of(task: &DrillTask, count: &Count, scripts: Vec<Row>) -> Document {
+        Document {
+            stack: task.stack.to_string(),
+            by_meaning: task.exactness == crate::drill::packets::compare::Exactness::ByMeaning,
+            passed: count.passed,
+            failed: count.failed,
+            unsupported: count.unsupported,
+            unreadable: count.unreadable,
+            scripts,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! Our own scripts, written from the RFCs: each passes, and each of its mutants fails.
+//!
+//! A script that would pass whatever the stack does is worth nothing, and neither is an interpreter that would let it. So
+//! each expectation of each script is falsified in turn, in every way that packets and results have, and the script must
+//! then fail, and on that line or later.
+
+mod mutants;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use wireglass::drill::language::script::Script;
+use wireglass::drill::run::{Options, Outcome, Verdict, run};
+
+use mutants::mutants;
+
+/// Every script beside this file, by name.
+fn scripts() -> Vec<(String, Script)> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/drill");
+    let entries = fs::read_dir(&dir).expect("the folder is there");
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("it can be read").path()).collect();
+    paths.sort();
+    let scripts = paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "pkt"));
+    scripts
+        .map(|path| {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let text = fs::read_to_string(&path).expect("it can be read");
+            let script = Script::parse(&text, &name).unwrap_or_else(|error| panic!("{error}"));
+            (name, script)
+        })
+        .collect()
+}
+
+fn outcome(script: &Script) -> Outcome {
+    run(script, &Options::default()).0
+}
+
+#[test]
+fn every_script_of_ours_passes() {
+    let scripts = scripts();
+    assert!(scripts.len() >= 20, "only {} scripts", scripts.len());
+    for (name, script) in scripts {
+        let outcome = outcome(&script);
+        assert_eq!(outcome.verdict, Verdict::Passed, "{name}");
+    }
+}
+
+#[test]
+fn every_mutant_of_every_script_fails_where_it_was_falsified_or_later() {
+    let mut count = 0;
+    for (name, script) in scripts() {
+        let mutants = mutants(&script);
+        assert!(mutants.len() >= 3, "{name} states hardly anything");
+        for mutant in mutants {
+            let outcome = outcome(&mutant.script);
+            let Verdict::Failed(failure) = &outcome.verdict else {
+                panic!("{name}:{}: {}: {:?}", mutant.line, mutant.what, outcome.verdict);
+            };
+            // A call that sleeps is judged when it returns, so events before it in the script may be judged after it.
+            assert!(
+                failure.line >= mutant.line,
+                "{name}:{}: {}: failed at {} already",
+                mutant.line,
+                mutant.what,
+                failure.line
+            );
+            count += 1;
+        }
+    }
+    assert!(count > 500, "only {count} mutants");
+}
+
+#[test]
+fn a_run_comes_out_the_same_every_time() {
+    for (name, script) in scripts() {
+        let options = Options { whole_transcript: true, capture: true, ..Options::default() };
+        assert_eq!(run(&script, &options), run(&script, &options), "{name}");
+    }
+}
