@@ -141,6 +141,10 @@ impl Host {
             transport: header.offset + header.header_len,
         };
         self.check_addresses(&facts, origin)?;
+        // RFC 1122 §3.3.6: what everybody gets must be for everybody.
+        if is_link_group(&packet) && !facts.dst.is_multicast() && !self.is_broadcast(facts.dst) {
+            return Err(DropReason::NotForUs);
+        }
         if header.more_fragments || header.fragment_offset > 0 {
             return self.ipv4_fragment_arrives(header, &facts, &packet);
         }

@@ -153,6 +153,16 @@ fn a_frame_for_another_mac_address_is_dropped() {
     assert_eq!(subject.drops(), [DropReason::NotForUs]);
 }
 
+/// RFC 1122 §3.3.6.
+#[test]
+fn what_everybody_gets_must_be_for_everybody() {
+    let mut subject = Subject::new(Medium::Ethernet);
+    let mut frame = subject.frame(&datagram(false, b"x"));
+    frame[..6].fill(0xff);
+    assert!(subject.takes_frame(frame).is_none());
+    assert_eq!(subject.drops(), [DropReason::NotForUs]);
+}
+
 /// RFC 1122 §4.2.3.10, RFC 9293 MUST-57.
 #[test]
 fn a_segment_to_many_is_dropped() {

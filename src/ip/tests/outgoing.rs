@@ -29,6 +29,16 @@ fn a_datagram_leaves_with_headers_and_a_checksum_that_the_edge_completes() {
     }
 }
 
+/// RFC 1122 §3.2.1.7.
+#[test]
+fn no_packet_leaves_with_its_hops_used_up() {
+    let mut subject = Subject::new(Medium::Ip);
+    subject.host.send(subject.now, Outgoing { hops: 0, ..outgoing(host(2, false), b"x") }).expect("there is a way");
+    assert_eq!(subject.sent_one().ipv4().ttl, 1);
+    subject.host.send(subject.now, Outgoing { hops: 0, ..outgoing(host(2, true), b"x") }).expect("there is a way");
+    assert_eq!(subject.sent_one().bytes[7], 1);
+}
+
 /// CONFORMANCE 37, RFC 6864 §4: with and without DF, and for each piece of a super-segment.
 #[test]
 fn every_packet_has_an_identification_of_its_own() {
