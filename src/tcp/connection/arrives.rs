@@ -158,19 +158,17 @@ impl Connection {
             return PASS;
         }
         let is_exact = segment.seq == self.rcv_nxt();
-        if !is_exact && !self.config.trusts_resets {
+        let is_outside = !is_exact && segment.seq.offset_from(self.rcv_nxt()) >= self.rcv_wnd();
+        if is_outside || (!is_exact && !self.config.trusts_resets) {
             self.drop_segment(cx, DropReason::BlindReset);
-            self.challenge(cx);
-            return DONE;
-        }
-        if !is_exact && segment.seq.offset_from(self.rcv_nxt()) >= self.rcv_wnd() {
-            // Even who trusts resets takes none from the number just after the window.
-            self.drop_segment(cx, DropReason::BlindReset);
+            if !is_outside {
+                self.challenge(cx);
+            }
             return DONE;
         }
         let reason = match self.state() {
             TcpState::SynReceived if self.origin == Origin::Active => CloseReason::Refused,
-            TcpState::Closing | TcpState::LastAck | TcpState::TimeWait => CloseReason::Finished,
+            TcpState::TimeWait => CloseReason::Finished,
             _ => CloseReason::Reset,
         };
         match self.state() {
@@ -292,7 +290,9 @@ impl Connection {
         }
         let pending = self.rcv_nxt().offset_from(self.last_ack_sent);
         let patience = self.config.delayed_ack;
-        if had_gap || self.acks.is_prompt(pending, self.config.quick_acks) || patience.is_none() {
+        let is_second = !self.config.quick_acks && self.timers.due(Timer::DelayedAck).is_some();
+        let is_prompt = is_second || self.acks.is_prompt(pending, self.config.quick_acks);
+        if had_gap || is_prompt || self.receive.has_duplicate() || patience.is_none() {
             self.acks.demand(Reason::Acknowledge);
         } else if let Some(patience) = patience
             && self.timers.due(Timer::DelayedAck).is_none()
