@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Connection, Context, Fin, Origin};
 use crate::journal::{DropReason, Event, Reason, TcpState, Timer, Why};
-use crate::packet::TcpFlags;
+use crate::packet::{SeqNum, TcpFlags};
 use crate::tcp::acceptance::{self, Place};
 use crate::tcp::reassembly::Taken;
 use crate::tcp::segment::Segment;
@@ -48,11 +48,14 @@ impl Connection {
     }
 
     fn climb(&mut self, cx: &mut Context<'_>, mut segment: Segment) -> Step {
+        let seq = segment.seq;
         self.check_timestamp(cx, &segment)?;
         self.check_sequence(cx, &mut segment)?;
         self.check_reset(cx, &segment)?;
         self.check_syn(cx, &segment)?;
         self.check_ack(cx, &segment)?;
+        // Only now: a guessed segment with a timestamp from the future must not make the peer's own look old.
+        self.keep_timestamp(cx.now, seq, &segment);
         self.take_contents(cx, segment);
         DONE
     }
@@ -111,7 +114,6 @@ impl Connection {
                 segment.flags.0 &= !TcpFlags::FIN.0;
             }
         }
-        self.keep_timestamp(cx.now, segment);
         if segment.seq.before(rcv_nxt) {
             self.note_duplicate(segment);
             segment.trim_front(rcv_nxt.offset_from(segment.seq));
@@ -345,11 +347,12 @@ impl Connection {
     }
 
     /// Keeps the peer's timestamp to echo it (RFC 7323 §4.3): only of a segment that reaches what was last acknowledged.
-    fn keep_timestamp(&mut self, now: Instant, segment: &Segment) {
+    /// `seq` is its first number, before anything was trimmed.
+    fn keep_timestamp(&mut self, now: Instant, seq: SeqNum, segment: &Segment) {
         let Some((value, _)) = segment.options.timestamps.filter(|_| self.terms.agreed.timestamps) else { return };
         let is_newer = (value.wrapping_sub(self.peer_clock.ts_recent) as i32) >= 0;
         let expired = now - self.peer_clock.taken > TIMESTAMPS_EXPIRE;
-        if (is_newer || expired) && segment.seq.at_or_before(self.last_ack_sent) && !segment.flags.rst() {
+        if (is_newer || expired) && seq.at_or_before(self.last_ack_sent) && !segment.flags.rst() {
             self.peer_clock.ts_recent = value;
             self.peer_clock.taken = now;
         }

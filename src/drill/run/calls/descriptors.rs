@@ -52,6 +52,12 @@ impl Descriptors {
         is_free
     }
 
+    /// Enters a descriptor that accept() has made: the script may give it a number that it used before and never closed, and
+    /// means the newest from then on.
+    pub fn renumber(&mut self, script: i64, descriptor: Descriptor) {
+        self.open.insert(script, descriptor);
+    }
+
     /// The descriptor of a number; `None` when the script has none such open.
     pub fn get(&self, script: i64) -> Option<&Descriptor> {
         self.open.get(&script)
