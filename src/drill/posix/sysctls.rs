@@ -414,6 +414,8 @@ mod tests {
         assert!(refused("tcp_mtu_probing", "2"));
         assert!(refused("tcp_congestion_control", "vegas"));
         assert!(refused("tcp_ecn", "3"));
+        assert_eq!(set("tcp_ecn", "1").map(|config| config.ecn), Ok(Ecn::Active));
+        assert_eq!(set("tcp_ecn", "0").map(|config| config.ecn), Ok(Ecn::Off));
         let bad = |name, value| matches!(set(name, value), Err(SysctlError::BadValue { .. }));
         assert!(bad("tcp_sack", "yes"));
         assert!(bad("tcp_rmem", "1 2"));
