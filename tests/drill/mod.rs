@@ -79,3 +79,14 @@ fn a_run_comes_out_the_same_every_time() {
         assert_eq!(run(&script, &options), run(&script, &options), "{name}");
     }
 }
+
+#[test]
+fn the_script_of_the_guide_is_as_the_guide_says() {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/drill.md");
+    let guide = fs::read_to_string(guide).expect("the guide is there");
+    let script = guide.split("```").nth(1).expect("the first block is a script");
+    let ran = |text: &str| outcome(&Script::parse(text, "guide").unwrap_or_else(|error| panic!("{error}"))).verdict;
+    assert_eq!(ran(script.trim_start()), Verdict::Passed);
+    let changed = script.trim_start().replace("1:6(5) ack 1", "1:6(5) ack 2");
+    assert!(matches!(ran(&changed), Verdict::Failed(failure) if failure.line == 13), "{changed}");
+}
