@@ -21,6 +21,13 @@ use crate::world::World;
 /// How long a thread may really sleep in one call. packetdrill itself gives up after one second.
 const LONGEST_SLEEP: Duration = Duration::from_secs(20);
 
+/// Where numbers begin that have not yet become the kernel's: beyond any that it gives out.
+const FIRST_NUMBER: i32 = 1 << 24;
+
+/// How long to wait for a thread that has woken up, at a time and how often at most.
+const NAP: Duration = Duration::from_micros(200);
+const MOST_NAPS: u32 = 1_000;
+
 /// Every instance in use, for `getsockopt`, which does not say whose descriptor it has. packetdrill makes just one.
 static LIVE: Mutex<Vec<Weak<Instance>>> = Mutex::new(Vec::new());
 
@@ -40,16 +47,32 @@ pub(crate) struct Instance {
 struct State {
     world: World,
     marks: Marks,
+    /// The thread that sleeps, or has just woken up.
+    sleeper: Option<Sleeper>,
     /// The stack's descriptors, each of them open in the kernel, too: packetdrill closes them there when it ends.
     numbers: BTreeSet<i32>,
+}
+
+/// A thread in a sleeping call.
+#[derive(Clone, Copy)]
+struct Sleeper {
+    /// The kernel's name for it.
+    thread: i32,
+    /// Its call has ended, and it has asked for the time since.
+    is_back: bool,
 }
 
 impl Instance {
     pub(crate) fn new(flags: &Flags) -> Arc<Instance> {
         let now = Instant::ZERO;
-        let posix = Posix::new(flags.build(now), Sysctls::default());
-        let state =
-            State { world: World::new(posix, now), marks: Marks::new(flags.marks.clone()), numbers: BTreeSet::new() };
+        let mut posix = Posix::new(flags.build(now), Sysctls::default());
+        posix.number_from(FIRST_NUMBER);
+        let state = State {
+            world: World::new(posix, now),
+            marks: Marks::new(flags.marks.clone()),
+            sleeper: None,
+            numbers: BTreeSet::new(),
+        };
         let main = std::thread::current().id();
         let instance = Arc::new(Instance { state: Mutex::new(state), woken: Condvar::new(), main });
         let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,7 +132,8 @@ impl Instance {
         answer
     }
 
-    fn sleep<'a>(&self, state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, Outcome) {
+    fn sleep<'a>(&self, mut state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, Outcome) {
+        state.sleeper = Some(Sleeper { thread: crate::memory::thread(), is_back: false });
         let mut ended = None;
         let still_asleep = |state: &mut State| {
             ended = state.world.wake();
@@ -124,6 +148,7 @@ impl Instance {
             }
             None => {
                 state.world.give_up();
+                state.sleeper = None;
                 (state, Outcome::Failed(Errno::EINTR))
             }
         }
@@ -147,21 +172,49 @@ impl Instance {
         self.stir(World::next_departure)
     }
 
+    /// Lets so much time pass. packetdrill holds none of its own locks meanwhile, so that a thread which has just woken up
+    /// can finish its call, as it would within a real sleep.
     pub(crate) fn pass(&self, span: Duration) {
+        self.let_sleeper_finish();
         self.stir(|world| world.pass(span));
+        self.let_sleeper_finish();
+    }
+
+    fn let_sleeper_finish(&self) {
+        for _ in 0..MOST_NAPS {
+            let state = self.lock();
+            let Some(sleeper) = state.sleeper else { return };
+            if !sleeper.is_back && !state.world.has_woken() && state.world.has_sleeper() {
+                return;
+            }
+            drop(state);
+            if sleeper.is_back && is_asleep(sleeper.thread) {
+                self.lock().sleeper = None;
+                return;
+            }
+            std::thread::sleep(NAP);
+        }
     }
 
     /// The time; just after a sleeping call, when that call ended.
     pub(crate) fn look_at_clock(&self) -> Instant {
-        match WOKE_AT.take() {
-            Some(at) => at,
-            None => self.stir(World::look_at_clock),
+        let Some(at) = WOKE_AT.take() else { return self.stir(World::look_at_clock) };
+        if let Some(sleeper) = &mut self.lock().sleeper {
+            sleeper.is_back = true;
         }
+        at
     }
 
     pub(crate) fn now(&self) -> Instant {
         self.lock().world.now()
     }
+}
+
+/// Whether a thread of this process waits for something, as packetdrill itself finds out.
+fn is_asleep(thread: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).unwrap_or_default();
+    // The name in parentheses may hold anything; the state follows it. A thread that is gone will not come back.
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('S'))
 }
 
 impl State {

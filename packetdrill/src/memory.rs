@@ -28,6 +28,12 @@ pub(crate) fn close(fd: c_int) {
     unsafe { libc::close(fd) };
 }
 
+/// The kernel's name for the calling thread.
+pub(crate) fn thread() -> c_int {
+    // SAFETY: it takes nothing and touches no memory.
+    unsafe { libc::gettid() }
+}
+
 /// libc's own `getsockopt`, for descriptors that are not the stack's.
 ///
 /// # Safety

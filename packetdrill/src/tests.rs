@@ -184,6 +184,19 @@ fn descriptors_are_the_kernels_while_they_are_open() {
 }
 
 #[test]
+fn a_pipe_has_two_of_the_kernels_descriptors() {
+    let driver = Driver::new("");
+    let mut ends = [0; 2];
+    // SAFETY: a live array of two.
+    assert_eq!(unsafe { (driver.interface.pipe)(driver.interface.userdata, &raw mut ends) }, 0);
+    // SAFETY: fcntl without pointers, on any number.
+    assert!(ends.iter().all(|fd| unsafe { libc::fcntl(*fd, libc::F_GETFD) } >= 0));
+    // SAFETY: a live text.
+    let count = unsafe { (driver.interface.write)(driver.interface.userdata, ends[1], b"abc".as_ptr().cast(), 3) };
+    assert_eq!((count, driver.read(ends[0], 9)), (3, Ok(b"abc".to_vec())));
+}
+
+#[test]
 fn accept_tells_the_peers_address() {
     let driver = Driver::new("");
     let listener = driver.listener();

@@ -186,7 +186,6 @@ impl World {
     }
 
     /// Whether a call sleeps.
-    #[cfg(test)]
     pub(crate) fn has_sleeper(&self) -> bool {
         matches!(&self.sleeper, Some(Sleeper { state: Sleep::Asleep(_), .. }))
     }

@@ -258,6 +258,8 @@ pub(super) enum ModeChoice {
 /// `--stack`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum StackChoice {
+    /// wireglass's own: every decision can be seen.
+    Native,
     /// The smoltcp crate.
     Smoltcp,
 }

@@ -215,6 +215,7 @@ impl DrillTask {
 impl From<StackChoice> for StackKind {
     fn from(typed: StackChoice) -> StackKind {
         match typed {
+            StackChoice::Native => StackKind::Native,
             StackChoice::Smoltcp => StackKind::Smoltcp,
         }
     }

@@ -268,6 +268,8 @@ pub enum CwndCause {
     RecoveryDone,
     /// The retransmission timer fired (RFC 5681 §3.1).
     Timeout,
+    /// The peer echoed a congestion mark (RFC 3168 §6.1.2).
+    Marked,
     /// A loss was none, and the reduction is taken back.
     Undo,
     /// The connection was idle (RFC 5681 §4.1).

@@ -34,6 +34,8 @@ pub enum Reason {
     Acknowledge,
     /// A segment that was not expected is answered with what is expected (RFC 9293 §3.10.7.4).
     AnswerUnacceptable,
+    /// A reset, SYN or acknowledgment that may be an attacker's guess: only the true peer can answer this.
+    Challenge,
     /// The peer, idle, asked whether we are still there.
     AnswerKeepAlive,
     /// The peer asked whether our window is still zero.
@@ -111,6 +113,7 @@ impl Reason {
             Reason::LastData => "last-data",
             Reason::Acknowledge => "acknowledge",
             Reason::AnswerUnacceptable => "answer-unacceptable",
+            Reason::Challenge => "challenge",
             Reason::AnswerKeepAlive => "answer-keep-alive",
             Reason::AnswerWindowProbe => "answer-window-probe",
             Reason::DuplicateAck => "duplicate-ack",
@@ -142,6 +145,7 @@ impl Reason {
             Reason::NewData | Reason::LastData => "RFC 9293 §3.7",
             Reason::Acknowledge => "RFC 9293 §3.4",
             Reason::AnswerUnacceptable => "RFC 9293 §3.10.7.4",
+            Reason::Challenge => "RFC 5961 §3.2",
             Reason::DuplicateAck => "RFC 5681 §4.2",
             Reason::WindowUpdate => "RFC 9293 §3.8.6",
             Reason::Close | Reason::AcknowledgeClose => "RFC 9293 §3.6",
@@ -180,6 +184,7 @@ impl fmt::Display for Reason {
             Reason::LastData => "the last data, and FIN: nothing more will be sent",
             Reason::Acknowledge => "ACK: this much has arrived",
             Reason::AnswerUnacceptable => "ACK: answers a segment that cannot be accepted",
+            Reason::Challenge => "challenge ACK: is it really the peer who said that?",
             Reason::AnswerKeepAlive => "ACK: yes, still here",
             Reason::AnswerWindowProbe => "ACK: answers the peer's window probe",
             Reason::DuplicateAck => "duplicate ACK: something is missing, or came twice",

@@ -15,17 +15,18 @@
 //!
 //! What does not live here: waiting and waking (`network`, `socket`), the wire (`link`).
 
+pub mod native;
 mod options;
 pub mod smoltcp;
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use crate::journal::{Event, Snapshot, SocketId, Timer, Why};
 use crate::packet::{DeliveryError, Packet};
 use crate::time::Instant;
 
-pub use crate::tcp::{CloseReason, Config as TcpConfig, Congestion};
+pub use crate::tcp::{Config as TcpConfig, Congestion};
+pub use crate::transport::{CloseReason, OpenError, SocketError, SocketEvent, SocketOption};
 pub use options::{Interface, StackConfig, StackKind};
 
 /// A TCP/IP stack. See the [module](self) for the contract.
@@ -183,100 +184,4 @@ pub struct Wake {
     pub socket: Option<SocketId>,
     /// Which timer.
     pub timer: Timer,
-}
-
-/// Something that a waiting application wants to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SocketEvent {
-    /// Data, a datagram, or the end of the stream can be read.
-    Readable(SocketId),
-    /// There is room to send, or sending has become impossible.
-    Writable(SocketId),
-    /// A listener has a connection to accept.
-    Acceptable(SocketId),
-    /// An active open has succeeded.
-    Connected(SocketId),
-    /// Urgent data is on its way to the reader (RFC 9293 MUST-32); the snapshot says how far ahead it ends.
-    Urgent(SocketId),
-    /// The connection is over.
-    Closed(SocketId, CloseReason),
-}
-
-/// Options that can be changed while a socket lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SocketOption {
-    /// Nagle's algorithm off (RFC 9293 MUST-17).
-    NoDelay(bool),
-    /// Only full segments until taken off.
-    Cork(bool),
-    /// Acknowledge at once (`true`) or wait for data to ride on; lasts until the connection's own judgement changes it.
-    QuickAck(bool),
-    /// Give up when nothing is acknowledged for so long (RFC 5482, MUST-21).
-    UserTimeout(Option<Duration>),
-    /// Probe when idle for so long; `None` never (MUST-24).
-    KeepAlive(Option<Duration>),
-    /// Time between unanswered keep-alive probes.
-    KeepAliveInterval(Duration),
-    /// Unanswered keep-alive probes that end the connection.
-    KeepAliveProbes(u8),
-    /// Neither announce nor send longer segments than this.
-    MaxSegment(u16),
-    /// Octets of the send buffer.
-    SendBuffer(usize),
-    /// Octets of the receive buffer.
-    ReceiveBuffer(usize),
-    /// Never announce a greater window than this many octets.
-    WindowClamp(u32),
-    /// Time to live of packets sent, 1 to 255 hops (MUST-49).
-    TimeToLive(u8),
-    /// Traffic class of packets sent, DSCP in the upper six bits (MUST-48).
-    TrafficClass(u8),
-    /// How long FIN-WAIT-2 waits once nobody holds the socket (Linux's `TCP_LINGER2`).
-    FinWait2(Duration),
-}
-
-/// Why a socket cannot be opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
-    /// Somebody has this port already.
-    #[error("{0} is in use on this stack; choose another port or close its user")]
-    AddressInUse(SocketAddr),
-    /// The stack does not have this address.
-    #[error("{0} is not an address of this stack")]
-    AddressNotAvailable(IpAddr),
-    /// The destination cannot be one host's.
-    #[error("{0} cannot be connected to: not the address of one host")]
-    BadDestination(SocketAddr),
-    /// Every ephemeral port is taken.
-    #[error("all ephemeral ports of this stack are taken")]
-    NoPorts,
-}
-
-/// Why a socket can no longer do what is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SocketError {
-    /// There is no such socket any more.
-    #[error("the socket is closed")]
-    Closed,
-    /// The handshake is not over.
-    #[error("the connection is not open yet")]
-    NotConnected,
-    /// The sending side was shut down.
-    #[error("the sending side is shut down")]
-    ShutDown,
-    /// The connection has ended, not in order.
-    #[error("the connection ended: {0}")]
-    Ended(CloseReason),
-    /// Longer than any datagram may be, or than the stack can send to this address.
-    #[error("{0} octets do not fit into one datagram to this address; send fewer at a time")]
-    TooLong(usize),
-    /// The network refused an earlier datagram of this socket.
-    #[error("an earlier datagram was not delivered: {0}")]
-    NotDelivered(DeliveryError),
-    /// The stack has no such ability.
-    #[error("this stack cannot do that; try --stack native")]
-    Unsupported,
-    /// No route or no address of this family.
-    #[error("{0} cannot be reached from this stack")]
-    Unreachable(IpAddr),
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::Stack;
+use super::native::NativeStack;
 use super::smoltcp::SmoltcpStack;
 use crate::packet::Medium;
 use crate::tcp;
@@ -13,6 +14,8 @@ use crate::time::Instant;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StackKind {
+    /// Our own.
+    Native,
     /// smoltcp 0.14 behind our trait.
     #[default]
     Smoltcp,
@@ -22,6 +25,7 @@ impl StackKind {
     /// A stack of this kind.
     pub fn make(self, config: &StackConfig, now: Instant) -> Box<dyn Stack> {
         match self {
+            StackKind::Native => Box::new(NativeStack::new(config, now)),
             StackKind::Smoltcp => Box::new(SmoltcpStack::new(config, now)),
         }
     }
@@ -30,6 +34,7 @@ impl StackKind {
 impl fmt::Display for StackKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            StackKind::Native => "native",
             StackKind::Smoltcp => "smoltcp",
         })
     }

@@ -1,9 +1,6 @@
-//! What a connection begins with, and how it can end.
+//! What a connection begins with.
 
-use std::fmt;
 use std::time::Duration;
-
-use crate::packet::DeliveryError;
 
 /// What a connection begins with. A stack that cannot do one of these does what it can.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,10 +33,16 @@ pub struct Config {
     pub timestamps: bool,
     /// Whether selective acknowledgment is offered and taken (RFC 2018).
     pub sack: bool,
+    /// Explicit congestion notification (RFC 3168).
+    pub ecn: Ecn,
     /// Neither announce nor send longer segments than this; `None` leaves it to the MTU and the peer (Linux's `TCP_MAXSEG`).
     pub max_segment: Option<u16>,
     /// Segments of the initial congestion window (RFC 6928: 10).
     pub initial_window: u32,
+    /// Segments that a burst may have at least, however slow the path (Linux's `tcp_min_tso_segs`).
+    pub least_burst: u32,
+    /// Whether several segments may leave as one super-segment, to be cut at the edge.
+    pub super_segments: bool,
     /// Whether slow start begins anew after an idle time of one RTO (RFC 5681 §4.1).
     pub slow_start_after_idle: bool,
     /// The time-out before the first round-trip time is known (RFC 6298 §2.1).
@@ -60,6 +63,8 @@ pub struct Config {
     pub traffic_class: u8,
     /// How long TIME-WAIT lasts: 2 MSL (RFC 9293 MUST-13); 60 s as Linux has it.
     pub time_wait: Duration,
+    /// Whether TIME-WAIT ignores resets (RFC 1337 §3, fix F1); Linux by default does not.
+    pub protect_time_wait: bool,
     /// How long FIN-WAIT-2 waits for the peer's FIN once nobody holds the socket.
     pub fin_wait_2: Duration,
 }
@@ -81,8 +86,11 @@ impl Default for Config {
             window_scale: None,
             timestamps: true,
             sack: true,
+            ecn: Ecn::Passive,
             max_segment: None,
             initial_window: 10,
+            least_burst: 2,
+            super_segments: true,
             slow_start_after_idle: true,
             rto_initial: Duration::from_secs(1),
             rto_min: Duration::from_millis(200),
@@ -93,6 +101,7 @@ impl Default for Config {
             time_to_live: 64,
             traffic_class: 0,
             time_wait: Duration::from_secs(60),
+            protect_time_wait: false,
             fin_wait_2: Duration::from_secs(60),
         }
     }
@@ -111,32 +120,14 @@ pub enum Congestion {
     Cubic,
 }
 
-/// How a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CloseReason {
-    /// Both sides closed in order.
-    Finished,
-    /// The peer refused the connection (RST in SYN-SENT).
-    Refused,
-    /// The peer reset it.
-    Reset,
-    /// It was aborted here.
-    Aborted,
-    /// No answer came for too long.
-    TimedOut,
-    /// The network said that the peer cannot be reached (RFC 9293 §3.9.2.2).
-    Unreachable(DeliveryError),
-}
-
-impl fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            CloseReason::Finished => "both sides closed",
-            CloseReason::Refused => "refused by the peer",
-            CloseReason::Reset => "reset by the peer",
-            CloseReason::Aborted => "aborted here",
-            CloseReason::TimedOut => "no answer from the peer for too long",
-            CloseReason::Unreachable(error) => return error.fmt(f),
-        })
-    }
+/// When explicit congestion notification is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Ecn {
+    /// Never.
+    Off,
+    /// When the peer asks for it.
+    #[default]
+    Passive,
+    /// Asked for in every SYN.
+    Active,
 }

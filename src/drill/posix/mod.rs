@@ -81,6 +81,12 @@ impl Posix {
         &mut self.sysctls
     }
 
+    /// Gives out numbers from `first` on, for a caller who will [renumber](Posix::renumber) them: none of them should be
+    /// one that the kernel gives out.
+    pub fn number_from(&mut self, first: i32) {
+        self.descriptors.first = first;
+    }
+
     /// Gives a descriptor that was just made another number; `false` when there is no such descriptor or the number is
     /// taken. For a caller whose descriptors must be the kernel's, too.
     pub fn renumber(&mut self, from: i32, to: i32) -> bool {

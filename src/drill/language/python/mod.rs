@@ -13,6 +13,7 @@
 mod evaluate;
 mod syntax;
 mod tokens;
+mod tree;
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use std::fmt;
 use thiserror::Error;
 
 use evaluate::{Scope, Value};
-use syntax::{Expression, Statement};
+use tree::{Expression, Statement};
 
 /// What a name means outside the code: a field of `tcp_info` (`tcpi_snd_cwnd`) or a constant (`TCP_CA_Open`).
 pub type Names<'a> = dyn Fn(&str) -> Option<i64> + 'a;

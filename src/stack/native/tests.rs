@@ -1,0 +1,115 @@
+//! The joined stack: two of them, back to back, in virtual time.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::NativeStack;
+use crate::journal::{SocketId, TcpState};
+use crate::packet::{Medium, Packet, segment};
+use crate::stack::{Interface, Stack, StackConfig, TcpConfig};
+use crate::time::Instant;
+
+fn stack(medium: Medium, host: u8) -> NativeStack {
+    let interface = Interface {
+        medium,
+        mac: [2, 0, 0, 0, 0, host],
+        addresses: vec![([10, 0, 0, host].into(), 24), (IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, u16::from(host)]), 64)],
+        gateways: Vec::new(),
+        mtu: 1500,
+    };
+    NativeStack::new(&StackConfig { interface, seed: host.into(), tcp: TcpConfig::default() }, Instant::ZERO)
+}
+
+/// Two stacks with a wire of 10 ms between them.
+struct Pair {
+    now: Instant,
+    stacks: [NativeStack; 2],
+    wire: VecDeque<(Instant, usize, Packet)>,
+}
+
+const DELAY: Duration = Duration::from_millis(10);
+
+impl Pair {
+    fn new(medium: Medium) -> Pair {
+        Pair { now: Instant::ZERO, stacks: [stack(medium, 1), stack(medium, 2)], wire: VecDeque::new() }
+    }
+
+    fn drain(&mut self) {
+        for side in 0..2 {
+            while let Some((packet, _)) = self.stacks[side].transmit(self.now) {
+                let mut pieces = Vec::new();
+                segment::cut(packet, &mut pieces);
+                self.wire.extend(pieces.into_iter().map(|piece| (self.now + DELAY, 1 - side, piece)));
+            }
+        }
+    }
+
+    /// Lets `span` pass.
+    fn run(&mut self, span: Duration) {
+        let end = self.now + span;
+        loop {
+            self.drain();
+            let timers = self.stacks.iter_mut().filter_map(|stack| stack.deadline().map(|(at, _)| at));
+            let next = timers.chain(self.wire.front().map(|(at, ..)| *at)).min().unwrap_or(end);
+            self.now = next.max(self.now);
+            if self.now >= end {
+                self.now = end;
+                return;
+            }
+            while let Some((_, side, packet)) = self.wire.pop_front_if(|(at, ..)| *at <= self.now) {
+                self.stacks[side].receive(self.now, &mut vec![packet]);
+            }
+            self.stacks.iter_mut().for_each(|stack| stack.expire(self.now));
+        }
+    }
+
+    fn state(&self, side: usize, socket: SocketId) -> Option<TcpState> {
+        self.stacks[side].snapshot(socket).map(|snapshot| snapshot.state)
+    }
+}
+
+fn transfer(medium: Medium, to: SocketAddr) {
+    let mut pair = Pair::new(medium);
+    let config = TcpConfig::default();
+    let listener = pair.stacks[1].listen(SocketAddr::new(to.ip(), 80), 4, &config).expect("the port is free");
+    let client = pair.stacks[0].connect(pair.now, None, to, &config).expect("there is a way");
+    pair.run(Duration::from_secs(1));
+    let (server, _) = pair.stacks[1].accept(pair.now, listener).expect("the handshake is over");
+    assert_eq!(pair.state(0, client), Some(TcpState::Established));
+
+    let sent: Vec<u8> = (0..300_000_u32).map(|index| ((index * 31) >> 3) as u8).collect();
+    let (mut given, mut received) = (0, Vec::new());
+    let mut buffer = vec![0; 10_000];
+    for _ in 0..10_000 {
+        given += pair.stacks[0].send(pair.now, client, &sent[given..]).expect("the connection is open");
+        pair.run(Duration::from_millis(5));
+        while let Ok(Some(taken)) = pair.stacks[1].receive_into(pair.now, server, &mut buffer) {
+            received.extend_from_slice(&buffer[..taken]);
+        }
+        if received.len() == sent.len() {
+            break;
+        }
+    }
+    assert_eq!(received.len(), sent.len());
+    assert!(received == sent);
+
+    pair.stacks[0].close(pair.now, client);
+    pair.run(Duration::from_secs(1));
+    assert_eq!(pair.stacks[1].receive_into(pair.now, server, &mut buffer), Ok(Some(0)));
+    pair.stacks[1].close(pair.now, server);
+    pair.run(Duration::from_secs(1));
+    assert_eq!(pair.state(0, client), Some(TcpState::TimeWait));
+    pair.run(Duration::from_secs(120));
+    assert_eq!((pair.stacks[0].connections(), pair.stacks[1].connections()), (0, 0));
+}
+
+#[test]
+fn a_stream_goes_over_and_both_sides_close() {
+    transfer(Medium::Ip, SocketAddr::from(([10, 0, 0, 2], 80)));
+}
+
+#[test]
+fn a_stream_goes_over_ethernet_and_ipv6() {
+    transfer(Medium::Ethernet, SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 0, 2], 80)));
+}

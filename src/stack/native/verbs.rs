@@ -1,0 +1,245 @@
+//! The verbs of the [`Stack`] trait.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::NativeStack;
+use crate::journal::{Event, Snapshot, SocketId, Why};
+use crate::packet::{DeliveryError, Packet};
+use crate::stack::{OpenError, SocketError, SocketEvent, SocketOption, Stack, TcpConfig, Wake};
+use crate::time::Instant;
+use crate::udp;
+
+impl Stack for NativeStack {
+    fn receive(&mut self, now: Instant, batch: &mut Vec<Packet>) {
+        self.tell_time(now);
+        for packet in batch.drain(..) {
+            self.take_in(packet);
+        }
+    }
+
+    fn transmit(&mut self, now: Instant) -> Option<(Packet, Why)> {
+        self.tell_time(now);
+        self.next_packet()
+    }
+
+    fn deadline(&mut self) -> Option<(Instant, Wake)> {
+        let network = self.ip.deadline().map(|(at, timer)| (at, Wake { socket: None, timer }));
+        let transport = self.tcp.deadline().map(|(at, socket, timer)| (at, Wake { socket: Some(socket), timer }));
+        [network, transport].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    fn expire(&mut self, now: Instant) {
+        self.tell_time(now);
+        self.ip.expire(self.now);
+        self.take_reports();
+        self.tcp.expire(self.now);
+    }
+
+    fn listen(&mut self, local: SocketAddr, backlog: usize, config: &TcpConfig) -> Result<SocketId, OpenError> {
+        self.check_local(local.ip())?;
+        self.tcp.listen(local, backlog, config)
+    }
+
+    fn accept(&mut self, now: Instant, listener: SocketId) -> Option<(SocketId, SocketAddr)> {
+        self.tell_time(now);
+        self.tcp.accept(listener)
+    }
+
+    fn connect(
+        &mut self,
+        now: Instant,
+        local: Option<SocketAddr>,
+        remote: SocketAddr,
+        config: &TcpConfig,
+    ) -> Result<SocketId, OpenError> {
+        self.tell_time(now);
+        if !self.ip.is_one_host(remote.ip()) || remote.port() == 0 {
+            return Err(OpenError::BadDestination(remote));
+        }
+        let source = || self.ip.source_for(remote.ip()).ok_or(OpenError::BadDestination(remote));
+        let local = match local {
+            None => SocketAddr::new(source()?, 0),
+            Some(local) if local.ip().is_unspecified() => SocketAddr::new(source()?, local.port()),
+            Some(local) => {
+                self.check_local(local.ip())?;
+                if local.is_ipv4() != remote.is_ipv4() {
+                    return Err(OpenError::AddressNotAvailable(local.ip()));
+                }
+                local
+            }
+        };
+        self.tcp.connect(now, local, remote, config)
+    }
+
+    fn tcp_defaults(&self) -> &TcpConfig {
+        &self.defaults
+    }
+
+    fn send(&mut self, now: Instant, socket: SocketId, data: &[u8]) -> Result<usize, SocketError> {
+        self.tell_time(now);
+        self.tcp.send(now, socket, data)
+    }
+
+    fn send_urgent(&mut self, now: Instant, socket: SocketId, data: &[u8]) -> Result<usize, SocketError> {
+        self.tell_time(now);
+        self.tcp.send_urgent(now, socket, data)
+    }
+
+    fn receive_into(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        buffer: &mut [u8],
+    ) -> Result<Option<usize>, SocketError> {
+        self.tell_time(now);
+        self.tcp.receive_into(now, socket, buffer)
+    }
+
+    fn peek_into(&mut self, socket: SocketId, buffer: &mut [u8]) -> Result<Option<usize>, SocketError> {
+        self.tcp.peek_into(socket, buffer)
+    }
+
+    fn shutdown(&mut self, now: Instant, socket: SocketId) {
+        self.tell_time(now);
+        self.tcp.shutdown(now, socket);
+    }
+
+    fn close(&mut self, now: Instant, socket: SocketId) {
+        self.tell_time(now);
+        if self.is_tcp(socket) {
+            self.tcp.close(now, socket);
+        } else {
+            self.udp.close(socket);
+        }
+    }
+
+    fn abort(&mut self, now: Instant, socket: SocketId) {
+        self.tell_time(now);
+        if self.is_tcp(socket) {
+            self.tcp.abort(now, socket);
+        } else {
+            self.udp.close(socket);
+        }
+    }
+
+    fn set_option(&mut self, socket: SocketId, option: SocketOption) -> Result<(), SocketError> {
+        if self.is_tcp(socket) {
+            return self.tcp.set_option(self.now, socket, option);
+        }
+        let done = match option {
+            SocketOption::TimeToLive(hops) => self.udp.set_hops(socket, hops),
+            SocketOption::TrafficClass(class) => self.udp.set_traffic_class(socket, class),
+            SocketOption::ReceiveBuffer(octets) => self.udp.set_receive_buffer(socket, octets),
+            SocketOption::SendBuffer(octets) => self.udp.set_send_buffer(socket, octets),
+            SocketOption::NoDelay(_)
+            | SocketOption::Cork(_)
+            | SocketOption::QuickAck(_)
+            | SocketOption::UserTimeout(_)
+            | SocketOption::KeepAlive(_)
+            | SocketOption::KeepAliveInterval(_)
+            | SocketOption::KeepAliveProbes(_)
+            | SocketOption::MaxSegment(_)
+            | SocketOption::WindowClamp(_)
+            | SocketOption::FinWait2(_) => return Err(SocketError::Unsupported),
+        };
+        done.map_err(udp_error)
+    }
+
+    fn take_error(&mut self, socket: SocketId) -> Option<DeliveryError> {
+        self.tcp.take_error(socket).or_else(|| self.udp.take_error(socket))
+    }
+
+    fn udp_bind(&mut self, local: SocketAddr) -> Result<SocketId, OpenError> {
+        let id = self.tcp.new_id();
+        let bound = match self.check_local(local.ip()) {
+            Ok(()) => self.udp.bind(id, local),
+            Err(_) if local.ip().is_multicast() || self.ip.is_broadcast(local.ip()) => {
+                self.ip.join(local.ip());
+                self.udp.bind_to_many(id, local)
+            }
+            Err(error) => return Err(error),
+        };
+        match bound {
+            Ok(_) => Ok(id),
+            Err(udp::BindError::AddressInUse(address)) => Err(OpenError::AddressInUse(address)),
+            Err(udp::BindError::NoPorts) => Err(OpenError::NoPorts),
+        }
+    }
+
+    fn udp_connect(&mut self, socket: SocketId, remote: SocketAddr) -> Result<(), SocketError> {
+        let source = self.ip.source_for(remote.ip());
+        self.udp.connect(socket, remote, source).map_err(udp_error)
+    }
+
+    fn udp_send_to(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        data: &[u8],
+        remote: SocketAddr,
+    ) -> Result<bool, SocketError> {
+        self.tell_time(now);
+        if !self.ip.is_own(remote.ip()) && !self.ip.has_route(remote.ip()) {
+            return Err(SocketError::Unreachable(remote.ip()));
+        }
+        let source = self.ip.source_for(remote.ip());
+        self.udp.send_to(socket, data, remote, source).map_err(udp_error)
+    }
+
+    fn udp_receive_from(
+        &mut self,
+        socket: SocketId,
+        buffer: &mut [u8],
+    ) -> Result<Option<(usize, SocketAddr)>, SocketError> {
+        self.udp.receive_from(socket, buffer).map_err(udp_error)
+    }
+
+    fn local_address(&self, socket: SocketId) -> Option<SocketAddr> {
+        self.tcp.local_address(socket).or_else(|| self.udp.local_address(socket))
+    }
+
+    fn drain_events(&mut self, events: &mut Vec<SocketEvent>) {
+        self.tcp.drain_events(events);
+        self.take_udp_events(events);
+    }
+
+    fn drain_journal(&mut self, journal: &mut Vec<Event>) {
+        self.ip.drain_journal(journal);
+        self.tcp.drain_journal(journal);
+        journal.append(&mut self.journal);
+    }
+
+    fn snapshot(&self, socket: SocketId) -> Option<Snapshot> {
+        self.tcp.snapshot(socket)
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.tcp.is_quiet() && self.udp.is_quiet() && self.ip.is_quiet()
+    }
+
+    fn mtu(&self) -> usize {
+        self.ip.mtu()
+    }
+
+    fn addresses(&self) -> Vec<IpAddr> {
+        self.ip.addresses().collect()
+    }
+}
+
+impl NativeStack {
+    fn check_local(&self, address: IpAddr) -> Result<(), OpenError> {
+        match address.is_unspecified() || self.ip.is_own(address) {
+            true => Ok(()),
+            false => Err(OpenError::AddressNotAvailable(address)),
+        }
+    }
+}
+
+fn udp_error(error: udp::SocketError) -> SocketError {
+    match error {
+        udp::SocketError::Closed => SocketError::Closed,
+        udp::SocketError::TooLong(octets) => SocketError::TooLong(octets),
+        udp::SocketError::Unreachable(address) => SocketError::Unreachable(address),
+        udp::SocketError::NotDelivered(error) => SocketError::NotDelivered(error),
+    }
+}

@@ -1,0 +1,96 @@
+//! How many segments may be in flight (RFC 5681).
+//!
+//! The connection keeps the [`Window`] and finds out what was delivered and what was lost; an algorithm only says how the
+//! window grows and how far it falls. Windows count segments, as Linux counts them; RFC 5681 counts octets, which is the
+//! same while segments are full, and milder on many small ones.
+
+mod reno;
+mod usage;
+
+use std::fmt;
+use std::time::Duration;
+
+pub use reno::Reno;
+pub(crate) use usage::Usage;
+
+use super::config::Congestion;
+use crate::time::Instant;
+
+/// The congestion window and the slow-start threshold, in segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Segments that may be in the network.
+    pub cwnd: u32,
+    /// Below it the window doubles each round trip, above it grows slowly; `u32::MAX` before the first loss.
+    pub ssthresh: u32,
+}
+
+impl Window {
+    /// Whether the connection is in slow start (RFC 5681 §3.1).
+    pub const fn in_slow_start(&self) -> bool {
+        self.cwnd < self.ssthresh
+    }
+
+    /// Slow start: one segment for each that was delivered, not beyond the threshold. Returns the deliveries that are left
+    /// for congestion avoidance.
+    pub fn slow_start(&mut self, delivered: u32) -> u32 {
+        let grown = self.cwnd.saturating_add(delivered).min(self.ssthresh);
+        let used = grown - self.cwnd;
+        self.cwnd = grown;
+        delivered - used
+    }
+}
+
+/// What an acknowledgment says to an algorithm.
+#[derive(Clone, Copy, Debug)]
+pub struct Acknowledged {
+    /// The time.
+    pub now: Instant,
+    /// Segments delivered.
+    pub delivered: u32,
+    /// The smoothed round-trip time, once there is one.
+    pub srtt: Option<Duration>,
+}
+
+/// A congestion control algorithm. It is asked only about a connection that used its whole window and is not recovering
+/// from a loss: when less was sent, or something was lost, nothing was learnt about the room on the path (RFC 7661).
+pub trait CongestionControl: fmt::Debug + Send {
+    /// Its name, as users write it.
+    fn name(&self) -> &'static str;
+
+    /// Lets the window grow.
+    fn acknowledged(&mut self, window: &mut Window, acknowledged: &Acknowledged);
+
+    /// The slow-start threshold after a loss, in segments, with `in_flight` segments in flight.
+    fn threshold_after_loss(&mut self, window: &Window, in_flight: u32) -> u32;
+}
+
+/// No congestion control: only the peer's window bounds the flight. For labs that show why it is needed.
+#[derive(Debug)]
+struct Unlimited;
+
+impl CongestionControl for Unlimited {
+    fn name(&self) -> &'static str {
+        "none"
+    }
+
+    fn acknowledged(&mut self, window: &mut Window, _: &Acknowledged) {
+        window.cwnd = MOST;
+    }
+
+    fn threshold_after_loss(&mut self, _: &Window, _: u32) -> u32 {
+        MOST
+    }
+}
+
+/// The greatest window, in segments: beyond any receive window.
+const MOST: u32 = 1 << 30;
+
+/// The algorithm of this name, and the window that it begins with.
+pub(crate) fn begin(choice: Congestion, initial_window: u32) -> (Box<dyn CongestionControl>, Window) {
+    let window = Window { cwnd: initial_window.max(1), ssthresh: u32::MAX };
+    match choice {
+        Congestion::None => (Box::new(Unlimited), Window { cwnd: MOST, ..window }),
+        Congestion::Reno | Congestion::Cubic => (Box::new(Reno::default()), window),
+    }
+}

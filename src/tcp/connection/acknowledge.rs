@@ -1,0 +1,254 @@
+//! An acknowledgment is digested, in a straight line:
+//!
+//! ```text
+//!   send window ─► flight ─► round-trip time ─► recovery ─► congestion ─► send queue ─► timers
+//!                  what is     how long          which       how many
+//!                  delivered?  did it take?      are lost?   may fly?
+//! ```
+//!
+//! RFC 9293 §3.10.7.4 fifth check, RFC 5681, RFC 6298 §5, RFC 2018. No room calls back.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::{Connection, Context, Fin};
+use crate::journal::{CwndCause, DropReason, Event, Reason, TcpState, Timer};
+use crate::packet::TcpFlags;
+use crate::tcp::congestion::{Acknowledged, Window};
+use crate::tcp::flight::Delivery;
+use crate::tcp::recovery::{Evidence, Verdict};
+use crate::tcp::segment::Segment;
+use crate::tcp::state::Cause;
+use crate::transport::{CloseReason, SocketEvent};
+
+impl Connection {
+    /// Digests the acknowledgment. Returns whether the rest of the segment is to be processed.
+    pub(super) fn acknowledge(&mut self, cx: &mut Context<'_>, segment: &Segment) -> bool {
+        let ack = self.position_of(segment.ack);
+        if ack > self.snd_nxt as i64 || ack < self.snd_una as i64 - i64::from(self.max_snd_wnd) {
+            // RFC 5961 §5.2: what was never sent, or is older than any window, is a guess.
+            self.drop_segment(cx, DropReason::UnacceptableAck);
+            self.challenge(cx);
+            return false;
+        }
+        let ack = (ack.max(0) as u64).max(self.snd_una);
+        let advanced = ack > self.snd_una;
+        let window_moved = self.take_send_window(cx, segment, true);
+        let was_in_flight = !self.flight.is_empty();
+        self.snd_una = ack;
+
+        let mut delivery = self.flight.acknowledge(ack, cx.now);
+        let reported = self.take_sack(cx, segment);
+        delivery.delivered += reported.delivered;
+        delivery.rtt = delivery.rtt.or(reported.rtt);
+        if advanced || reported.delivered > 0 {
+            self.sample_round_trip(cx, &delivery, segment);
+        }
+        let duplicate = was_in_flight
+            && !advanced
+            && !window_moved
+            && segment.sequence_len() == 0
+            && segment.ack == self.seq(self.snd_una);
+        self.recover(cx, &delivery, advanced, duplicate);
+        self.take_congestion_echo(cx, segment);
+        if advanced {
+            self.advance(cx);
+        }
+        self.settle_timers(cx, advanced);
+        true
+    }
+
+    /// Takes the peer's window, if the segment is newer than the one it came with (RFC 9293 §3.10.7.4: SND.WL1, SND.WL2).
+    /// Returns whether it moved.
+    pub(super) fn take_send_window(&mut self, cx: &mut Context<'_>, segment: &Segment, scaled: bool) -> bool {
+        let is_newer =
+            self.snd_wl1.before(segment.seq) || (self.snd_wl1 == segment.seq && self.snd_wl2.at_or_before(segment.ack));
+        if !is_newer {
+            return false;
+        }
+        let shift = if scaled { self.terms.snd_scale } else { 0 };
+        let window = u32::from(segment.window) << shift;
+        self.snd_wl1 = segment.seq;
+        self.snd_wl2 = segment.ack;
+        self.max_snd_wnd = self.max_snd_wnd.max(window);
+        let moved = self.snd_wnd != window;
+        self.snd_wnd = window;
+        if moved {
+            cx.tell(Event::SendWindow { socket: cx.socket, snd_wnd: window, ack: segment.ack });
+        }
+        moved
+    }
+
+    /// Takes the ranges that the peer reports (RFC 2018 §4). A first range at or below the acknowledgment, or inside the
+    /// second, tells of octets that arrived twice (RFC 2883 §4) and of nothing new.
+    fn take_sack(&mut self, cx: &mut Context<'_>, segment: &Segment) -> Delivery {
+        let mut reported = Delivery::default();
+        if !self.terms.agreed.sack {
+            return reported;
+        }
+        for (left, right) in &segment.options.sack {
+            let (left, right) = (self.position_of(*left), self.position_of(*right));
+            let believable = left < right && left >= self.snd_una as i64 && right <= self.snd_nxt as i64;
+            if !believable {
+                continue;
+            }
+            let range: Range<u64> = left as u64..right as u64;
+            let found = self.flight.sack(range, cx.now);
+            reported.delivered += found.delivered;
+            reported.rtt = found.rtt.or(reported.rtt);
+        }
+        reported
+    }
+
+    /// Times the path: by the clock of what was sent once (Karn), else by the timestamp that the peer echoes (RFC 7323 §4).
+    pub(super) fn sample_round_trip(&mut self, cx: &mut Context<'_>, delivery: &Delivery, segment: &Segment) {
+        let echoed = || {
+            let (_, echo) = segment.options.timestamps.filter(|_| self.terms.agreed.timestamps)?;
+            let millis = self.timestamp(cx.now).wrapping_sub(echo);
+            // Zero means that nothing was echoed; more than a day, that the peer makes its echoes up.
+            (echo != 0 && millis < 86_400_000).then(|| Duration::from_millis(millis.into()))
+        };
+        let Some(rtt) = delivery.rtt.or_else(echoed) else { return };
+        self.round_trip.sample(rtt);
+        self.backoff = 0;
+        if let (Some(srtt), Some(rttvar)) = (self.round_trip.srtt(), self.round_trip.rttvar()) {
+            let rto = self.round_trip.rto(0).duration();
+            cx.tell(Event::RoundTrip { socket: cx.socket, rtt, srtt, rttvar, rto });
+        }
+    }
+
+    /// Asks recovery what is lost, and congestion control what may fly.
+    fn recover(&mut self, cx: &mut Context<'_>, delivery: &Delivery, advanced: bool, duplicate: bool) {
+        let in_flight = self.flight.unacked() + delivery.acknowledged;
+        let evidence = Evidence {
+            snd_una: self.snd_una,
+            snd_nxt: self.snd_nxt,
+            advanced,
+            duplicate,
+            sack: self.terms.agreed.sack,
+            acknowledged: delivery.acknowledged,
+        };
+        let verdict = self.recovery.acknowledged(&evidence, &mut self.flight);
+        if duplicate {
+            let count = self.recovery.unreported().max(self.flight.sacked());
+            cx.tell(Event::DuplicateAck { socket: cx.socket, ack: self.seq(self.snd_una), count });
+        }
+        match verdict {
+            Verdict::Fine => self.grow(cx, delivery),
+            Verdict::Wait | Verdict::Continue => {}
+            Verdict::Begin => {
+                self.reduce(cx, in_flight, CwndCause::FastRecovery);
+                self.force_resend = true;
+            }
+            Verdict::Done => {
+                let cwnd = self.cwnd.cwnd.min(self.cwnd.ssthresh);
+                self.set_cwnd(cx, Window { cwnd, ..self.cwnd }, CwndCause::RecoveryDone);
+            }
+        }
+    }
+
+    fn grow(&mut self, cx: &mut Context<'_>, delivery: &Delivery) {
+        let slow_start = self.cwnd.in_slow_start();
+        if delivery.delivered == 0 || !self.usage.may_grow(self.cwnd.cwnd, slow_start) {
+            return;
+        }
+        let before = self.cwnd;
+        let acknowledged = Acknowledged { now: cx.now, delivered: delivery.delivered, srtt: self.round_trip.srtt() };
+        self.congestion.acknowledged(&mut self.cwnd, &acknowledged);
+        if self.cwnd != before {
+            self.tell_cwnd(cx, if slow_start { CwndCause::SlowStart } else { CwndCause::CongestionAvoidance });
+        }
+    }
+
+    /// The window falls to what the algorithm thinks the path carries.
+    pub(super) fn reduce(&mut self, cx: &mut Context<'_>, in_flight: u32, cause: CwndCause) {
+        let ssthresh = self.congestion.threshold_after_loss(&self.cwnd, in_flight);
+        self.set_cwnd(cx, Window { cwnd: ssthresh, ssthresh }, cause);
+    }
+
+    /// The peer echoes a congestion mark (RFC 3168 §6.1.2): as if a segment were lost, but none is.
+    fn take_congestion_echo(&mut self, cx: &mut Context<'_>, segment: &Segment) {
+        let echoed = segment.flags.contains(TcpFlags::ECE) && !segment.flags.syn();
+        if self.terms.agreed.ecn && echoed && self.recovery.congestion_marked(self.snd_nxt) {
+            self.ecn.reduced = true;
+            self.reduce(cx, self.flight.unacked(), CwndCause::Marked);
+        }
+    }
+
+    /// SND.UNA has moved: octets leave the send queue, and our FIN may be acknowledged.
+    fn advance(&mut self, cx: &mut Context<'_>) {
+        self.retries = 0;
+        self.send.remove_before(self.snd_una - 1);
+        self.flight.rest();
+        self.snd_up = self.snd_up.filter(|end| *end > self.snd_una);
+        let room = self.config.send_buffer.saturating_sub(self.send.len());
+        if self.write_blocked && room >= self.config.send_buffer / 3 {
+            self.write_blocked = false;
+            cx.notify(SocketEvent::Writable(cx.socket));
+        }
+        if !self.fin_is_acknowledged() {
+            return;
+        }
+        match self.state() {
+            TcpState::FinWait1 => {
+                // A FIN in the same segment is seen by the eighth check, and then leads from FIN-WAIT-2 to TIME-WAIT.
+                self.on(cx, Cause::FinAcknowledged);
+                if self.orphan {
+                    self.arm(cx, Timer::FinWait2, cx.now + self.config.fin_wait_2);
+                }
+            }
+            TcpState::Closing => {
+                self.on(cx, Cause::FinAcknowledged);
+                self.enter_time_wait(cx);
+            }
+            TcpState::LastAck => self.end(cx, CloseReason::Finished),
+            TcpState::Closed
+            | TcpState::Listen
+            | TcpState::SynSent
+            | TcpState::SynReceived
+            | TcpState::Established
+            | TcpState::FinWait2
+            | TcpState::CloseWait
+            | TcpState::TimeWait => {}
+        }
+    }
+
+    /// The retransmission timer runs while something is in flight (RFC 6298 §5.2, §5.3); the persist timer while the peer's
+    /// window, and nothing else, holds back what is queued.
+    pub(super) fn settle_timers(&mut self, cx: &mut Context<'_>, advanced: bool) {
+        if self.closed.is_some() || self.state() == TcpState::TimeWait {
+            return;
+        }
+        if self.flight.is_empty() {
+            self.disarm(cx, Timer::Retransmission);
+            self.disarm(cx, Timer::UserTimeout);
+        } else if advanced {
+            let rto = self.round_trip.rto(self.backoff).duration();
+            self.arm(cx, Timer::Retransmission, cx.now + rto);
+        }
+        if let (true, Some(patience)) = (advanced && !self.flight.is_empty(), self.config.user_timeout) {
+            self.arm(cx, Timer::UserTimeout, cx.now + patience);
+        }
+        if self.timers.due(Timer::Persist).is_some() && !self.is_held_by_window() {
+            self.disarm(cx, Timer::Persist);
+            self.backoff = 0;
+            self.retries = 0;
+        }
+        if let (TcpState::Established | TcpState::CloseWait, Some(idle)) = (self.state(), self.config.keep_alive) {
+            self.arm(cx, Timer::KeepAlive, cx.now + idle);
+        }
+    }
+
+    /// Whether octets or a FIN wait, nothing is in flight, and the peer's window has no room for them.
+    pub(super) fn is_held_by_window(&self) -> bool {
+        let waits = self.data_end() > self.snd_nxt || self.fin == Fin::Queued;
+        let room = (self.snd_una + u64::from(self.snd_wnd)).saturating_sub(self.snd_nxt);
+        self.state.may_transmit() && waits && self.flight.is_empty() && room < self.smallest_worthwhile()
+    }
+
+    /// No data came to ride on: the acknowledgment goes alone.
+    pub(super) fn delayed_ack_expires(&mut self) {
+        self.acks.waited_in_vain();
+        self.acks.demand(Reason::Acknowledge);
+    }
+}

@@ -1,0 +1,397 @@
+//! A segment arrives on a connection: RFC 9293 §3.10.7.4, one method for each numbered check, in the RFC's order.
+//!
+//! Each check either lets the segment pass, perhaps trimmed, or ends its processing. SYN-SENT has a ladder of its own
+//! (`opening`); LISTEN and CLOSED belong to the engine.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use super::{Connection, Context, Fin, Origin};
+use crate::journal::{DropReason, Event, Reason, TcpState, Timer, Why};
+use crate::packet::TcpFlags;
+use crate::tcp::acceptance::{self, Place};
+use crate::tcp::reassembly::Taken;
+use crate::tcp::segment::Segment;
+use crate::tcp::state::Cause;
+use crate::time::Instant;
+use crate::transport::{CloseReason, SocketEvent};
+
+/// After so long a silence the peer's timestamps may have wrapped, and say nothing (RFC 7323 §5.5).
+const TIMESTAMPS_EXPIRE: Duration = Duration::from_secs(24 * 24 * 3600);
+
+/// Whether the next check sees the segment.
+type Step = ControlFlow<()>;
+/// What is held beyond a gap may cost this much even with a tiny buffer.
+const LEAST_HELD: usize = 16 * 1024;
+const PASS: Step = ControlFlow::Continue(());
+const DONE: Step = ControlFlow::Break(());
+
+impl Connection {
+    /// A segment arrives.
+    pub(crate) fn segment_arrives(&mut self, cx: &mut Context<'_>, segment: Segment) {
+        self.last_heard = cx.now;
+        self.probes = if self.state.is_synchronized() { 0 } else { self.probes };
+        match self.state() {
+            TcpState::SynSent => self.arrives_in_syn_sent(cx, segment),
+            TcpState::Closed | TcpState::Listen => self.drop_segment(cx, DropReason::NoConnection),
+            TcpState::SynReceived
+            | TcpState::Established
+            | TcpState::FinWait1
+            | TcpState::FinWait2
+            | TcpState::CloseWait
+            | TcpState::Closing
+            | TcpState::LastAck
+            | TcpState::TimeWait => {
+                let _ = self.climb(cx, segment);
+            }
+        }
+    }
+
+    fn climb(&mut self, cx: &mut Context<'_>, mut segment: Segment) -> Step {
+        self.check_timestamp(cx, &segment)?;
+        self.check_sequence(cx, &mut segment)?;
+        self.check_reset(cx, &segment)?;
+        self.check_syn(cx, &segment)?;
+        self.check_ack(cx, &segment)?;
+        self.take_contents(cx, segment);
+        DONE
+    }
+
+    /// Sixth to eighth: urgent data, text, FIN.
+    pub(super) fn take_contents(&mut self, cx: &mut Context<'_>, segment: Segment) {
+        self.check_urgent(cx, &segment);
+        self.take_text(cx, segment);
+        self.check_fin(cx);
+    }
+
+    /// Before the first: PAWS (RFC 7323 §5.3 R1). A segment that is older than what was seen is a ghost of an earlier lap.
+    fn check_timestamp(&mut self, cx: &mut Context<'_>, segment: &Segment) -> Step {
+        let Some((value, _)) = segment.options.timestamps.filter(|_| self.terms.agreed.timestamps) else { return PASS };
+        let is_old = (value.wrapping_sub(self.peer_clock.ts_recent) as i32) < 0;
+        let may_have_wrapped = cx.now - self.peer_clock.taken > TIMESTAMPS_EXPIRE;
+        if !is_old || may_have_wrapped || segment.flags.rst() {
+            return PASS;
+        }
+        self.drop_segment(cx, DropReason::OldTimestamp);
+        self.note_duplicate(segment);
+        self.answer_unacceptable(cx, segment, Reason::AnswerUnacceptable);
+        DONE
+    }
+
+    /// First, check the sequence number. What lies outside the window is cut off.
+    fn check_sequence(&mut self, cx: &mut Context<'_>, segment: &mut Segment) -> Step {
+        let (rcv_nxt, rcv_wnd) = (self.rcv_nxt(), self.rcv_wnd());
+        let place = acceptance::judge(segment.seq, segment.sequence_len(), rcv_nxt, rcv_wnd);
+        if place != Place::Acceptable {
+            let at_closed_window = rcv_wnd == 0 && segment.seq == rcv_nxt && !segment.flags.syn();
+            if !at_closed_window {
+                return self.refuse_out_of_window(cx, segment, place);
+            }
+            // The window is closed, but ACK, URG and RST count all the same (MUST-66); data does not.
+            if !segment.is_empty() || segment.flags.fin() {
+                self.drop_segment(cx, DropReason::OutsideWindow);
+                self.acks.demand(Reason::AnswerWindowProbe);
+                segment.payload.clear();
+                segment.flags.0 &= !TcpFlags::FIN.0;
+            }
+        }
+        self.keep_timestamp(cx.now, segment);
+        if segment.seq.before(rcv_nxt) {
+            self.note_duplicate(segment);
+            segment.trim_front(rcv_nxt.offset_from(segment.seq));
+        }
+        let room = (rcv_nxt + rcv_wnd).offset_from(segment.seq);
+        if !segment.flags.syn() && segment.sequence_len() > room {
+            segment.truncate(room);
+            if segment.sequence_len() > room {
+                segment.flags.0 &= !TcpFlags::FIN.0;
+            }
+        }
+        PASS
+    }
+
+    fn refuse_out_of_window(&mut self, cx: &mut Context<'_>, segment: &Segment, place: Place) -> Step {
+        self.drop_segment(cx, if place == Place::Old { DropReason::Duplicate } else { DropReason::OutsideWindow });
+        if segment.flags.rst() {
+            return DONE;
+        }
+        let repeats_syn = segment.flags.syn() && !segment.flags.ack() && segment.seq == self.irs;
+        if self.state() == TcpState::SynReceived && repeats_syn {
+            // Our SYN,ACK was lost, or is late: it answers better than a bare ACK would.
+            self.due = Some(Reason::AnswerOpen);
+            return DONE;
+        }
+        self.note_duplicate(segment);
+        if self.state() == TcpState::TimeWait && segment.flags.fin() {
+            // Our last ACK was lost; 2 MSL begin again (§3.10.7.4, eighth check, TIME-WAIT).
+            self.enter_time_wait(cx);
+        }
+        let one_before = segment.seq + 1 == self.rcv_nxt() && segment.len() <= 1 && !segment.flags.fin();
+        let reason = match (one_before, self.rcv_wnd()) {
+            (true, 0) => Reason::AnswerWindowProbe,
+            (true, _) => Reason::AnswerKeepAlive,
+            (false, _) => Reason::AnswerUnacceptable,
+        };
+        self.answer_unacceptable(cx, segment, reason);
+        DONE
+    }
+
+    /// Second, check the RST bit, as RFC 5961 §3.2 sharpens it: only an exact hit resets.
+    fn check_reset(&mut self, cx: &mut Context<'_>, segment: &Segment) -> Step {
+        if !segment.flags.rst() {
+            return PASS;
+        }
+        if segment.seq != self.rcv_nxt() {
+            self.drop_segment(cx, DropReason::BlindReset);
+            self.challenge(cx);
+            return DONE;
+        }
+        let reason = match self.state() {
+            TcpState::SynReceived if self.origin == Origin::Active => CloseReason::Refused,
+            TcpState::Closing | TcpState::LastAck | TcpState::TimeWait => CloseReason::Finished,
+            _ => CloseReason::Reset,
+        };
+        match self.state() {
+            TcpState::TimeWait if self.config.protect_time_wait => {
+                // RFC 1337 §3, fix F1: a stray reset must not let old segments into the next connection.
+                self.drop_segment(cx, DropReason::MeaninglessReset);
+            }
+            _ => self.end(cx, reason),
+        }
+        DONE
+    }
+
+    /// Fourth, check the SYN bit (RFC 5961 §4.2): nobody opens what is open; the peer, if it really has restarted, answers
+    /// our challenge with a reset. (The third check, security, is void in RFC 9293.)
+    fn check_syn(&mut self, cx: &mut Context<'_>, segment: &Segment) -> Step {
+        if !segment.flags.syn() {
+            return PASS;
+        }
+        if self.state() == TcpState::SynReceived && segment.flags.ack() && segment.seq + 1 == self.rcv_nxt() {
+            // The second half of a simultaneous open: the peer's SYN again, now acknowledging ours.
+            return PASS;
+        }
+        self.drop_segment(cx, DropReason::BlindSyn);
+        self.challenge(cx);
+        DONE
+    }
+
+    /// Fifth, check the ACK field.
+    fn check_ack(&mut self, cx: &mut Context<'_>, segment: &Segment) -> Step {
+        if !segment.flags.ack() {
+            self.drop_segment(cx, DropReason::MissingAck);
+            return DONE;
+        }
+        if self.state() == TcpState::SynReceived {
+            if segment.ack != self.seq(1) {
+                self.drop_segment(cx, DropReason::UnacceptableAck);
+                self.reset_in_answer(cx, segment);
+                return DONE;
+            }
+            self.syn_is_acknowledged(cx, segment);
+        }
+        if !self.acknowledge(cx, segment) {
+            return DONE;
+        }
+        if self.closed.is_some() { DONE } else { PASS }
+    }
+
+    /// Sixth, check the URG bit. Urgent data stays in the stream (RFC 6093 §3.1); the application hears how far it reaches
+    /// (MUST-32, MUST-33), also while the window is closed (MUST-66).
+    fn check_urgent(&mut self, cx: &mut Context<'_>, segment: &Segment) {
+        if !segment.flags.urg() || !self.state.may_receive() || segment.urgent == 0 {
+            return;
+        }
+        // The pointer is the offset of the octet after the urgent data (MUST-62).
+        let end = self.stream_position_of(segment.seq) + i64::from(segment.urgent);
+        let Ok(end) = u64::try_from(end) else { return };
+        if end > self.receive.first_unread() && self.rcv_up.is_none_or(|known| end > known) {
+            self.rcv_up = Some(end);
+            cx.notify(SocketEvent::Urgent(cx.socket));
+        }
+    }
+
+    /// Seventh, process the segment text.
+    fn take_text(&mut self, cx: &mut Context<'_>, segment: Segment) {
+        let Ok(position) = u64::try_from(self.stream_position_of(segment.seq)) else { return };
+        if !self.state.may_receive() {
+            return;
+        }
+        let length = segment.len();
+        if self.orphan && length > 0 {
+            // Nobody will ever read it, and the peer must know (RFC 9293 §3.6.1).
+            self.drop_segment(cx, DropReason::NobodyReads);
+            self.reset_in_answer(cx, &segment);
+            return self.end(cx, CloseReason::Aborted);
+        }
+        if segment.flags.fin() {
+            self.fin_at = Some(position + u64::from(length));
+        }
+        if length == 0 {
+            if segment.flags.fin() && position > self.receive.next() {
+                self.acks.demand_duplicate();
+            }
+            return;
+        }
+        let piece = segment.gso_size.map_or(length, |size| u32::from(size.get()).min(length));
+        let (own_mss, rcv_wnd) = (u32::from(self.terms.own_mss), self.rcv_wnd());
+        self.acks.data_arrived(cx.now, piece, own_mss, rcv_wnd);
+        self.note_mark(&segment);
+        let had_gap = self.receive.has_gap();
+        // What is held beyond a gap costs more than its octets; small segments may use up the room before the window does.
+        let room = self.window.buffer().max(LEAST_HELD);
+        match self.receive.insert(position, segment.payload, room) {
+            Taken::InOrder => self.text_is_in_order(cx, had_gap),
+            Taken::Beyond => {
+                self.tell_hole(cx);
+                self.acks.demand_duplicate();
+            }
+            Taken::Duplicate => {
+                self.drop_segment(cx, DropReason::Duplicate);
+                self.acks.demand_duplicate();
+            }
+            Taken::NoRoom => {
+                self.drop_segment(cx, DropReason::BufferFull);
+                self.acks.demand_duplicate();
+            }
+        }
+    }
+
+    fn text_is_in_order(&mut self, cx: &mut Context<'_>, had_gap: bool) {
+        cx.notify(SocketEvent::Readable(cx.socket));
+        if had_gap {
+            self.tell_hole(cx);
+        }
+        let pending = self.rcv_nxt().offset_from(self.last_ack_sent);
+        let patience = self.config.delayed_ack;
+        if had_gap || self.acks.is_prompt(pending) || patience.is_none() {
+            self.acks.demand(Reason::Acknowledge);
+        } else if let Some(patience) = patience
+            && self.timers.due(Timer::DelayedAck).is_none()
+            && !self.acks.is_due()
+        {
+            self.arm(cx, Timer::DelayedAck, cx.now + patience);
+        }
+    }
+
+    /// Eighth, check the FIN bit: a FIN counts when all before it has arrived.
+    fn check_fin(&mut self, cx: &mut Context<'_>) {
+        if self.fin_received || self.fin_at != Some(self.receive.next()) || !self.state.may_receive() {
+            return;
+        }
+        self.fin_received = true;
+        self.acks.demand(Reason::AcknowledgeClose);
+        cx.notify(SocketEvent::Readable(cx.socket));
+        match self.state() {
+            TcpState::FinWait1 if self.fin_is_acknowledged() => {
+                self.on(cx, Cause::FinAcknowledgedWithFin);
+                self.enter_time_wait(cx);
+            }
+            TcpState::FinWait2 => {
+                self.on(cx, Cause::FinArrives);
+                self.enter_time_wait(cx);
+            }
+            TcpState::Established | TcpState::FinWait1 => self.on(cx, Cause::FinArrives),
+            TcpState::Closed
+            | TcpState::Listen
+            | TcpState::SynSent
+            | TcpState::SynReceived
+            | TcpState::CloseWait
+            | TcpState::Closing
+            | TcpState::LastAck
+            | TcpState::TimeWait => {}
+        }
+    }
+
+    /// TIME-WAIT begins, or begins again: 2 MSL (MUST-13).
+    pub(super) fn enter_time_wait(&mut self, cx: &mut Context<'_>) {
+        self.timers.stop_all();
+        self.arm(cx, Timer::TimeWait, cx.now + self.config.time_wait);
+        self.send.remove_before(self.send.end());
+        cx.notify(SocketEvent::Writable(cx.socket));
+    }
+
+    /// Whether our FIN was sent and is acknowledged.
+    pub(super) fn fin_is_acknowledged(&self) -> bool {
+        self.fin == Fin::Sent && self.snd_una == self.snd_nxt
+    }
+
+    /// Keeps the peer's timestamp to echo it (RFC 7323 §4.3): only of a segment that reaches what was last acknowledged.
+    fn keep_timestamp(&mut self, now: Instant, segment: &Segment) {
+        let Some((value, _)) = segment.options.timestamps.filter(|_| self.terms.agreed.timestamps) else { return };
+        let is_newer = (value.wrapping_sub(self.peer_clock.ts_recent) as i32) >= 0;
+        let expired = now - self.peer_clock.taken > TIMESTAMPS_EXPIRE;
+        if (is_newer || expired) && segment.seq.at_or_before(self.last_ack_sent) && !segment.flags.rst() {
+            self.peer_clock.ts_recent = value;
+            self.peer_clock.taken = now;
+        }
+    }
+
+    /// Whether a SYN is clearly newer than anything of this connection: by its timestamp (RFC 6191 §2), else by its number
+    /// (RFC 9293 §3.6.1).
+    pub(crate) fn is_outdated_by(&self, now: Instant, syn: &Segment) -> bool {
+        let by_number = syn.seq.after(self.rcv_nxt());
+        let Some((value, _)) = syn.options.timestamps.filter(|_| self.terms.agreed.timestamps) else {
+            return by_number;
+        };
+        match value.wrapping_sub(self.peer_clock.ts_recent) as i32 {
+            1.. => true,
+            0 => by_number,
+            _ => now - self.peer_clock.taken > TIMESTAMPS_EXPIRE && by_number,
+        }
+    }
+
+    /// A congestion mark is echoed until the peer says that it has slowed down (RFC 3168 §6.1.3).
+    fn note_mark(&mut self, segment: &Segment) {
+        const CONGESTION_EXPERIENCED: u8 = 3;
+        if !self.terms.agreed.ecn {
+            return;
+        }
+        if segment.flags.contains(TcpFlags::CWR) {
+            self.ecn.echo = false;
+        }
+        if segment.ecn == CONGESTION_EXPERIENCED {
+            self.ecn.echo = true;
+        }
+    }
+
+    /// Data that came again is reported by D-SACK (RFC 2883 §4).
+    fn note_duplicate(&mut self, segment: &Segment) {
+        let position = self.stream_position_of(segment.seq + u32::from(segment.flags.syn()));
+        let end = position + i64::from(segment.len());
+        if segment.is_empty() || !self.terms.agreed.sack || end <= 0 {
+            return;
+        }
+        self.receive.note_duplicate(position.max(0) as u64..end as u64);
+    }
+
+    fn tell_hole(&self, cx: &mut Context<'_>) {
+        let (seq, length) = match self.receive.gap() {
+            Some(gap) => (self.irs + 1 + gap.start as u32, (gap.end - gap.start) as u32),
+            None => (self.rcv_nxt(), 0),
+        };
+        cx.tell(Event::Hole { socket: cx.socket, seq, length });
+    }
+
+    /// An ACK for a segment that cannot be accepted. Those without data are answered sparingly, lest two stacks answer each
+    /// other for ever.
+    fn answer_unacceptable(&mut self, cx: &mut Context<'_>, segment: &Segment, reason: Reason) {
+        let carries_data = !segment.is_empty() && !segment.flags.syn();
+        if carries_data || self.acks.may_answer(cx.now) {
+            self.acks.demand(reason);
+        }
+    }
+
+    /// A challenge ACK (RFC 5961 §3.2, §4.2, §5.2), sparingly (§7).
+    pub(super) fn challenge(&mut self, cx: &mut Context<'_>) {
+        if self.acks.may_answer(cx.now) {
+            self.acks.demand(Reason::Challenge);
+        }
+    }
+
+    /// A reset that answers `segment`: its sequence number is what the segment acknowledged (RFC 9293 §3.10.7.1).
+    pub(super) fn reset_in_answer(&self, cx: &mut Context<'_>, segment: &Segment) {
+        let (ends, why) = (self.ends, Why::of(Reason::Reset));
+        cx.told.reply(ends, crate::tcp::engine::reset_for(segment), why);
+    }
+}

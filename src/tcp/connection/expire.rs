@@ -1,0 +1,98 @@
+//! Time passes: a timer fires (RFC 9293 §3.8.3, §3.8.4, §3.8.6.1, §3.10.8; RFC 6298 §5).
+
+use super::{Connection, Context};
+use crate::journal::{CwndCause, Event, Reason, TcpState, Timer, Why};
+use crate::tcp::congestion::Window;
+use crate::transport::CloseReason;
+
+/// Times that a connection which nobody holds sends its last data again (Linux's tcp_orphan_retries).
+const ORPHAN_RETRIES: u8 = 8;
+
+impl Connection {
+    /// Lets every timer fire whose time has come.
+    pub(crate) fn expire(&mut self, cx: &mut Context<'_>) {
+        while let Some(timer) = self.timers.take_due(cx.now) {
+            cx.tell(Event::TimerFired { socket: cx.socket, timer });
+            match timer {
+                Timer::DelayedAck => self.delayed_ack_expires(),
+                Timer::Retransmission => self.retransmission_expires(cx),
+                Timer::Persist => self.persist_expires(cx),
+                Timer::KeepAlive => self.keep_alive_expires(cx),
+                Timer::UserTimeout => self.give_up(cx),
+                Timer::Cork => self.uncork(cx),
+                Timer::FinWait2 | Timer::TimeWait => self.end(cx, CloseReason::Finished),
+                Timer::Neighbour | Timer::Reassembly | Timer::Unnamed => {}
+            }
+        }
+    }
+
+    /// RFC 6298 §5.4 to §5.7: the oldest segment goes again, the time-out doubles, and everything in flight is lost.
+    fn retransmission_expires(&mut self, cx: &mut Context<'_>) {
+        let most = match self.state() {
+            TcpState::SynSent => self.config.syn_retries,
+            TcpState::SynReceived => self.config.syn_ack_retries,
+            _ if self.orphan => self.config.retries.min(ORPHAN_RETRIES),
+            _ => self.config.retries,
+        };
+        if self.retries >= most {
+            return self.give_up(cx);
+        }
+        let rto = self.round_trip.rto(self.backoff).duration();
+        self.retries += 1;
+        self.backoff = self.backoff.saturating_add(1);
+        if matches!(self.state(), TcpState::SynSent | TcpState::SynReceived) {
+            self.due = Some(Reason::RetransmitByTimer { nth: self.retries.into(), rto });
+            return;
+        }
+        let in_flight = self.flight.unacked();
+        if self.recovery.timed_out(self.snd_nxt, &mut self.flight) {
+            self.reduce(cx, in_flight, CwndCause::Timeout);
+        }
+        // Loss window: one segment (RFC 5681 §3.1).
+        self.set_cwnd(cx, Window { cwnd: 1, ..self.cwnd }, CwndCause::Timeout);
+        self.force_resend = true;
+        self.burst_left = 0;
+    }
+
+    /// The peer's window is still closed, as far as we know: ask (RFC 9293 §3.8.6.1; MUST-37: for ever, while it answers).
+    fn persist_expires(&mut self, cx: &mut Context<'_>) {
+        if !self.is_held_by_window() {
+            return;
+        }
+        let most = if self.orphan { self.config.retries.min(ORPHAN_RETRIES) } else { self.config.retries };
+        if self.probes >= most {
+            return self.give_up(cx);
+        }
+        self.probes += 1;
+        self.backoff = self.backoff.saturating_add(1);
+        self.due = Some(Reason::ZeroWindowProbe);
+        let rto = self.round_trip.rto(self.backoff).duration();
+        self.arm(cx, Timer::Persist, cx.now + rto);
+    }
+
+    /// The connection has been idle: is the peer still there? (RFC 9293 §3.8.4.)
+    fn keep_alive_expires(&mut self, cx: &mut Context<'_>) {
+        let Some(idle) = self.config.keep_alive else { return };
+        if !matches!(self.state(), TcpState::Established | TcpState::CloseWait | TcpState::FinWait2) {
+            return;
+        }
+        if !self.flight.is_empty() || self.timers.due(Timer::Persist).is_some() {
+            // Data in flight asks the same question (MUST-26).
+            return self.arm(cx, Timer::KeepAlive, cx.now + idle);
+        }
+        if self.probes >= self.config.keep_alive_probes {
+            let reset = self.reset_segment(cx);
+            cx.told.reply(self.ends, reset, Why::of(Reason::GiveUp));
+            return self.give_up(cx);
+        }
+        self.probes += 1;
+        self.due = Some(Reason::KeepAlive);
+        self.arm(cx, Timer::KeepAlive, cx.now + self.config.keep_alive_interval);
+    }
+
+    /// Nobody answers (RFC 9293 §3.8.3, R2). What the network has reported meanwhile is the better explanation.
+    fn give_up(&mut self, cx: &mut Context<'_>) {
+        let reason = self.soft_error.take().map_or(CloseReason::TimedOut, CloseReason::Unreachable);
+        self.end(cx, reason);
+    }
+}

@@ -1,0 +1,358 @@
+//! Output is due: the next segment, and why it exists (RFC 9293 §3.7, §3.8).
+//!
+//! In this order: the SYN of a handshake; what is thought lost; probes; new data and the FIN behind it; last, an
+//! acknowledgment that found nothing to ride on.
+
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use super::{Connection, Context, Fin};
+use crate::journal::{CwndCause, Event, Reason, TcpState, Timer, Why};
+use crate::packet::dissect::TcpOptions;
+use crate::packet::{PacketId, TcpFlags};
+use crate::tcp::congestion::Window;
+use crate::tcp::options;
+use crate::tcp::segment::{Payload, Segment};
+
+/// Octets of data in the largest super-segment: headers and data fit into IPv4's 65,535.
+const LARGEST_BURST: u32 = 65_535 - 60 - 60;
+/// How long a corked segment may wait to become full (as Linux: 200 ms).
+const CORK: Duration = Duration::from_millis(200);
+/// ECN-capable transport, code point ECT(0) (RFC 3168 §5).
+const ECT_0: u8 = 2;
+
+impl Connection {
+    /// The next segment that is due; `None` when nothing is.
+    pub(crate) fn output(&mut self, cx: &mut Context<'_>) -> Option<(Segment, Why)> {
+        if matches!(self.state(), TcpState::SynSent | TcpState::SynReceived) {
+            if let Some(reason) = self.due.take() {
+                return Some(self.handshake_segment(cx, reason));
+            }
+        } else if self.state.may_transmit() {
+            let found = self.resend(cx).or_else(|| self.probe(cx)).or_else(|| self.new_segment(cx));
+            if found.is_some() {
+                return found;
+            }
+        } else if let Some(reason) = self.due.take() {
+            return Some(self.probe_segment(cx, reason));
+        }
+        let reason = self.acks.take()?;
+        let segment = self.bare_ack(cx);
+        Some((segment, Why::of(reason)))
+    }
+
+    /// The first segment that is thought lost, if the network has room for it.
+    fn resend(&mut self, cx: &mut Context<'_>) -> Option<(Segment, Why)> {
+        let in_network = self.flight.in_network(self.recovery.unreported());
+        if !self.force_resend && in_network >= self.cwnd.cwnd {
+            return None;
+        }
+        let lost = self.flight.next_lost()?;
+        let (range, push, nth) = (lost.range.clone(), lost.push, lost.transmissions);
+        let window_end = self.snd_una + u64::from(self.snd_wnd);
+        if range.start >= window_end && range.start != self.snd_una {
+            return None;
+        }
+        let by_timer = std::mem::take(&mut self.force_resend) && self.retries > 0;
+        let reason = match self.recovery.name() {
+            _ if by_timer => {
+                let rto = self.round_trip.rto(self.backoff.saturating_sub(1)).duration();
+                Reason::RetransmitByTimer { nth: nth.into(), rto }
+            }
+            crate::journal::Recovery::Loss => Reason::RetransmitAfterTimer,
+            _ => Reason::RetransmitByDuplicateAcks,
+        };
+        let payload = self.send.slice(range.start - 1..range.end - 1);
+        let mut segment = self.data_segment(cx, range.start, payload, push);
+        let length = segment.len();
+        if range.end == self.snd_nxt && self.fin == Fin::Sent {
+            segment.flags.0 |= TcpFlags::FIN.0;
+        }
+        self.note_resent(cx, range.start, length);
+        if self.timers.due(Timer::Retransmission).is_none() || by_timer {
+            let rto = self.round_trip.rto(self.backoff).duration();
+            self.arm(cx, Timer::Retransmission, cx.now + rto);
+        }
+        Some((segment, Why::of(reason)))
+    }
+
+    /// Tells that the segment at `position` goes again.
+    pub(super) fn note_resent(&mut self, cx: &mut Context<'_>, position: u64, length: u32) {
+        self.flight.resend(position, cx.now);
+        let seq = self.seq(position);
+        // The packet has no name before it is on its link; the network fills it in.
+        cx.tell(Event::Retransmit { socket: cx.socket, packet: PacketId::default(), seq, length });
+    }
+
+    /// A probe that a timer has asked for.
+    fn probe(&mut self, cx: &mut Context<'_>) -> Option<(Segment, Why)> {
+        let reason = self.due.take()?;
+        Some(self.probe_segment(cx, reason))
+    }
+
+    /// An empty segment with a number that was acknowledged long ago: whoever gets it must answer (RFC 9293 §3.8.4; for a
+    /// closed window Linux probes so, too, and sends no octet that the peer has no room for).
+    fn probe_segment(&mut self, cx: &mut Context<'_>, reason: Reason) -> (Segment, Why) {
+        let mut segment = self.bare_ack(cx);
+        segment.seq = self.seq(self.snd_una.saturating_sub(1));
+        (segment, Why::of(reason))
+    }
+
+    /// New data, as much as the windows, the burst and good manners allow; FIN behind the last of it.
+    fn new_segment(&mut self, cx: &mut Context<'_>) -> Option<(Segment, Why)> {
+        if self.snd_una == 0 {
+            return None;
+        }
+        let unsent = self.data_end().saturating_sub(self.snd_nxt);
+        if unsent == 0 && self.fin != Fin::Queued {
+            return None;
+        }
+        self.restart_after_idle(cx);
+        let options = self.usual_options(cx.now);
+        let mss = self.room_beside(options::length(&options));
+        let length = self.burst(cx, unsent, mss)?;
+        let takes_all = u64::from(length) == unsent;
+        let window_left = self.window_room().saturating_sub(u64::from(length));
+        let fin = self.fin == Fin::Queued && takes_all && window_left > 0;
+        if length == 0 && !fin {
+            return None;
+        }
+        let (length, burst_ends) = self.piece(length, mss);
+        let push = length > 0 && (burst_ends || self.snd_nxt + u64::from(length) == self.data_end());
+        let fin = fin && self.snd_nxt + u64::from(length) == self.data_end();
+        Some(self.depart(cx, length, mss, push, fin))
+    }
+
+    /// Builds the segment of `length` octets at SND.NXT and puts it in flight.
+    fn depart(&mut self, cx: &mut Context<'_>, length: u32, mss: u32, push: bool, fin: bool) -> (Segment, Why) {
+        let start = self.snd_nxt;
+        let payload = self.send.slice(start - 1..start - 1 + u64::from(length));
+        let mut segment = self.data_segment(cx, start, payload, push);
+        if fin {
+            segment.flags.0 |= TcpFlags::FIN.0;
+            self.fin = Fin::Sent;
+        }
+        if length > mss {
+            segment.gso_size = u16::try_from(mss).ok().and_then(NonZeroU16::new);
+        }
+        if self.terms.agreed.ecn && length > 0 {
+            segment.ecn = ECT_0;
+            if std::mem::take(&mut self.ecn.reduced) {
+                segment.flags.0 |= TcpFlags::CWR.0;
+            }
+        }
+        self.put_in_flight(cx, start, length, mss, (push, fin));
+        if let Some(patience) = self.config.delayed_ack.filter(|_| length > 0) {
+            self.acks.data_left(cx.now, patience);
+        }
+        let reason = match (length, fin) {
+            (0, _) => Reason::Close,
+            (_, true) => Reason::LastData,
+            (_, false) => Reason::NewData,
+        };
+        (segment, Why::of(reason))
+    }
+
+    fn put_in_flight(&mut self, cx: &mut Context<'_>, start: u64, length: u32, mss: u32, (push, fin): (bool, bool)) {
+        let end = start + u64::from(length) + u64::from(fin);
+        let data_end = start + u64::from(length);
+        let mut from = start;
+        while from < end {
+            let to = if from + u64::from(mss) < data_end { from + u64::from(mss) } else { end };
+            self.flight.push(from..to, cx.now, push && to == end);
+            from = to;
+        }
+        if !length.is_multiple_of(mss) {
+            self.small_end = data_end;
+        }
+        self.snd_nxt = end;
+        self.last_sent = cx.now;
+        self.disarm(cx, Timer::Cork);
+        self.disarm(cx, Timer::Persist);
+        if self.timers.due(Timer::Retransmission).is_none() {
+            let rto = self.round_trip.rto(self.backoff).duration();
+            self.arm(cx, Timer::Retransmission, cx.now + rto);
+        }
+        if let Some(patience) = self.config.user_timeout.filter(|_| self.timers.due(Timer::UserTimeout).is_none()) {
+            self.arm(cx, Timer::UserTimeout, cx.now + patience);
+        }
+        let in_network = self.flight.in_network(self.recovery.unreported());
+        let limited = in_network >= self.cwnd.cwnd && self.data_end() > self.snd_nxt;
+        self.usage.sent(limited, self.flight.unacked(), self.snd_una, self.snd_nxt);
+    }
+
+    /// Octets of new data that may go now, `None` when none may and there is no FIN that could.
+    fn burst(&mut self, cx: &mut Context<'_>, unsent: u64, mss: u32) -> Option<u32> {
+        if self.burst_left > 0 {
+            return Some(self.burst_left);
+        }
+        let in_network = self.flight.in_network(self.recovery.unreported());
+        let segments = self.cwnd.cwnd.saturating_sub(in_network);
+        if segments == 0 {
+            self.usage.sent(unsent > 0, self.flight.unacked(), self.snd_una, self.snd_nxt);
+            return None;
+        }
+        let room = self.window_room();
+        if unsent == 0 {
+            // Only a FIN; it needs a number in the window, too.
+            if room == 0 {
+                self.wait_for_window(cx);
+            }
+            return (room > 0).then_some(0);
+        }
+        let segments = segments.min(self.burst_segments(mss));
+        let most = u64::from(segments) * u64::from(mss);
+        let length = unsent.min(room).min(most);
+        let full = length - length % u64::from(mss);
+        let partial = length % u64::from(mss);
+        let length = if partial == 0 || self.may_send_partial(cx, length, unsent, room) { length } else { full };
+        if length == 0 {
+            self.wait_for_window(cx);
+            return None;
+        }
+        u32::try_from(length).ok()
+    }
+
+    /// Whether a segment that is not full may end this burst: Nagle's algorithm and its kin (RFC 9293 §3.7.4, §3.8.6.2.1).
+    fn may_send_partial(&mut self, cx: &mut Context<'_>, length: u64, unsent: u64, room: u64) -> bool {
+        if length < unsent {
+            // It is the peer's window that cuts it short. Worth sending only when it is a good part of any window that the
+            // peer ever had (SWS avoidance, MUST-38), and nothing is in flight that could open it.
+            return length == room && room >= u64::from(self.max_snd_wnd / 2).max(1) && self.flight.is_empty();
+        }
+        if self.fin == Fin::Queued {
+            return true;
+        }
+        if self.config.cork && self.uncorked_to < self.data_end() {
+            if self.timers.due(Timer::Cork).is_none() {
+                self.arm(cx, Timer::Cork, cx.now + CORK);
+            }
+            return false;
+        }
+        // Minshall's variant, as in Linux: one small segment may be in flight, not two.
+        self.config.no_delay || self.small_end <= self.snd_una
+    }
+
+    /// Nothing may go because of the peer's window, and nothing is in flight that would bring news of it: probe in a while
+    /// (RFC 9293 §3.8.6.1, MUST-36).
+    fn wait_for_window(&mut self, cx: &mut Context<'_>) {
+        if self.is_held_by_window() && self.timers.due(Timer::Persist).is_none() {
+            let rto = self.round_trip.rto(self.backoff).duration();
+            self.arm(cx, Timer::Persist, cx.now + rto);
+        }
+    }
+
+    /// Octets that the peer's window leaves beyond SND.NXT.
+    fn window_room(&self) -> u64 {
+        (self.snd_una + u64::from(self.snd_wnd)).saturating_sub(self.snd_nxt)
+    }
+
+    /// The least room in the peer's window that is worth a segment.
+    pub(super) fn smallest_worthwhile(&self) -> u64 {
+        let unsent = self.data_end().saturating_sub(self.snd_nxt).max(1);
+        unsent.min(u64::from(self.snd_mss())).min(u64::from(self.max_snd_wnd / 2).max(1))
+    }
+
+    /// Segments that may leave in one burst: as many as the path takes in about a millisecond, so that a slow path gets
+    /// small bursts, and the acknowledgments' rhythm stays (Linux's automatic sizing of super-segments).
+    fn burst_segments(&self, mss: u32) -> u32 {
+        let most = (LARGEST_BURST / mss).max(1);
+        let Some(srtt) = self.round_trip.srtt().filter(|srtt| !srtt.is_zero()) else { return most };
+        let percent = if self.cwnd.cwnd < self.cwnd.ssthresh / 2 { 200 } else { 120 };
+        let window = u128::from(self.cwnd.cwnd.max(self.flight.unacked())) * u128::from(mss);
+        let each_second = window * percent / 100 * 1_000_000_000 / srtt.as_nanos();
+        // On paths of less than a few milliseconds bursts may be longer: there is no queue on the way to fear.
+        let shift = self.round_trip.least().map_or(0, |least| least.as_micros() >> 9);
+        let near = if shift < 32 { 65_536_u128 >> shift } else { 0 };
+        let octets = (each_second / 1024 + near).min(LARGEST_BURST.into());
+        u32::try_from(octets / u128::from(mss)).unwrap_or(most).clamp(self.config.least_burst.max(1).min(most), most)
+    }
+
+    /// What of a burst leaves in one segment, and whether that ends a burst of several: all of it as a super-segment, or
+    /// else one piece after the other.
+    fn piece(&mut self, length: u32, mss: u32) -> (u32, bool) {
+        if self.config.super_segments || length <= mss {
+            let ends = length > mss || self.burst_left > 0;
+            self.burst_left = 0;
+            return (length, ends);
+        }
+        self.burst_left = length - mss;
+        (mss, false)
+    }
+
+    /// After an idle time the window is stale: it halves for each time-out that has passed, down to the initial one
+    /// (RFC 5681 §4.1, RFC 2861).
+    fn restart_after_idle(&mut self, cx: &mut Context<'_>) {
+        let rto = self.round_trip.rto(0).duration();
+        let idle = cx.now - self.last_sent;
+        if !self.config.slow_start_after_idle || !self.flight.is_empty() || idle <= rto {
+            return;
+        }
+        let halvings = (idle.as_nanos() / rto.as_nanos().max(1)).min(31) as u32;
+        let least = self.config.initial_window.min(self.cwnd.cwnd);
+        let cwnd = (self.cwnd.cwnd >> halvings).max(least);
+        let ssthresh = self.cwnd.ssthresh.max(self.cwnd.cwnd / 4 * 3);
+        let ssthresh = if self.cwnd.ssthresh == u32::MAX { u32::MAX } else { ssthresh };
+        self.set_cwnd(cx, Window { cwnd, ssthresh }, CwndCause::Idle);
+    }
+
+    /// A segment with these octets at `position`, acknowledging what has arrived.
+    fn data_segment(&mut self, cx: &mut Context<'_>, position: u64, payload: Payload, push: bool) -> Segment {
+        let mut segment = self.bare_ack(cx);
+        segment.seq = self.seq(position);
+        segment.payload = payload;
+        if push {
+            segment.flags.0 |= TcpFlags::PSH.0;
+        }
+        if let Some(end) = self.snd_up.filter(|end| *end > position) {
+            // MUST-31: the pointer reaches as far as 16 bits do; later segments carry it on.
+            segment.flags.0 |= TcpFlags::URG.0;
+            segment.urgent = u16::try_from(end - position).unwrap_or(u16::MAX);
+        }
+        self.acks.rode();
+        segment
+    }
+
+    /// An acknowledgment and nothing else.
+    fn bare_ack(&mut self, cx: &mut Context<'_>) -> Segment {
+        let options = self.usual_options(cx.now);
+        let rcv_nxt = self.rcv_nxt();
+        let rcv_mss = self.acks.rcv_mss();
+        let window = self.window.announce(self.receive.next(), self.receive.unread(), rcv_mss, true);
+        let echo = if self.ecn.echo { TcpFlags::ECE.0 } else { 0 };
+        self.last_ack_sent = rcv_nxt;
+        self.disarm(cx, Timer::DelayedAck);
+        Segment {
+            seq: self.seq(self.snd_nxt),
+            ack: rcv_nxt,
+            flags: TcpFlags(TcpFlags::ACK.0 | echo),
+            window,
+            options,
+            ..Segment::default()
+        }
+    }
+
+    /// Timestamps, and the ranges that wait beyond a gap.
+    fn usual_options(&mut self, now: crate::time::Instant) -> TcpOptions {
+        let agreed = self.terms.agreed;
+        let mut options = TcpOptions {
+            timestamps: agreed.timestamps.then(|| (self.timestamp(now), self.peer_clock.ts_recent)),
+            ..TcpOptions::default()
+        };
+        if agreed.sack && self.receive.has_report() {
+            let first = self.irs + 1;
+            let blocks = self.receive.report(options::sack_room(agreed.timestamps));
+            options.sack = blocks.iter().map(|range| (first + range.start as u32, first + range.end as u32)).collect();
+        }
+        options
+    }
+
+    /// A reset that ends the connection from our side (RFC 9293 §3.10.5).
+    pub(super) fn reset_segment(&mut self, cx: &mut Context<'_>) -> Segment {
+        let mut segment = self.bare_ack(cx);
+        segment.options.sack.clear();
+        segment.flags = TcpFlags(TcpFlags::RST.0 | TcpFlags::ACK.0);
+        segment.window = 0;
+        segment
+    }
+}

@@ -1,0 +1,235 @@
+//! The application asks for something (RFC 9293 §3.10.1 to §3.10.6).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Connection, Context, Fin};
+use crate::journal::{Reason, TcpState, Timer, Why};
+use crate::tcp::state::Cause;
+use crate::transport::{CloseReason, SocketError, SocketOption};
+
+impl Connection {
+    /// SEND (§3.10.2): queues what finds room; returns how much that is. Before the connection is open it waits there.
+    ///
+    /// # Errors
+    /// When nothing can be sent any more.
+    pub(crate) fn send(&mut self, data: &[u8]) -> Result<usize, SocketError> {
+        if let Some(reason) = self.closed {
+            return Err(self.failure(reason));
+        }
+        if self.fin != Fin::Open {
+            return Err(SocketError::ShutDown);
+        }
+        let room = self.config.send_buffer.saturating_sub(self.send.len());
+        let taken = room.min(data.len());
+        self.send.append(&data[..taken]);
+        self.write_blocked = taken < data.len();
+        Ok(taken)
+    }
+
+    /// SEND with URGENT: the last of these octets is the last of the urgent data (§3.8.5, MUST-30).
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    pub(crate) fn send_urgent(&mut self, data: &[u8]) -> Result<usize, SocketError> {
+        let taken = self.send(data)?;
+        if taken > 0 {
+            self.snd_up = Some(self.data_end());
+        }
+        Ok(taken)
+    }
+
+    /// RECEIVE (§3.10.3): `None` when nothing is there yet, 0 at the end of the stream.
+    ///
+    /// # Errors
+    /// When the connection has failed.
+    pub(crate) fn receive(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Result<Option<usize>, SocketError> {
+        if self.receive.unread() > 0 {
+            let taken = self.receive.read(buffer);
+            self.rcv_up = self.rcv_up.filter(|end| *end > self.receive.first_unread());
+            self.tell_of_room(cx);
+            return Ok(Some(taken));
+        }
+        self.nothing_to_read()
+    }
+
+    /// As [`Connection::receive`], but takes nothing.
+    ///
+    /// # Errors
+    /// When the connection has failed.
+    pub(crate) fn peek(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, SocketError> {
+        match self.receive.unread() {
+            0 => self.nothing_to_read(),
+            _ => Ok(Some(self.receive.peek(buffer))),
+        }
+    }
+
+    /// What a reader is told when no octet is there.
+    fn nothing_to_read(&self) -> Result<Option<usize>, SocketError> {
+        match self.closed {
+            Some(CloseReason::Finished) => Ok(Some(0)),
+            Some(reason) => Err(self.failure(reason)),
+            None if self.fin_received => Ok(Some(0)),
+            None => Ok(None),
+        }
+    }
+
+    /// After reading: the peer hears of the room, and gets the acknowledgment that waited for company, when nothing is
+    /// left to wait for.
+    fn tell_of_room(&mut self, cx: &mut Context<'_>) {
+        if !self.state.may_receive() {
+            return;
+        }
+        let (next, unread, mss) = (self.receive.next(), self.receive.unread(), self.acks.rcv_mss());
+        let waits = self.timers.due(Timer::DelayedAck).is_some();
+        if self.window.is_worth_an_update(next, unread, mss) {
+            self.acks.demand(Reason::WindowUpdate);
+        } else if waits && unread == 0 && !self.acks.is_conversation() {
+            self.disarm(cx, Timer::DelayedAck);
+            self.acks.demand(Reason::Acknowledge);
+        }
+    }
+
+    /// CLOSE of our side (§3.10.4): FIN follows what is queued.
+    pub(crate) fn shutdown(&mut self, cx: &mut Context<'_>) {
+        if self.fin != Fin::Open || self.closed.is_some() {
+            return;
+        }
+        match self.state() {
+            TcpState::SynSent => self.end(cx, CloseReason::Aborted),
+            TcpState::SynReceived => self.fin = Fin::Queued,
+            TcpState::Established | TcpState::CloseWait => {
+                self.fin = Fin::Queued;
+                self.on(cx, Cause::Close);
+            }
+            TcpState::Closed
+            | TcpState::Listen
+            | TcpState::FinWait1
+            | TcpState::FinWait2
+            | TcpState::Closing
+            | TcpState::LastAck
+            | TcpState::TimeWait => {}
+        }
+    }
+
+    /// Nobody holds the socket any more: it closes in the background. What arrived and was not read is lost to the peer's
+    /// belief that it was, so the peer is told by a reset (§3.6.1, SHLD-3).
+    pub(crate) fn close(&mut self, cx: &mut Context<'_>) {
+        self.orphan = true;
+        if self.receive.unread() > 0 && self.closed.is_none() {
+            return self.abort(cx);
+        }
+        self.shutdown(cx);
+        if self.state() == TcpState::FinWait2 {
+            self.arm(cx, Timer::FinWait2, cx.now + self.config.fin_wait_2);
+        }
+    }
+
+    /// ABORT (§3.10.5): RST, in the states that owe the peer one.
+    pub(crate) fn abort(&mut self, cx: &mut Context<'_>) {
+        self.orphan = true;
+        if self.closed.is_some() {
+            return;
+        }
+        let owes_reset = matches!(
+            self.state(),
+            TcpState::SynReceived
+                | TcpState::Established
+                | TcpState::FinWait1
+                | TcpState::FinWait2
+                | TcpState::CloseWait
+        );
+        if owes_reset {
+            let reset = self.reset_segment(cx);
+            cx.told.reply(self.ends, reset, Why::of(Reason::Abort));
+        }
+        self.end(cx, CloseReason::Aborted);
+    }
+
+    /// Changes an option.
+    pub(crate) fn set_option(&mut self, cx: &mut Context<'_>, option: SocketOption) {
+        apply(Arc::make_mut(&mut self.config), option);
+        match option {
+            SocketOption::Cork(false) => self.uncork(cx),
+            SocketOption::QuickAck(quick) => {
+                self.acks.set_quick(quick);
+                if quick && self.timers.due(Timer::DelayedAck).is_some() {
+                    self.acks.demand(Reason::Acknowledge);
+                }
+            }
+            SocketOption::ReceiveBuffer(octets) => self.window.resize(octets),
+            SocketOption::WindowClamp(octets) => self.window.clamp_to(octets),
+            SocketOption::KeepAlive(idle) => self.restart_keep_alive(cx, idle),
+            SocketOption::UserTimeout(patience) => match patience.filter(|_| !self.flight.is_empty()) {
+                Some(patience) => self.arm(cx, Timer::UserTimeout, cx.now + patience),
+                None => self.disarm(cx, Timer::UserTimeout),
+            },
+            SocketOption::NoDelay(_)
+            | SocketOption::Cork(true)
+            | SocketOption::KeepAliveInterval(_)
+            | SocketOption::KeepAliveProbes(_)
+            | SocketOption::MaxSegment(_)
+            | SocketOption::SendBuffer(_)
+            | SocketOption::TimeToLive(_)
+            | SocketOption::TrafficClass(_)
+            | SocketOption::FinWait2(_) => {}
+        }
+    }
+
+    /// Nobody will ever ask for it.
+    pub(crate) fn orphan_quietly(&mut self) {
+        self.orphan = true;
+    }
+
+    /// In TIME-WAIT a new connection takes over the ends.
+    pub(crate) fn make_way(&mut self, cx: &mut Context<'_>) {
+        self.end(cx, CloseReason::Finished);
+    }
+
+    fn restart_keep_alive(&mut self, cx: &mut Context<'_>, idle: Option<Duration>) {
+        self.probes = 0;
+        match idle {
+            Some(idle) if self.state.is_synchronized() => {
+                let due = (self.last_heard + idle).max(cx.now);
+                self.arm(cx, Timer::KeepAlive, due);
+            }
+            Some(_) => {}
+            None => self.disarm(cx, Timer::KeepAlive),
+        }
+    }
+
+    /// What a verb answers once the connection has ended.
+    fn failure(&self, reason: CloseReason) -> SocketError {
+        match reason {
+            CloseReason::Finished => SocketError::ShutDown,
+            reason => SocketError::Ended(reason),
+        }
+    }
+}
+
+/// Writes an option into what a connection, or those of a listener, begin with.
+pub(crate) fn apply(config: &mut crate::tcp::config::Config, option: SocketOption) {
+    match option {
+        SocketOption::NoDelay(off) => config.no_delay = off,
+        SocketOption::Cork(on) => config.cork = on,
+        SocketOption::QuickAck(_) | SocketOption::WindowClamp(_) => {}
+        SocketOption::UserTimeout(patience) => config.user_timeout = patience,
+        SocketOption::KeepAlive(idle) => config.keep_alive = idle,
+        SocketOption::KeepAliveInterval(interval) => config.keep_alive_interval = interval,
+        SocketOption::KeepAliveProbes(probes) => config.keep_alive_probes = probes.max(1),
+        SocketOption::MaxSegment(octets) => config.max_segment = Some(octets.max(1)),
+        SocketOption::SendBuffer(octets) => config.send_buffer = octets.max(1),
+        SocketOption::ReceiveBuffer(octets) => config.receive_buffer = octets.max(1),
+        SocketOption::TimeToLive(hops) => config.time_to_live = hops.max(1),
+        SocketOption::TrafficClass(class) => config.traffic_class = class,
+        SocketOption::FinWait2(span) => config.fin_wait_2 = span,
+    }
+}
+
+impl Connection {
+    /// What was held back to become full goes as it is.
+    pub(super) fn uncork(&mut self, cx: &mut Context<'_>) {
+        self.disarm(cx, Timer::Cork);
+        self.uncorked_to = self.data_end();
+    }
+}
