@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::stack::{Congestion, TcpConfig};
+use crate::tcp::Ecn;
 
 /// The largest shift of a window (RFC 7323 §2.3).
 const LARGEST_SHIFT: u32 = 14;
@@ -39,7 +40,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "tcp_max_tw_buckets",
     "tcp_mem",
     "tcp_min_snd_mss",
-    "tcp_min_tso_segs",
     "tcp_moderate_rcvbuf",
     "tcp_no_metrics_save",
     "tcp_no_ssthresh_metrics_save",
@@ -86,6 +86,7 @@ pub const MEANINGFUL: &[&str] = &[
     "tcp_window_scaling",
     "tcp_ecn",
     "tcp_slow_start_after_idle",
+    "tcp_min_tso_segs",
     "tcp_rmem",
     "tcp_wmem",
     "tcp_syn_retries",
@@ -114,7 +115,7 @@ pub struct Sysctls {
     /// `tcp_window_scaling`: offered and taken (RFC 7323 §2).
     pub window_scaling: bool,
     /// `tcp_ecn`: 0 never, 1 asked for, 2 granted (RFC 3168).
-    pub ecn: u8,
+    pub ecn: Ecn,
     /// `tcp_slow_start_after_idle`
     pub slow_start_after_idle: bool,
     /// `tcp_rmem`: least, usual and greatest octets of the receive buffer, with the kernel's overhead.
@@ -141,6 +142,8 @@ pub struct Sysctls {
     pub delayed_ack: Option<Duration>,
     /// `net.inet.tcp.rexmit_initial`; `None` leaves it to the stack.
     pub rto_initial: Option<Duration>,
+    /// `tcp_min_tso_segs`; `None` leaves it to the stack.
+    pub least_burst: Option<u32>,
     /// What was set and has no effect.
     others: BTreeMap<String, String>,
 }
@@ -202,7 +205,7 @@ impl Default for Sysctls {
             timestamps: true,
             sack: true,
             window_scaling: true,
-            ecn: 2,
+            ecn: Ecn::Passive,
             slow_start_after_idle: true,
             receive_memory: [4_096, 131_072, 6_291_456],
             send_memory: [4_096, 16_384, 4_194_304],
@@ -216,6 +219,7 @@ impl Default for Sysctls {
             congestion: CongestionName(Congestion::Cubic),
             delayed_ack: None,
             rto_initial: None,
+            least_burst: None,
             others: BTreeMap::new(),
         }
     }
@@ -239,7 +243,8 @@ impl Sysctls {
             "tcp_sack" | "net.inet.tcp.sack.enable" => self.sack = switch()?,
             "tcp_window_scaling" => self.window_scaling = switch()?,
             "net.inet.tcp.rfc1323" => (self.timestamps, self.window_scaling) = (switch()?, switch()?),
-            "tcp_ecn" | "net.inet.tcp.ecn.enable" => self.ecn = self.ecn_of(&name, value, small()?)?,
+            "tcp_ecn" | "net.inet.tcp.ecn.enable" => self.ecn = ecn_of(&name, small()?)?,
+            "tcp_min_tso_segs" => self.least_burst = Some(number()?),
             "tcp_slow_start_after_idle" => self.slow_start_after_idle = switch()?,
             "tcp_rmem" => self.receive_memory = three(value).ok_or_else(bad)?,
             "tcp_wmem" => self.send_memory = three(value).ok_or_else(bad)?,
@@ -283,23 +288,14 @@ impl Sysctls {
         Ok(())
     }
 
-    fn ecn_of(&self, name: &str, value: &str, asked: u8) -> Result<u8, SysctlError> {
-        match asked {
-            0 | 2 => Ok(asked),
-            _ => Err(SysctlError::Unsupported {
-                name: name.to_owned(),
-                value: value.to_owned(),
-                why: "no connection asks for ECN",
-            }),
-        }
-    }
-
     /// What a socket made now begins with; what sysctls do not say is taken from `defaults`.
     pub fn tcp_config(&self, defaults: &TcpConfig) -> TcpConfig {
         let receive_buffer = window_of(self.receive_memory[1]);
         TcpConfig {
             timestamps: self.timestamps,
             sack: self.sack,
+            ecn: self.ecn,
+            least_burst: self.least_burst.unwrap_or(defaults.least_burst),
             window_scaling: self.window_scaling,
             window_scale: Some(shift_for(self.receive_memory[2])),
             slow_start_after_idle: self.slow_start_after_idle,
@@ -316,6 +312,19 @@ impl Sysctls {
             rto_initial: self.rto_initial.unwrap_or(defaults.rto_initial),
             ..defaults.clone()
         }
+    }
+}
+
+fn ecn_of(name: &str, asked: u8) -> Result<Ecn, SysctlError> {
+    match asked {
+        0 => Ok(Ecn::Off),
+        1 => Ok(Ecn::Active),
+        2 => Ok(Ecn::Passive),
+        _ => Err(SysctlError::Unsupported {
+            name: name.to_owned(),
+            value: asked.to_string(),
+            why: "accurate ECN is not built in",
+        }),
     }
 }
 
@@ -382,7 +391,9 @@ mod tests {
         let refused = |name, value| matches!(set(name, value), Err(SysctlError::Unsupported { .. }));
         assert!(refused("tcp_mtu_probing", "2"));
         assert!(refused("tcp_congestion_control", "vegas"));
-        assert!(refused("tcp_ecn", "1"));
+        assert!(refused("tcp_ecn", "3"));
+        assert_eq!(set("tcp_ecn", "1").map(|config| config.ecn), Ok(Ecn::Active));
+        assert_eq!(set("tcp_ecn", "0").map(|config| config.ecn), Ok(Ecn::Off));
         let bad = |name, value| matches!(set(name, value), Err(SysctlError::BadValue { .. }));
         assert!(bad("tcp_sack", "yes"));
         assert!(bad("tcp_rmem", "1 2"));
@@ -399,7 +410,7 @@ mod tests {
 
     #[test]
     fn what_changes_nothing_is_taken() {
-        assert!(set("net.ipv4.tcp_min_tso_segs", "10").is_ok());
+        assert!(set("net.ipv4.tcp_tso_win_divisor", "100").is_ok());
         assert!(set("net.inet.tcp.hostcache.purgenow", "1").is_ok());
         assert!(set("tcp_mtu_probing", "0").is_ok());
     }
