@@ -462,6 +462,8 @@ impl Connection {
             return;
         }
         self.closed = Some(reason);
+        // A listener's connection that never opened goes as it came: nobody has heard of it (RFC 9293 §3.10.7.4, MUST-11).
+        let unheard_of = self.state() == TcpState::SynReceived && self.origin != Origin::Active;
         let cause = match (self.state(), reason) {
             (TcpState::TimeWait, CloseReason::Finished) => Cause::TimeWaitOver,
             (TcpState::LastAck, CloseReason::Finished) => Cause::FinAcknowledged,
@@ -475,7 +477,9 @@ impl Connection {
         if reason != CloseReason::Finished {
             self.receive.clear();
         }
-        cx.notify(SocketEvent::Closed(cx.socket, reason));
+        if !unheard_of {
+            cx.notify(SocketEvent::Closed(cx.socket, reason));
+        }
     }
 
     fn drop_segment(&self, cx: &mut Context<'_>, reason: DropReason) {

@@ -7,4 +7,5 @@
 mod notation;
 mod wire;
 
+mod arriving;
 mod opening;

@@ -80,7 +80,9 @@ pub(super) fn read(text: &str, origins: Origins) -> (Segment, Mentions) {
     segment.flags = read_flags(words.next().unwrap_or_default());
     let (first, length) = read_range(words.next().unwrap_or("0"));
     segment.seq = origins.seq + first as u32;
-    let mut data = octets(first.wrapping_sub(1) as u64, length);
+    // The octets of a SYN come after it.
+    let place = first - i64::from(!segment.flags.syn());
+    let mut data = if length > 0 { octets(place as u64, length) } else { Vec::new() };
     while let Some(word) = words.next() {
         let mut number = || words.next().and_then(|word| word.parse::<i64>().ok()).expect("a number follows");
         match word {

@@ -110,7 +110,7 @@ impl Wire {
         self.arrives(&format!("S 0 <{options}>"), true);
         let answer = self.out.pop_front().expect("a SYN is answered").segment;
         assert!(answer.flags.syn() && answer.flags.ack());
-        let stamps = if answer.options.timestamps.is_some() { "<ts 1 0>" } else { "" };
+        let stamps = answer.options.timestamps.map_or(String::new(), |(_, echo)| format!("<ts {echo} 0>"));
         self.arrives(&format!("A 1 ack 1 {stamps}"), true);
         self.accept();
         self.events.clear();
@@ -208,6 +208,11 @@ impl Wire {
         let departure = self.out.pop_front().expect("something was sent");
         let shown = notation::write(&departure.segment, self.ours(), Mentions::default());
         format!("{shown} | {}", departure.why.reason.name())
+    }
+
+    /// A segment arrives, and whatever it is answered with may wait to be looked at.
+    pub(super) fn receive(&mut self, text: &str) {
+        self.arrives(text, true);
     }
 
     fn arrives(&mut self, text: &str, drain: bool) {
