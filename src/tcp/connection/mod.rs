@@ -187,6 +187,8 @@ pub(crate) struct Connection {
     fin: Fin,
     /// What is corked up to this position may go all the same.
     uncorked_to: u64,
+    /// The wait for a better window has been long enough: what there is of it is used (RFC 9293 §3.8.6.2.1).
+    window_override: bool,
     /// Octets of a burst that was planned and not yet sent, when its segments leave one by one.
     burst_left: u32,
 
@@ -284,6 +286,7 @@ impl Connection {
             send: Octets::default(),
             fin: Fin::Open,
             uncorked_to: 0,
+            window_override: false,
             burst_left: 0,
             irs: SeqNum(0),
             receive: Reassembly::default(),

@@ -166,6 +166,7 @@ impl Connection {
             self.small_end = data_end;
         }
         self.snd_nxt = end;
+        self.window_override = false;
         self.last_sent = cx.now;
         self.disarm(cx, Timer::Cork);
         self.disarm(cx, Timer::Persist);
@@ -218,7 +219,8 @@ impl Connection {
         if length < unsent {
             // It is the peer's window that cuts it short. Worth sending only when it is a good part of any window that the
             // peer ever had (SWS avoidance, MUST-38), and nothing is in flight that could open it.
-            return length == room && room >= u64::from(self.max_snd_wnd / 2).max(1) && self.flight.is_empty();
+            let worthwhile = self.window_override || room >= u64::from(self.max_snd_wnd / 2).max(1);
+            return length == room && worthwhile && self.flight.is_empty();
         }
         if self.fin == Fin::Queued {
             return true;
@@ -243,7 +245,7 @@ impl Connection {
     }
 
     /// Octets that the peer's window leaves beyond SND.NXT.
-    fn window_room(&self) -> u64 {
+    pub(super) fn window_room(&self) -> u64 {
         (self.snd_una + u64::from(self.snd_wnd)).saturating_sub(self.snd_nxt)
     }
 
