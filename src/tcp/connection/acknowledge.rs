@@ -34,6 +34,10 @@ impl Connection {
         let ack = (ack.max(0) as u64).max(self.snd_una);
         let advanced = ack > self.snd_una;
         let window_moved = self.take_send_window(cx, segment, true);
+        if self.snd_wnd == 0 {
+            // What is sent again into a window that has closed is a probe; a peer that answers is alive (RFC 9293 §3.8.6.1).
+            self.retries = 0;
+        }
         let was_in_flight = !self.flight.is_empty();
         self.snd_una = ack;
 
