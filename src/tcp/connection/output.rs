@@ -174,9 +174,7 @@ impl Connection {
             let rto = self.round_trip.rto(self.backoff).duration();
             self.arm(cx, Timer::Retransmission, cx.now + rto);
         }
-        if let Some(patience) = self.config.user_timeout.filter(|_| self.timers.due(Timer::UserTimeout).is_none()) {
-            self.arm(cx, Timer::UserTimeout, cx.now + patience);
-        }
+        self.settle_patience(cx, false);
         let in_network = self.flight.in_network(self.recovery.unreported());
         let limited = in_network >= self.cwnd.cwnd && self.data_end() > self.snd_nxt;
         self.usage.sent(limited, self.flight.unacked(), self.snd_una, self.snd_nxt);
@@ -241,6 +239,7 @@ impl Connection {
         if self.is_held_by_window() && self.timers.due(Timer::Persist).is_none() {
             let rto = self.round_trip.rto(self.backoff).duration();
             self.arm(cx, Timer::Persist, cx.now + rto);
+            self.settle_patience(cx, false);
         }
     }
 
