@@ -129,8 +129,11 @@ impl Reassembly {
         self.duplicate.is_some() || !self.ranges.is_empty()
     }
 
-    /// Remembers what of `range` had arrived before: the first part of it is reported once.
+    /// Remembers what of `range` had arrived before: the first part of it is reported once (RFC 2883 §4.2).
     pub(crate) fn note_duplicate(&mut self, range: Range<u64>) {
+        if self.duplicate.is_some() {
+            return;
+        }
         let next = self.next();
         let old = range.start..range.end.min(next);
         if !old.is_empty() {

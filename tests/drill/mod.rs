@@ -4,6 +4,8 @@
 //! each expectation of each script is falsified in turn, in every way that packets and results have, and the script must
 //! then fail, and on that line or later.
 
+#[cfg(feature = "cli")]
+mod command;
 mod mutants;
 
 use std::fs;

@@ -217,11 +217,7 @@ fn compare_tcp(expected: &TcpSpec, actual: &TcpSpec, how: Comparison, difference
     differences.check(Field::Sequence, expected.seq, actual.seq);
     differences.check(Field::Length, expected.length, actual.length);
     if actual.flags.ack() || !by_meaning {
-        differences.check(
-            Field::Acknowledgment,
-            expected.ack.unwrap_or_default(),
-            actual.ack.unwrap_or_default(),
-        );
+        differences.check(Field::Acknowledgment, expected.ack.unwrap_or_default(), actual.ack.unwrap_or_default());
     }
     if let (Some(expected), Some(actual), false) = (expected.window, actual.window, by_meaning) {
         differences.check(Field::Window, expected, actual);
@@ -335,6 +331,15 @@ pub fn protocol_of(body: &Body) -> Protocol {
         Body::Udp { .. } => Protocol::Udp,
         Body::Icmp(_) => Protocol::Icmp,
     }
+}
+
+/// Whether two segments mean the same and differ only in what standards leave to a stack.
+pub fn differ_by_choice_only(expected: &PacketSpec, actual: &PacketSpec) -> bool {
+    let (Body::Tcp(expected), Body::Tcp(actual)) = (&expected.body, &actual.body) else { return false };
+    let how = Comparison { exactness: Exactness::ByMeaning, timestamps: None };
+    let mut differences = Differences::default();
+    compare_tcp(expected, actual, how, &mut differences);
+    differences.0.is_empty()
 }
 
 /// `actual` without what the script says nothing of, to be shown beside `expected`. What differs stays.

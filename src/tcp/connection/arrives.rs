@@ -59,9 +59,25 @@ impl Connection {
 
     /// Sixth to eighth: urgent data, text, FIN.
     pub(super) fn take_contents(&mut self, cx: &mut Context<'_>, segment: Segment) {
+        if self.state() == TcpState::TimeWait && segment.flags.fin() {
+            // Eighth check, TIME-WAIT: whoever sends a FIN now has not heard that we know.
+            self.enter_time_wait(cx);
+            return self.answer_unacceptable(cx, &segment, Reason::AcknowledgeClose);
+        }
         self.check_urgent(cx, &segment);
         self.take_text(cx, segment);
         self.check_fin(cx);
+    }
+
+    /// Text and FIN that come with a SYN wait for the handshake to be over (RFC 9293 §3.10.7.3, fourth check).
+    pub(super) fn keep_for_later(&mut self, syn: Segment) {
+        let length = syn.len();
+        if syn.flags.fin() {
+            self.fin_at = Some(length.into());
+        }
+        if length > 0 {
+            self.receive.insert(0, syn.payload, self.window.buffer());
+        }
     }
 
     /// Before the first: PAWS (RFC 7323 §5.3 R1). A segment that is older than what was seen is a ghost of an earlier lap.
@@ -141,9 +157,15 @@ impl Connection {
         if !segment.flags.rst() {
             return PASS;
         }
-        if segment.seq != self.rcv_nxt() {
+        let is_exact = segment.seq == self.rcv_nxt();
+        if !is_exact && !self.config.trusts_resets {
             self.drop_segment(cx, DropReason::BlindReset);
             self.challenge(cx);
+            return DONE;
+        }
+        if !is_exact && segment.seq.offset_from(self.rcv_nxt()) >= self.rcv_wnd() {
+            // Even who trusts resets takes none from the number just after the window.
+            self.drop_segment(cx, DropReason::BlindReset);
             return DONE;
         }
         let reason = match self.state() {
@@ -170,6 +192,12 @@ impl Connection {
         if self.state() == TcpState::SynReceived && segment.flags.ack() && segment.seq + 1 == self.rcv_nxt() {
             // The second half of a simultaneous open: the peer's SYN again, now acknowledging ours.
             return PASS;
+        }
+        if self.config.trusts_syns {
+            let reset = self.reset_segment(cx);
+            cx.told.reply(self.ends, reset, Why::of(Reason::Reset));
+            self.end(cx, CloseReason::Reset);
+            return DONE;
         }
         self.drop_segment(cx, DropReason::BlindSyn);
         self.challenge(cx);
@@ -264,7 +292,7 @@ impl Connection {
         }
         let pending = self.rcv_nxt().offset_from(self.last_ack_sent);
         let patience = self.config.delayed_ack;
-        if had_gap || self.acks.is_prompt(pending) || patience.is_none() {
+        if had_gap || self.acks.is_prompt(pending, self.config.quick_acks) || patience.is_none() {
             self.acks.demand(Reason::Acknowledge);
         } else if let Some(patience) = patience
             && self.timers.due(Timer::DelayedAck).is_none()

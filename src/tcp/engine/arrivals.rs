@@ -53,10 +53,10 @@ impl Engine {
         if segment.flags.ack() {
             return self.arrives_in_closed(Arrival { ends, segment, packet });
         }
-        if !segment.flags.syn() || segment.flags.fin() {
+        let Some(listener) = self.listeners.get_mut(&parent) else { return };
+        if !segment.flags.syn() || (segment.flags.fin() && listener.config.drops_syn_fin) {
             return self.drop(packet, DropReason::NoConnection);
         }
-        let Some(listener) = self.listeners.get_mut(&parent) else { return };
         if listener.is_full() {
             return self.drop(packet, DropReason::BacklogFull);
         }
