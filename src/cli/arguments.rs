@@ -165,7 +165,7 @@ pub(super) struct RunArguments {
     /// Run one of the lab's variants that are made to go wrong.
     #[arg(long = "break", value_name = "NAME")]
     pub(super) variant: Option<String>,
-    /// Fold nothing, cite the RFC at every packet, and show windows, too.
+    /// Fold nothing, cite the RFC at every packet, and show what stacks learn: round-trip times, timers, windows, holes.
     #[arg(short, long)]
     pub(super) verbose: bool,
 }
