@@ -15,9 +15,9 @@ use crate::time::Instant;
 #[serde(rename_all = "kebab-case")]
 pub enum StackKind {
     /// Our own.
+    #[default]
     Native,
     /// smoltcp 0.14 behind our trait.
-    #[default]
     Smoltcp,
 }
 

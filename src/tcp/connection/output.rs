@@ -63,6 +63,7 @@ impl Connection {
                 Reason::RetransmitByTimer { nth: nth.into(), rto }
             }
             crate::journal::Recovery::Loss => Reason::RetransmitAfterTimer,
+            _ if self.terms.agreed.sack => Reason::RetransmitBySack,
             _ => Reason::RetransmitByDuplicateAcks,
         };
         let payload = self.send.slice(range.start - 1..range.end - 1);
