@@ -6,8 +6,8 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 
 use super::arguments::{
-    Arguments, ColorChoice, Command, DoorChoice, DrillArguments, FormatChoice, LooksArguments, ModeChoice, RunArguments,
-    StackChoice,
+    Arguments, ColorChoice, Command, DoorChoice, DrillArguments, FormatChoice, LooksArguments, ModeChoice,
+    RunArguments, StackChoice,
 };
 use crate::capture::FileFormat;
 use crate::door::DoorKind;
@@ -194,7 +194,8 @@ impl DrillTask {
                 .map_err(|error| Arguments::command().error(ErrorKind::ValueValidation, error))?;
         }
         let setting = |option: &String| {
-            let (name, value) = option.split_once('=').map_or((option.as_str(), None), |(name, value)| (name, Some(value)));
+            let (name, value) =
+                option.split_once('=').map_or((option.as_str(), None), |(name, value)| (name, Some(value)));
             let name = name.trim_start_matches('-').to_owned();
             Setting { line: 0, name, value: value.map(str::to_owned) }
         };

@@ -103,7 +103,8 @@ pub fn failure(path: &str, failure: &Failure, before: &[Entry], look: Look) -> S
             for part in parts {
                 let _ = writeln!(text, "  got       {}", notation::line(part));
             }
-            let _ = writeln!(text, "  to be parts of one segment, the last should continue the one before; {difference}");
+            let _ =
+                writeln!(text, "  to be parts of one segment, the last should continue the one before; {difference}");
         }
         Cause::Nothing { expected, due, until } => {
             let _ = writeln!(text, "  expected  {}", notation::line(expected));

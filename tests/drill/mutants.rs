@@ -36,20 +36,26 @@ pub(super) fn mutants(script: &Script) -> Vec<Mutant> {
                 }
                 match &packet.body {
                     Body::Tcp(tcp) => {
-                        put("acknowledgment + 1", &|_, what| segment(what, |tcp| {
-                            tcp.ack = Some(tcp.ack.unwrap_or_default() + 1);
-                        }));
+                        put("acknowledgment + 1", &|_, what| {
+                            segment(what, |tcp| {
+                                tcp.ack = Some(tcp.ack.unwrap_or_default() + 1);
+                            })
+                        });
                         // The number of the stack's first SYN is the script's to choose: another says nothing else.
                         let names_the_first = tcp.flags.syn() && !seen_syn;
                         seen_syn |= tcp.flags.syn();
                         if !names_the_first {
-                            put("sequence number + 1", &|_, what| segment(what, |tcp| {
-                                (tcp.seq, tcp.end) = (tcp.seq + 1, tcp.end + 1);
-                            }));
+                            put("sequence number + 1", &|_, what| {
+                                segment(what, |tcp| {
+                                    (tcp.seq, tcp.end) = (tcp.seq + 1, tcp.end + 1);
+                                })
+                            });
                         }
-                        put("one octet more", &|_, what| segment(what, |tcp| {
-                            (tcp.end, tcp.length) = (tcp.end + 1, tcp.length + 1);
-                        }));
+                        put("one octet more", &|_, what| {
+                            segment(what, |tcp| {
+                                (tcp.end, tcp.length) = (tcp.end + 1, tcp.length + 1);
+                            })
+                        });
                         for (flag, name) in FLAGS {
                             put(name, &|_, what| segment(what, |tcp| tcp.flags = TcpFlags(tcp.flags.0 ^ flag.0)));
                         }

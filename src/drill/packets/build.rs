@@ -163,8 +163,7 @@ fn quotation(message: &IcmpSpec, route: Route) -> Result<Vec<u8>, BuildError> {
         Some(Quoted::Tcp { seq, length }) => (6, quoted_tcp(about, seq), 20 + length as usize),
         Some(Quoted::Udp { length }) => (17, udp_header(about, length as usize)?, 8 + length as usize),
     };
-    let plain =
-        PacketSpec { ecn: None, ttl: None, tos: None, flow_label: None, body: Body::Udp { length: 0 } };
+    let plain = PacketSpec { ecn: None, ttl: None, tos: None, flow_label: None, body: Body::Udp { length: 0 } };
     let mut quoted = network_header(&plain, about, protocol, 0, octets)?;
     quoted.extend_from_slice(&transport[..QUOTED_OCTETS]);
     Ok(quoted)

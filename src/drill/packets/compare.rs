@@ -217,11 +217,7 @@ fn compare_tcp(expected: &TcpSpec, actual: &TcpSpec, how: Comparison, difference
     differences.check(Field::Sequence, expected.seq, actual.seq);
     differences.check(Field::Length, expected.length, actual.length);
     if actual.flags.ack() || !by_meaning {
-        differences.check(
-            Field::Acknowledgment,
-            expected.ack.unwrap_or_default(),
-            actual.ack.unwrap_or_default(),
-        );
+        differences.check(Field::Acknowledgment, expected.ack.unwrap_or_default(), actual.ack.unwrap_or_default());
     }
     if let (Some(expected), Some(actual), false) = (expected.window, actual.window, by_meaning) {
         differences.check(Field::Window, expected, actual);

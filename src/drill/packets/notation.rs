@@ -6,9 +6,7 @@
 use std::fmt::Write as _;
 
 use super::compare::Field;
-use crate::drill::language::script::{
-    Body, EcnSpec, IcmpSpec, OptionSpec, OptionsSpec, PacketSpec, Quoted, TcpSpec,
-};
+use crate::drill::language::script::{Body, EcnSpec, IcmpSpec, OptionSpec, OptionsSpec, PacketSpec, Quoted, TcpSpec};
 use crate::packet::TcpFlags;
 
 /// A piece of a packet's notation.
@@ -176,13 +174,8 @@ mod tests {
             ]),
             sport_dport: None,
         };
-        let packet = PacketSpec {
-            ecn: Some(EcnSpec::Ect0),
-            ttl: None,
-            tos: None,
-            flow_label: None,
-            body: Body::Tcp(tcp),
-        };
+        let packet =
+            PacketSpec { ecn: Some(EcnSpec::Ect0), ttl: None, tos: None, flow_label: None, body: Body::Tcp(tcp) };
         assert_eq!(
             line(&packet),
             "[ect0] P. 1:1001(1000) ack 7 win 257 <nop,TS val 100 ecr 0,sack 1:2 5:6,FOEXP 01ab>"

@@ -87,9 +87,9 @@ fn read_one(kind: u8, body: &[u8]) -> OptionSpec {
         (KIND_MSS, [high, low]) => OptionSpec::Mss(u16::from_be_bytes([*high, *low])),
         (KIND_WINDOW_SCALE, [shift]) => OptionSpec::WindowScale(*shift),
         (KIND_SACK_PERMITTED, []) => OptionSpec::SackPermitted,
-        (KIND_SACK, blocks) if blocks.len() % 8 == 0 => OptionSpec::Sack(
-            (0..blocks.len()).step_by(8).map(|at| (SeqNum(word(at)), SeqNum(word(at + 4)))).collect(),
-        ),
+        (KIND_SACK, blocks) if blocks.len() % 8 == 0 => {
+            OptionSpec::Sack((0..blocks.len()).step_by(8).map(|at| (SeqNum(word(at)), SeqNum(word(at + 4)))).collect())
+        }
         (KIND_TIMESTAMPS, body) if body.len() == 8 => OptionSpec::Timestamps { val: word(0), ecr: word(4) },
         (KIND_FAST_OPEN, cookie) => OptionSpec::FastOpen { cookie: cookie.to_vec(), experimental: false },
         (KIND_EXPERIMENT, [0xf9, 0x89, cookie @ ..]) => {

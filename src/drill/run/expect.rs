@@ -43,7 +43,11 @@ impl Runner<'_> {
 
     /// The next packet of the connection under test, in the script's numbers but for its timestamps. Lets time pass until it
     /// comes, but not beyond `until`.
-    fn next_packet(&mut self, expected: &PacketSpec, until: Option<Instant>) -> Result<Option<Sent>, super::runner::Stop> {
+    fn next_packet(
+        &mut self,
+        expected: &PacketSpec,
+        until: Option<Instant>,
+    ) -> Result<Option<Sent>, super::runner::Stop> {
         loop {
             if let Some(mut sent) = self.world.next_sent(&mut self.connections) {
                 self.connections.sent(expected, &sent);

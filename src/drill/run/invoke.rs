@@ -43,11 +43,8 @@ impl<'s> Runner<'s> {
     }
 
     fn plan(&self, call: &Call) -> Result<Plan, Stop> {
-        let environment = Environment {
-            settings: &self.settings,
-            descriptors: &self.descriptors,
-            exactness: self.exactness,
-        };
+        let environment =
+            Environment { settings: &self.settings, descriptors: &self.descriptors, exactness: self.exactness };
         calls::plan(call, environment).map_err(|error| self.call_error(self.current, error))
     }
 

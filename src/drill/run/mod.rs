@@ -44,12 +44,7 @@ pub struct Options {
 impl Default for Options {
     /// The default stack, strictly, and no more kept than a failure needs.
     fn default() -> Options {
-        Options {
-            stack: StackKind::default(),
-            exactness: Exactness::Strict,
-            whole_transcript: false,
-            capture: false,
-        }
+        Options { stack: StackKind::default(), exactness: Exactness::Strict, whole_transcript: false, capture: false }
     }
 }
 

@@ -74,8 +74,7 @@ pub(super) fn run(script: &Script, options: &Options) -> (Outcome, Vec<Record>) 
 /// The outcome of a script that cannot even begin.
 fn refused(line: u32, reason: String) -> (Outcome, Vec<Record>) {
     let verdict = Verdict::Unsupported { line, reason };
-    let outcome =
-        Outcome { verdict, transcript: Vec::new(), ended: Instant::ZERO, events: 0, forgiven: Vec::new() };
+    let outcome = Outcome { verdict, transcript: Vec::new(), ended: Instant::ZERO, events: 0, forgiven: Vec::new() };
     (outcome, Vec::new())
 }
 

@@ -71,9 +71,19 @@ pub enum SettingError {
 }
 
 /// Settings of which nothing here depends: how the real tool runs its commands and names its devices.
-const WITHOUT_EFFECT: &[&str] =
-    &["code_command", "code_format", "code_sockopt", "debug", "dry_run", "init_scripts", "send_omit_free", "speed",
-      "verbose", "netmask_ip", "define"];
+const WITHOUT_EFFECT: &[&str] = &[
+    "code_command",
+    "code_format",
+    "code_sockopt",
+    "debug",
+    "dry_run",
+    "init_scripts",
+    "send_omit_free",
+    "speed",
+    "verbose",
+    "netmask_ip",
+    "define",
+];
 
 impl Settings {
     /// What these lines mean, in order; the error is of the first line that means nothing.

@@ -16,7 +16,10 @@ fn differing(expected: &str, actual: &str, how: Comparison) -> Vec<Field> {
 #[test]
 fn what_is_as_written_has_no_differences() {
     for (expected, actual) in [
-        ("> S 0:0(0) <mss 1460,sackOK,TS val 9 ecr 0,nop,wscale 7>", "< S 0:0(0) win 7 <mss 1460,sackOK,TS val 5 ecr 0,nop,wscale 7>"),
+        (
+            "> S 0:0(0) <mss 1460,sackOK,TS val 9 ecr 0,nop,wscale 7>",
+            "< S 0:0(0) win 7 <mss 1460,sackOK,TS val 5 ecr 0,nop,wscale 7>",
+        ),
         ("> P. 1:1001(1000) ack 1", "< P. 1:1001(1000) ack 1 win 257"),
         ("> . 1:1(0) ack 1 win 257 <...>", "< . 1:1(0) ack 1 win 257 <nop,nop,sack 5:6>"),
         ("> R 7:7(0)", "< R 7:7(0) win 0"),

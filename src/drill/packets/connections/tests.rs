@@ -29,7 +29,10 @@ fn an_active_open_learns_its_ends_and_numbers_from_the_syn() {
     let mut connections = Connections::new(ends());
     connections.socket(3, Protocol::Tcp);
     connections.connect(3);
-    let syn = sent("< S 4711:4711(0) win 1", Route { from: "192.168.0.2:51000".parse().expect("an address"), to: ends().far });
+    let syn = sent(
+        "< S 4711:4711(0) win 1",
+        Route { from: "192.168.0.2:51000".parse().expect("an address"), to: ends().far },
+    );
     assert!(!connections.owns(&syn), "the script does not speak of it yet");
     assert!(connections.expects(&packet("> S 0:0(0) <...>")));
     assert!(connections.owns(&syn));

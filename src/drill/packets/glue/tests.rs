@@ -14,11 +14,8 @@ fn glue(expected: u32, texts: &[&str]) -> Result<Sent, Field> {
 
 #[test]
 fn equal_parts_and_a_shorter_last_are_one_segment_with_the_last_ones_push_and_fin() {
-    let whole = glue(
-        25,
-        &["< . 1:11(10) ack 1 win 5", "< . 11:21(10) ack 1 win 5", "< FP. 21:26(5) ack 1 win 5"],
-    )
-    .expect("they are parts of one");
+    let whole = glue(25, &["< . 1:11(10) ack 1 win 5", "< . 11:21(10) ack 1 win 5", "< FP. 21:26(5) ack 1 win 5"])
+        .expect("they are parts of one");
     assert_eq!(notation::line(&super::super::testing::packet("> FP. 1:26(25) ack 1 win 5")), {
         let mut shown = super::super::compare::alike(&whole.packet, &whole.packet, &[]);
         (shown.ecn, shown.tos, shown.ttl) = (None, None, None);

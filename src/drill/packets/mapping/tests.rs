@@ -79,7 +79,8 @@ fn timestamps_are_echoed_as_they_were_on_the_wire() {
     assert_eq!(learn("100", 77_000), Some(100));
     assert_eq!(learn("300", 77_210), Some(310), "it is shown as it is, not as it was expected");
     let echo = |ecr: u32, unknown: UnknownEcho| {
-        let wire = connection.to_wire(&tcp(&format!("< . 1:1(0) ack 1 win 1 <nop,nop,TS val 5 ecr {ecr}>")), unknown)?;
+        let wire =
+            connection.to_wire(&tcp(&format!("< . 1:1(0) ack 1 win 1 <nop,nop,TS val 5 ecr {ecr}>")), unknown)?;
         Ok(timestamps(&wire).expect("it has timestamps").1)
     };
     assert_eq!(echo(100, UnknownEcho::Refused), Ok(77_000));

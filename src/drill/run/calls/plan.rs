@@ -268,11 +268,8 @@ impl Planner<'_> {
             Kind::Stream => descriptor.written,
             Kind::Datagram | Kind::Other => 0,
         });
-        let data = if is_good {
-            Payload::Data(Bytes::from(pattern::octets(position, octets)))
-        } else {
-            Payload::Bad(octets)
-        };
+        let data =
+            if is_good { Payload::Data(Bytes::from(pattern::octets(position, octets))) } else { Payload::Bad(octets) };
         Ok(Plan {
             check: Check::Sent(script),
             effect: Planner::connecting(script, to),
@@ -333,7 +330,12 @@ impl Planner<'_> {
         let is_input = request == names::FIONBIO as u64;
         Ok(Plan {
             check: if is_input { Check::Number } else { Check::Number32(number) },
-            ..Plan::plain(Request::Ioctl { fd, request, argument: if is_input { number } else { 0 }, memory: Memory::Good })
+            ..Plan::plain(Request::Ioctl {
+                fd,
+                request,
+                argument: if is_input { number } else { 0 },
+                memory: Memory::Good,
+            })
         })
     }
 
@@ -398,11 +400,8 @@ impl Planner<'_> {
     fn epoll_wait(&self) -> Result<Plan, CallError> {
         self.arguments.count(4..=4)?;
         let check = Check::Epoll(Planner::event(self.arguments.value(1)?)?);
-        let request = Request::EpollWait {
-            epoll: self.first()?.1,
-            most: self.arguments.int(2)?,
-            timeout: self.timeout(3)?,
-        };
+        let request =
+            Request::EpollWait { epoll: self.first()?.1, most: self.arguments.int(2)?, timeout: self.timeout(3)? };
         Ok(Plan { check, ..Plan::plain(request) })
     }
 

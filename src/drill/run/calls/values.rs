@@ -40,10 +40,12 @@ pub(super) fn number(value: &Value) -> Result<i64, CallError> {
         Value::Name(name) => named(name).ok_or_else(|| CallError::Unsupported(format!("the name `{name}` is unknown"))),
         Value::Either(parts) => parts.iter().try_fold(0, |sum, part| Ok(sum | number(part)?)),
         // The order of octets matters where memory is looked at, and here nobody does.
-        Value::Apply(function, arguments) if matches!(function.as_str(), "htons" | "htonl") => match arguments.as_slice() {
-            [only] => number(only),
-            _ => Err(CallError::script(format!("{function}() takes one number"))),
-        },
+        Value::Apply(function, arguments) if matches!(function.as_str(), "htons" | "htonl") => {
+            match arguments.as_slice() {
+                [only] => number(only),
+                _ => Err(CallError::script(format!("{function}() takes one number"))),
+            }
+        }
         Value::Ellipsis | Value::Float(_) | Value::Text(_) | Value::List(_) | Value::Record(_) | Value::Apply(..) => {
             Err(CallError::script(format!("{} stands where a number is needed", kind(value))))
         }
