@@ -9,18 +9,26 @@ use super::socket::Socket;
 use super::stop::Answer;
 use crate::journal::SocketId;
 
-/// The first number that is given out: 0, 1 and 2 are the standard streams.
+/// The first number that is given out by itself: 0, 1 and 2 are the standard streams.
 const FIRST: i32 = 3;
 /// Descriptors that a process may have, as Linux has it by custom.
 const MOST: usize = 1024;
 
 /// What the numbers stand for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Descriptors {
     open: BTreeMap<i32, Descriptor>,
+    /// The lowest number that is given out.
+    pub(super) first: i32,
     /// What is in each pipe, by its name.
     pub(super) pipes: BTreeMap<u32, VecDeque<u8>>,
     pub(super) last_pipe: u32,
+}
+
+impl Default for Descriptors {
+    fn default() -> Descriptors {
+        Descriptors { open: BTreeMap::new(), first: FIRST, pipes: BTreeMap::new(), last_pipe: 0 }
+    }
 }
 
 #[derive(Debug)]
@@ -45,7 +53,7 @@ impl Descriptors {
         if self.open.len() >= MOST {
             return Err(Errno::EMFILE.into());
         }
-        let free = (FIRST..).find(|number| !self.open.contains_key(number)).ok_or(Errno::EMFILE)?;
+        let free = (self.first..).find(|number| !self.open.contains_key(number)).ok_or(Errno::EMFILE)?;
         let nonblocking = flags & O_NONBLOCK != 0;
         self.open.insert(free, Descriptor { nonblocking, close_on_exec: false, file });
         Ok(free)

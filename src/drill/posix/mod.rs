@@ -42,7 +42,7 @@ pub use request::{
     Address, Blocked, Control, EpollEvent, Memory, OptionValue, Outcome, Payload, PollFd, Received, Reply, Request,
     Written,
 };
-pub use sysctls::{CongestionName, SysctlError, Sysctls};
+pub use sysctls::{CongestionName, MEANINGFUL, SysctlError, Sysctls};
 pub use tcp_info::TcpInfo;
 
 use self::descriptors::{Descriptors, File};
@@ -79,6 +79,12 @@ impl Posix {
     /// The sysctls that sockets made from now on begin with.
     pub fn sysctls(&mut self) -> &mut Sysctls {
         &mut self.sysctls
+    }
+
+    /// Gives out numbers from `first` on, for a caller who will [renumber](Posix::renumber) them: none of them should be
+    /// one that the kernel gives out.
+    pub fn number_from(&mut self, first: i32) {
+        self.descriptors.first = first;
     }
 
     /// Gives a descriptor that was just made another number; `false` when there is no such descriptor or the number is

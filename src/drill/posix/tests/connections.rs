@@ -16,7 +16,9 @@ fn descriptors_are_the_lowest_free_numbers() {
 #[test]
 fn a_descriptor_can_have_the_kernels_number() {
     let mut host = process(CLIENT);
+    host.posix.number_from(1_000_000);
     let (one, other) = (host.socket(), host.socket());
+    assert_eq!((one, other), (1_000_000, 1_000_001));
     assert!(host.posix.renumber(one, 40));
     assert!(!host.posix.renumber(other, 40), "the number is taken");
     assert!(!host.posix.renumber(one, 41), "the old number is gone");
