@@ -43,7 +43,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "tcp_moderate_rcvbuf",
     "tcp_no_metrics_save",
     "tcp_no_ssthresh_metrics_save",
-    "tcp_notsent_lowat",
     "tcp_orphan_retries",
     "tcp_pacing_ca_ratio",
     "tcp_pacing_ss_ratio",
@@ -87,6 +86,7 @@ pub const MEANINGFUL: &[&str] = &[
     "tcp_ecn",
     "tcp_slow_start_after_idle",
     "tcp_min_tso_segs",
+    "tcp_notsent_lowat",
     "tcp_rmem",
     "tcp_wmem",
     "tcp_syn_retries",
@@ -142,6 +142,8 @@ pub struct Sysctls {
     pub delayed_ack: Option<Duration>,
     /// `net.inet.tcp.rexmit_initial`; `None` leaves it to the stack.
     pub rto_initial: Option<Duration>,
+    /// `tcp_notsent_lowat`: octets not yet sent that make a socket "full".
+    pub unsent_low_water: u32,
     /// `tcp_min_tso_segs`; `None` leaves it to the stack.
     pub least_burst: Option<u32>,
     /// What was set and has no effect.
@@ -219,6 +221,7 @@ impl Default for Sysctls {
             congestion: CongestionName(Congestion::Cubic),
             delayed_ack: None,
             rto_initial: None,
+            unsent_low_water: u32::MAX,
             least_burst: None,
             others: BTreeMap::new(),
         }
@@ -244,6 +247,7 @@ impl Sysctls {
             "tcp_window_scaling" => self.window_scaling = switch()?,
             "net.inet.tcp.rfc1323" => (self.timestamps, self.window_scaling) = (switch()?, switch()?),
             "tcp_ecn" | "net.inet.tcp.ecn.enable" => self.ecn = ecn_of(&name, small()?)?,
+            "tcp_notsent_lowat" => self.unsent_low_water = number()?,
             "tcp_min_tso_segs" => self.least_burst = Some(number()?),
             "tcp_slow_start_after_idle" => self.slow_start_after_idle = switch()?,
             "tcp_rmem" => self.receive_memory = three(value).ok_or_else(bad)?,
