@@ -11,6 +11,7 @@ mod filter;
 mod host;
 #[cfg(feature = "cli")]
 mod interop;
+mod ip;
 #[cfg(feature = "cli")]
 mod labs;
 mod network;

@@ -24,7 +24,7 @@ const DEEPEST: usize = 32;
 
 /// Runs scripts and tells what came of them.
 pub(super) fn drill(task: &DrillTask, terminal: &Terminal) -> Result<Outcome, Failure> {
-    let scripts = scripts(&task.files)?;
+    let (scripts, problems) = scripts(&task.files);
     if let Some(dir) = &task.capture {
         let reason = |error| Failure::Input(format!("{} cannot be made: {error}", dir.display()));
         fs::create_dir_all(dir).map_err(reason)?;
@@ -32,6 +32,12 @@ pub(super) fn drill(task: &DrillTask, terminal: &Terminal) -> Result<Outcome, Fa
     let look = Look { colour: terminal.colour };
     let mut session = Session { task, look, count: Count::default(), rows: Vec::new(), names: BTreeSet::new() };
     let mut out = terminal.out();
+    for problem in problems {
+        let text = session.unreadable(String::new(), problem);
+        if !task.json {
+            out.write_all(text.as_bytes())?;
+        }
+    }
     for path in &scripts {
         let text = session.script(path)?;
         if !task.json {
@@ -65,17 +71,20 @@ struct Session<'t> {
 }
 
 impl Session<'_> {
+    /// Notes what cannot be read; returns what there is to say of it.
+    fn unreadable(&mut self, script: String, problem: String) -> String {
+        self.count.unreadable += 1;
+        let text = format!("{problem}\n");
+        self.rows.push(Row { script, verdict: "unreadable", reason: Some(problem), ..Row::default() });
+        text
+    }
+
     /// Runs one script; returns what there is to say of it.
     fn script(&mut self, path: &Path) -> Result<String, Failure> {
         let shown = path.display().to_string();
         let script = match read(path, self.task) {
             Ok(script) => script,
-            Err(problem) => {
-                self.count.unreadable += 1;
-                let text = format!("{problem}\n");
-                self.rows.push(Row { script: shown, verdict: "unreadable", reason: Some(problem), ..Row::default() });
-                return Ok(text);
-            }
+            Err(problem) => return Ok(self.unreadable(shown, problem)),
         };
         let options = Options {
             stack: self.task.stack,
@@ -128,22 +137,23 @@ fn read(path: &Path, task: &DrillTask) -> Result<Script, String> {
     Ok(script)
 }
 
-/// The scripts that were named, and those in the folders that were named, each in its order.
-fn scripts(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
-    let mut found = Vec::new();
+/// The scripts that were named, and those in the folders that were named, each in its order; and what is wrong with the
+/// rest.
+fn scripts(named: &[PathBuf]) -> (Vec<PathBuf>, Vec<String>) {
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
     for path in named {
-        if path.is_dir() {
-            let before = found.len();
-            walk(path, DEEPEST, &mut found)
-                .map_err(|error| Failure::Input(format!("{} cannot be searched: {error}", path.display())))?;
-            if found.len() == before {
-                return Err(Failure::Input(format!("there is no *.pkt below {}", path.display())));
-            }
-        } else {
+        if !path.is_dir() {
             found.push(path.clone());
+            continue;
+        }
+        let before = found.len();
+        match walk(path, DEEPEST, &mut found) {
+            Ok(()) if found.len() == before => problems.push(format!("there is no *.pkt below {}", path.display())),
+            Ok(()) => {}
+            Err(error) => problems.push(format!("{} cannot be searched: {error}", path.display())),
         }
     }
-    Ok(found)
+    (found, problems)
 }
 
 fn walk(dir: &Path, deepest: usize, found: &mut Vec<PathBuf>) -> io::Result<()> {

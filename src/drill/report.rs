@@ -14,7 +14,7 @@
 use std::fmt::Write as _;
 
 use super::language::script::PacketSpec;
-use super::packets::compare::{Difference, Field};
+use super::packets::compare::{Difference, Field, differ_by_choice_only};
 use super::packets::notation::{self, Piece};
 use super::run::transcript::{Entry, Fate, Happening};
 use super::run::{Cause, Failure, Outcome, Verdict};
@@ -132,7 +132,10 @@ pub fn failure(path: &str, failure: &Failure, before: &[Entry], look: Look) -> S
 /// Where to look next.
 fn hint(cause: &Cause) -> &'static str {
     match cause {
-        Cause::Packet { differences, .. } if differences.iter().all(|difference| is_a_choice(difference.field)) => {
+        Cause::Packet { expected, actual, differences, .. }
+            if differences.iter().all(|difference| is_a_choice(difference.field))
+                && differ_by_choice_only(expected, actual) =>
+        {
             "These are choices that the standards leave to a stack; --by-meaning does not compare windows, PSH and the order of options."
         }
         Cause::Packet { differences, .. } if differences.iter().all(|difference| difference.field == Field::Time) => {

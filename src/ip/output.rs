@@ -77,6 +77,8 @@ impl Host {
             headers.extend_from_slice(&self.mac);
             headers.extend_from_slice(if outgoing.src.is_ipv4() { &[0x08, 0x00] } else { &[0x86, 0xdd] });
         }
+        // RFC 1122 §3.2.1.7: no packet leaves with its hops used up.
+        let hops = outgoing.hops.max(1);
         match (outgoing.src, outgoing.dst) {
             (IpAddr::V4(src), IpAddr::V4(dst)) => {
                 let begin = headers.len();
@@ -85,7 +87,7 @@ impl Host {
                 headers.extend_from_slice(&((IPV4_HEADER + transport) as u16).to_be_bytes());
                 headers.extend_from_slice(&self.identification.to_be_bytes());
                 headers.extend_from_slice(if outgoing.dont_fragment { &DONT_FRAGMENT } else { &[0, 0] });
-                headers.extend_from_slice(&[outgoing.hops, outgoing.protocol, 0, 0]);
+                headers.extend_from_slice(&[hops, outgoing.protocol, 0, 0]);
                 headers.extend_from_slice(&src.octets());
                 headers.extend_from_slice(&dst.octets());
                 write_header_checksum(&mut headers[begin..]);
@@ -96,7 +98,7 @@ impl Host {
                 let class = outgoing.traffic_class;
                 headers.extend_from_slice(&[0x60 | class >> 4, class << 4, 0, 0]);
                 headers.extend_from_slice(&(transport as u16).to_be_bytes());
-                headers.extend_from_slice(&[outgoing.protocol, outgoing.hops]);
+                headers.extend_from_slice(&[outgoing.protocol, hops]);
                 headers.extend_from_slice(&src.octets());
                 headers.extend_from_slice(&dst.octets());
             }

@@ -3,6 +3,7 @@
 //! Each step may drop the packet with a reason. What remains is a packet for TCP or UDP; ICMP has a room of its own.
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use super::extensions::{self, Chain, Fragment, Refusal};
 use super::fragment::write_header_checksum;
@@ -80,10 +81,8 @@ impl Host {
             return Err(DropReason::Malformed);
         }
         let dissection = packet.dissect();
-        if let Some(ethernet) = &dissection.ethernet
-            && !self.is_for_our_mac(ethernet)
-        {
-            return Err(DropReason::NotForUs);
+        if let Some(ethernet) = &dissection.ethernet {
+            self.check_link(ethernet)?;
         }
         match &dissection.network {
             Some(Network::Ipv4(header)) => {
@@ -100,8 +99,16 @@ impl Host {
         }
     }
 
-    fn is_for_our_mac(&self, ethernet: &Ethernet) -> bool {
-        ethernet.dst == self.mac || ethernet.dst[0] & 1 == 1
+    /// RFC 894, RFC 2464. The reader also sees what is behind a VLAN tag; we are on no VLAN.
+    fn check_link(&self, ethernet: &Ethernet) -> Result<(), DropReason> {
+        let is_group = ethernet.dst[0] & 1 == 1;
+        if ethernet.dst != self.mac && !is_group {
+            Err(DropReason::NotForUs)
+        } else if matches!(ethernet.ether_type, 0x0800 | 0x0806 | 0x86dd) {
+            Ok(())
+        } else {
+            Err(DropReason::UnknownProtocol)
+        }
     }
 
     /// RFC 1122 §3.2.1.
@@ -134,6 +141,10 @@ impl Host {
             transport: header.offset + header.header_len,
         };
         self.check_addresses(&facts, origin)?;
+        // RFC 1122 §3.3.6: what everybody gets must be for everybody.
+        if is_link_group(&packet) && !facts.dst.is_multicast() && !self.is_broadcast(facts.dst) {
+            return Err(DropReason::NotForUs);
+        }
         if header.more_fragments || header.fragment_offset > 0 {
             return self.ipv4_fragment_arrives(header, &facts, &packet);
         }
@@ -214,7 +225,7 @@ impl Host {
         &mut self,
         facts: &Facts,
         packet: Packet,
-        dissection: Dissection,
+        mut dissection: Dissection,
     ) -> Result<Option<Arrival>, DropReason> {
         let is_known = match facts.src {
             IpAddr::V4(_) => matches!(facts.protocol, 1 | 6 | 17),
@@ -225,11 +236,14 @@ impl Host {
             self.tell(facts, &packet, DeliveryError::ProtocolUnreachable);
             return Err(DropReason::UnknownProtocol);
         }
-        if dissection.malformed.is_some() {
+        // What one reader takes for the transport header, the other must, too.
+        let is_agreed = dissection.transport_range().is_some_and(|range| range.start == facts.transport);
+        if dissection.malformed.is_some() || !is_agreed {
             return Err(DropReason::Malformed);
         }
         let Some(transport) = &dissection.transport else { return Err(DropReason::Malformed) };
-        let packet = cut_off(packet, dissection.payload.end);
+        let packet = trimmed(packet, &dissection.payload);
+        dissection.frame_len = packet.len();
         if !udp_length_is_good(facts, &packet, transport) {
             return Err(DropReason::Malformed);
         }
@@ -344,7 +358,8 @@ impl Host {
             Outcome::Spoiled => DropReason::BadFragment,
             Outcome::Waiting | Outcome::Duplicate | Outcome::Whole(_) => DropReason::QueueFull,
         };
-        dropped.into_iter().for_each(|id| self.dropped(id, reason));
+        // This one itself is told of by who has called.
+        dropped.into_iter().filter(|id| *id != packet.id).for_each(|id| self.dropped(id, reason));
         let whole = match outcome {
             Outcome::Waiting => return Ok(None),
             Outcome::Duplicate => return Err(DropReason::Duplicate),
@@ -381,22 +396,19 @@ pub(super) fn is_link_group(packet: &Packet) -> bool {
     link_header_length(packet.medium()) > 0 && packet.headers().first().is_some_and(|first| first & 1 == 1)
 }
 
-/// The packet without what lies behind `end`: padding of the link, octets behind the end of a datagram.
-fn cut_off(packet: Packet, end: usize) -> Packet {
-    if packet.len() <= end {
+/// The packet without what lies behind its payload (padding of the link, octets behind the end of a datagram), and with
+/// none of that among its headers. That is how packets come: then nothing is copied.
+fn trimmed(packet: Packet, payload: &Range<usize>) -> Packet {
+    if packet.len() <= payload.end && packet.headers().len() <= payload.start {
         return packet;
     }
-    let headers = packet.headers().get(..end).unwrap_or(packet.headers());
-    let mut shorter = Packet::new(packet.medium(), headers);
+    let end = payload.end.min(packet.len());
+    let start = payload.start.min(packet.headers().len()).min(end);
+    let mut shorter = Packet::new(packet.medium(), &packet.headers()[..start]);
     shorter.id = packet.id;
     shorter.set_checksum(packet.checksum());
     shorter.set_gso_size(packet.gso_size());
-    let mut rest = end - headers.len();
-    for chunk in packet.payload() {
-        let taken = rest.min(chunk.len());
-        shorter.push_payload(chunk.slice(..taken));
-        rest -= taken;
-    }
+    shorter.push_payload(packet.to_bytes().slice(start..end));
     shorter
 }
 

@@ -333,6 +333,15 @@ pub fn protocol_of(body: &Body) -> Protocol {
     }
 }
 
+/// Whether two segments mean the same and differ only in what standards leave to a stack.
+pub fn differ_by_choice_only(expected: &PacketSpec, actual: &PacketSpec) -> bool {
+    let (Body::Tcp(expected), Body::Tcp(actual)) = (&expected.body, &actual.body) else { return false };
+    let how = Comparison { exactness: Exactness::ByMeaning, timestamps: None };
+    let mut differences = Differences::default();
+    compare_tcp(expected, actual, how, &mut differences);
+    differences.0.is_empty()
+}
+
 /// `actual` without what the script says nothing of, to be shown beside `expected`. What differs stays.
 pub fn alike(actual: &PacketSpec, expected: &PacketSpec, differences: &[Difference]) -> PacketSpec {
     let differs = |field: Field| differences.iter().any(|difference| difference.field == field);

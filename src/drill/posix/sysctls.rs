@@ -10,8 +10,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::stack::{Congestion, TcpConfig};
-use crate::tcp::Ecn;
+use crate::stack::{Congestion, Ecn, TcpConfig};
 
 /// The largest shift of a window (RFC 7323 §2.3).
 const LARGEST_SHIFT: u32 = 14;
@@ -47,7 +46,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "tcp_pacing_ca_ratio",
     "tcp_pacing_ss_ratio",
     "tcp_retries1",
-    "tcp_rfc1337",
     "tcp_stdurg",
     "tcp_syncookies",
     "tcp_thin_linear_timeouts",
@@ -56,12 +54,9 @@ const WITHOUT_EFFECT: &[&str] = &[
     "tcp_tw_reuse",
     "tcp_workaround_signed_windows",
     "net.inet.tcp.blackhole",
-    "net.inet.tcp.drop_synfin",
     "net.inet.tcp.fastopen.client_enable",
     "net.inet.tcp.hostcache.purgenow",
     "net.inet.tcp.icmp_may_rst",
-    "net.inet.tcp.insecure_rst",
-    "net.inet.tcp.insecure_syn",
     "net.inet.tcp.rexmit_drop_options",
     "net.inet.tcp.syncookies",
 ];
@@ -87,6 +82,7 @@ pub const MEANINGFUL: &[&str] = &[
     "tcp_slow_start_after_idle",
     "tcp_min_tso_segs",
     "tcp_notsent_lowat",
+    "tcp_rfc1337",
     "tcp_rmem",
     "tcp_wmem",
     "tcp_syn_retries",
@@ -144,8 +140,18 @@ pub struct Sysctls {
     pub rto_initial: Option<Duration>,
     /// `tcp_notsent_lowat`: octets not yet sent that make a socket "full".
     pub unsent_low_water: u32,
-    /// `tcp_min_tso_segs`; `None` leaves it to the stack.
-    pub least_burst: Option<u32>,
+    /// `tcp_min_tso_segs`: segments of the least burst.
+    pub least_burst: u32,
+    /// `tcp_rfc1337`: TIME-WAIT ignores resets (RFC 1337).
+    pub protect_time_wait: bool,
+    /// `net.inet.tcp.insecure_rst`: any reset in the window counts.
+    pub trusts_resets: bool,
+    /// `net.inet.tcp.insecure_syn`: a SYN in the window ends a connection.
+    pub trusts_syns: bool,
+    /// `net.inet.tcp.drop_synfin`
+    pub drops_syn_fin: bool,
+    /// The names are FreeBSD's, and so are its habits: acknowledgments wait from the first segment on.
+    pub freebsd: bool,
     /// What was set and has no effect.
     others: BTreeMap<String, String>,
 }
@@ -222,7 +228,12 @@ impl Default for Sysctls {
             delayed_ack: None,
             rto_initial: None,
             unsent_low_water: u32::MAX,
-            least_burst: None,
+            least_burst: 2,
+            protect_time_wait: false,
+            trusts_resets: false,
+            trusts_syns: false,
+            drops_syn_fin: true,
+            freebsd: false,
             others: BTreeMap::new(),
         }
     }
@@ -240,15 +251,22 @@ impl Sysctls {
         let small = || value.parse::<u8>().map_err(|_| bad());
         let switch = || number().map(|number| number != 0);
         let seconds = || number().map(|number| Duration::from_secs(number.into()));
+        if name.starts_with("net.inet.") {
+            self.freebsd = true;
+        }
         let millis = || number().map(|number| Duration::from_millis(number.into()));
         match name.as_str() {
             "tcp_timestamps" => self.timestamps = switch()?,
             "tcp_sack" | "net.inet.tcp.sack.enable" => self.sack = switch()?,
             "tcp_window_scaling" => self.window_scaling = switch()?,
             "net.inet.tcp.rfc1323" => (self.timestamps, self.window_scaling) = (switch()?, switch()?),
-            "tcp_ecn" | "net.inet.tcp.ecn.enable" => self.ecn = ecn_of(&name, small()?)?,
+            "tcp_ecn" | "net.inet.tcp.ecn.enable" => self.ecn = ecn_of(&name, value, small()?)?,
             "tcp_notsent_lowat" => self.unsent_low_water = number()?,
-            "tcp_min_tso_segs" => self.least_burst = Some(number()?),
+            "tcp_min_tso_segs" => self.least_burst = number()?.max(1),
+            "tcp_rfc1337" => self.protect_time_wait = switch()?,
+            "net.inet.tcp.insecure_rst" => self.trusts_resets = switch()?,
+            "net.inet.tcp.insecure_syn" => self.trusts_syns = switch()?,
+            "net.inet.tcp.drop_synfin" => self.drops_syn_fin = switch()?,
             "tcp_slow_start_after_idle" => self.slow_start_after_idle = switch()?,
             "tcp_rmem" => self.receive_memory = three(value).ok_or_else(bad)?,
             "tcp_wmem" => self.send_memory = three(value).ok_or_else(bad)?,
@@ -299,7 +317,12 @@ impl Sysctls {
             timestamps: self.timestamps,
             sack: self.sack,
             ecn: self.ecn,
-            least_burst: self.least_burst.unwrap_or(defaults.least_burst),
+            quick_acks: !self.freebsd,
+            least_burst: self.least_burst,
+            protect_time_wait: self.protect_time_wait || self.freebsd,
+            trusts_resets: self.trusts_resets,
+            trusts_syns: self.trusts_syns,
+            drops_syn_fin: self.drops_syn_fin,
             window_scaling: self.window_scaling,
             window_scale: Some(shift_for(self.receive_memory[2])),
             slow_start_after_idle: self.slow_start_after_idle,
@@ -319,15 +342,16 @@ impl Sysctls {
     }
 }
 
-fn ecn_of(name: &str, asked: u8) -> Result<Ecn, SysctlError> {
+/// Accurate ECN (3 and above) is not spoken here.
+fn ecn_of(name: &str, value: &str, asked: u8) -> Result<Ecn, SysctlError> {
     match asked {
         0 => Ok(Ecn::Off),
         1 => Ok(Ecn::Active),
         2 => Ok(Ecn::Passive),
         _ => Err(SysctlError::Unsupported {
             name: name.to_owned(),
-            value: asked.to_string(),
-            why: "accurate ECN is not built in",
+            value: value.to_owned(),
+            why: "only classic ECN is built in",
         }),
     }
 }
@@ -414,7 +438,7 @@ mod tests {
 
     #[test]
     fn what_changes_nothing_is_taken() {
-        assert!(set("net.ipv4.tcp_tso_win_divisor", "100").is_ok());
+        assert!(set("net.ipv4.tcp_min_tso_segs", "10").is_ok());
         assert!(set("net.inet.tcp.hostcache.purgenow", "1").is_ok());
         assert!(set("tcp_mtu_probing", "0").is_ok());
     }

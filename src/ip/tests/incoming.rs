@@ -29,6 +29,43 @@ fn what_a_link_adds_behind_a_packet_is_cut_off() {
     }
 }
 
+#[test]
+fn data_among_the_headers_is_told_apart() {
+    let mut subject = Subject::new(Medium::Ip);
+    let packet = Packet::new(Medium::Ip, &datagram(false, b"hello"));
+    let arrival = subject.host.receive(subject.now, packet);
+    let Some(Arrival::Transport(delivered)) = &arrival else { panic!("{arrival:?}") };
+    assert_eq!((delivered.packet.headers().len(), delivered.packet.payload_len()), (28, 5));
+    assert_eq!(data(arrival).as_deref(), Some(&b"hello"[..]));
+}
+
+/// Whole segments come in without a copy.
+#[test]
+fn the_payload_of_a_packet_is_shared_on_its_way_in_and_out() {
+    let mut subject = Subject::acquainted(Medium::Ethernet);
+    let frame = Bytes::from(subject.frame(&datagram(true, &pattern(1000))));
+    let arrival = subject.host.receive(subject.now, Packet::from_wire(Medium::Ethernet, frame.clone()));
+    let Some(Arrival::Transport(delivered)) = &arrival else { panic!("{arrival:?}") };
+    assert_eq!(delivered.packet.payload()[0].as_ptr(), frame[62..].as_ptr());
+    let outgoing = segment(host(2, true), &pattern(1000), None);
+    let given = outgoing.payload[0].clone();
+    subject.host.send(subject.now, outgoing).expect("there is a way");
+    let (packet, _) = subject.host.transmit(subject.now).expect("it was sent");
+    assert_eq!(packet.payload()[0].as_ptr(), given.as_ptr());
+}
+
+#[test]
+fn a_frame_of_another_protocol_or_vlan_is_dropped() {
+    let mut subject = Subject::new(Medium::Ethernet);
+    let frame = subject.frame(&datagram(false, b"x"));
+    let tagged = [&frame[..12], &[0x81, 0, 0, 7], &frame[12..]].concat();
+    let other = [&frame[..12], &[0x88, 0xcc], &frame[14..]].concat();
+    for frame in [tagged, other] {
+        assert!(subject.takes_frame(frame).is_none());
+    }
+    assert_eq!(subject.drops(), [DropReason::UnknownProtocol; 2]);
+}
+
 /// RFC 1122 §3.2.1.1, §3.2.1.2, §3.2.1.3, §4.1.3.4; RFC 9293 MUST-3; RFC 768.
 #[test]
 fn a_bad_packet_is_dropped_with_its_reason() {
@@ -112,6 +149,16 @@ fn a_frame_for_another_mac_address_is_dropped() {
     let mut subject = Subject::new(Medium::Ethernet);
     let mut frame = subject.frame(&datagram(false, b"x"));
     frame[5] = 9;
+    assert!(subject.takes_frame(frame).is_none());
+    assert_eq!(subject.drops(), [DropReason::NotForUs]);
+}
+
+/// RFC 1122 §3.3.6.
+#[test]
+fn what_everybody_gets_must_be_for_everybody() {
+    let mut subject = Subject::new(Medium::Ethernet);
+    let mut frame = subject.frame(&datagram(false, b"x"));
+    frame[..6].fill(0xff);
     assert!(subject.takes_frame(frame).is_none());
     assert_eq!(subject.drops(), [DropReason::NotForUs]);
 }

@@ -131,11 +131,36 @@ fn nobody_is_told_of_what_was_sent_to_many() {
     }
     // To our address, but in a frame to everybody.
     let mut subject = Subject::acquainted(Medium::Ethernet);
-    let mut frame = subject.frame(&datagram(false, b"x"));
+    let mut frame = subject.frame(&datagram(true, b"x"));
     frame[..6].fill(0xff);
     let arrival = subject.takes_frame(frame).expect("it is for a transport");
     subject.host.refuse(subject.now, &arrival, DeliveryError::PortUnreachable);
     assert!(subject.sent().is_empty());
+}
+
+/// RFC 1122 §3.2.2.1, §3.2.2.4, §3.2.2.5: every kind of error is passed on.
+#[test]
+fn every_error_reaches_the_transport_as_what_it_is() {
+    let pointer = DeliveryError::ParameterProblem { pointer: 9 };
+    let cases = [
+        ((3, 0, 0), (1, 0, 0), DeliveryError::NetworkUnreachable),
+        ((3, 1, 0), (1, 3, 0), DeliveryError::HostUnreachable),
+        ((3, 2, 0), (4, 1, 6), DeliveryError::ProtocolUnreachable),
+        ((3, 4, 1300), (2, 0, 1300), DeliveryError::TooBig { mtu: 1300 }),
+        ((3, 13, 0), (1, 1, 0), DeliveryError::Prohibited),
+        ((11, 0, 0), (3, 0, 0), DeliveryError::HopsExceeded),
+        ((11, 1, 0), (3, 1, 0), DeliveryError::ReassemblyTimeExceeded),
+        ((12, 0, 9 << 24), (4, 0, 9), pointer),
+    ];
+    for (over_v4, over_v6, meaning) in cases {
+        for (v6, (kind, code, rest)) in [(false, over_v4), (true, over_v6)] {
+            let mut subject = Subject::new(Medium::Ip);
+            let quoted = datagram_between(host(1, v6), host(2, v6), b"x");
+            let arrival = subject.takes(&error(v6, kind, code, rest, &quoted));
+            let Some(Arrival::Undelivered(report)) = arrival else { panic!("{arrival:?}") };
+            assert_eq!((report.error, report.protocol), (meaning, 17));
+        }
+    }
 }
 
 #[test]

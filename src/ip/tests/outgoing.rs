@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ip::{SendError, limits};
-use crate::packet::Checksum;
+use crate::packet::{Checksum, DeliveryError};
 
 #[test]
 fn a_datagram_leaves_with_headers_and_a_checksum_that_the_edge_completes() {
@@ -29,6 +29,16 @@ fn a_datagram_leaves_with_headers_and_a_checksum_that_the_edge_completes() {
     }
 }
 
+/// RFC 1122 §3.2.1.7.
+#[test]
+fn no_packet_leaves_with_its_hops_used_up() {
+    let mut subject = Subject::new(Medium::Ip);
+    subject.host.send(subject.now, Outgoing { hops: 0, ..outgoing(host(2, false), b"x") }).expect("there is a way");
+    assert_eq!(subject.sent_one().ipv4().ttl, 1);
+    subject.host.send(subject.now, Outgoing { hops: 0, ..outgoing(host(2, true), b"x") }).expect("there is a way");
+    assert_eq!(subject.sent_one().bytes[7], 1);
+}
+
 /// CONFORMANCE 37, RFC 6864 §4: with and without DF, and for each piece of a super-segment.
 #[test]
 fn every_packet_has_an_identification_of_its_own() {
@@ -45,6 +55,21 @@ fn every_packet_has_an_identification_of_its_own() {
     identifications.dedup();
     assert_eq!((sent.len(), identifications.len()), (11, 11));
     assert_eq!(sent[..3].iter().map(|sent| sent.ipv4().dont_fragment).collect::<Vec<_>>(), [true, false, true]);
+}
+
+/// RFC 8200 §4.5: the fragments of one packet share an identification, and no other packet has it.
+#[test]
+fn every_fragmented_packet_has_an_identification_of_its_own() {
+    let mut subject = Subject::new(Medium::Ip);
+    for _ in 0..3 {
+        subject.host.send(subject.now, outgoing(host(2, true), &pattern(2000))).expect("there is a way");
+    }
+    let sent = subject.sent();
+    let identification =
+        |sent: &Sent| u32::from_be_bytes([sent.bytes[44], sent.bytes[45], sent.bytes[46], sent.bytes[47]]);
+    let identifications: Vec<_> = sent.iter().map(identification).collect();
+    let [a, b, c, d, e, f] = identifications[..] else { panic!("{identifications:?}") };
+    assert!(a == b && c == d && e == f && a != c && c != e && a != e, "{identifications:?}");
 }
 
 #[test]
@@ -170,6 +195,30 @@ fn what_we_send_to_ourselves_comes_back_in() {
             assert!(subject.host.arrival(subject.now).is_none() && subject.sent().is_empty());
         }
     }
+}
+
+/// A closed port of our own: the refusal comes back in like any other.
+#[test]
+fn what_we_send_to_ourselves_in_vain_is_refused() {
+    for v6 in [false, true] {
+        let mut subject = Subject::new(Medium::Ethernet);
+        subject.host.send(subject.now, outgoing(host(1, v6), b"x")).expect("there is a way");
+        let arrival = subject.host.arrival(subject.now).expect("it came back in");
+        subject.host.refuse(subject.now, &arrival, DeliveryError::PortUnreachable);
+        let arrival = subject.host.arrival(subject.now);
+        let Some(Arrival::Undelivered(report)) = arrival else { panic!("{arrival:?}") };
+        assert_eq!((report.error, report.local.port()), (DeliveryError::PortUnreachable, 53));
+        assert!(subject.host.arrival(subject.now).is_none() && subject.sent().is_empty());
+    }
+}
+
+#[test]
+fn the_queue_to_ourselves_is_bounded() {
+    let mut subject = Subject::new(Medium::Ip);
+    for _ in 0..limits::LOOPBACK.packets + 5 {
+        subject.host.send(subject.now, outgoing(host(1, false), b"x")).expect("there is a way");
+    }
+    assert_eq!(subject.drops(), [DropReason::QueueFull; 5]);
 }
 
 #[test]

@@ -387,8 +387,10 @@ impl Parser<'_> {
     }
 }
 
-/// Seconds as written, exact to the nanosecond; what is finer is cut off. `None` when negative or too long.
+/// Seconds as written, exact to the nanosecond; what is finer is cut off. `None` when negative or too long; `-0` is 0.
 fn seconds(text: &str) -> Option<Duration> {
+    let text =
+        text.strip_prefix('-').filter(|text| text.chars().all(|digit| matches!(digit, '0' | '.'))).unwrap_or(text);
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
     let fraction: String = fraction.chars().chain(std::iter::repeat('0')).take(9).collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Names;
-use super::syntax::{Comparison, Expression, Kind, Operator, Sign};
+use super::tree::{Comparison, Expression, Kind, Operator, Sign};
 
 /// Whole numbers up to here are exact as Python's floats.
 const MAX_FLOAT: u128 = 1 << 53;

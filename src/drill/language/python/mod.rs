@@ -13,6 +13,7 @@
 mod evaluate;
 mod syntax;
 mod tokens;
+mod tree;
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use std::fmt;
 use thiserror::Error;
 
 use evaluate::{Scope, Value};
-use syntax::{Expression, Statement};
+use tree::{Expression, Statement};
 
 /// What a name means outside the code: a field of `tcp_info` (`tcpi_snd_cwnd`) or a constant (`TCP_CA_Open`).
 pub type Names<'a> = dyn Fn(&str) -> Option<i64> + 'a;
@@ -128,7 +129,9 @@ fn run(text: &str, statements: &[(u32, Statement)], scope: &mut Scope<'_>) -> Re
 fn failed(text: &str, line: u32, condition: &Expression, scope: &Scope<'_>) -> CodeError {
     let mut values: Vec<(String, i128)> = Vec::new();
     condition.visit_names(&mut |name| {
-        if let (Ok(Value::Integer(value)), false) = (scope.named(name), values.iter().any(|(known, _)| known == name)) {
+        if let (Ok(Value::Integer(value) | Value::Float(value)), false) =
+            (scope.named(name), values.iter().any(|(known, _)| known == name))
+        {
             values.push((name.to_owned(), value));
         }
     });

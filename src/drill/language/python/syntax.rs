@@ -11,6 +11,7 @@
 
 use super::CodeError;
 use super::tokens::{Placed, Token, tokens};
+use super::tree::{Comparison, Expression, Kind, Operator, Sign, Statement};
 
 /// How deep values may stand within each other: hostile code must not cost the stack.
 const MAX_DEPTH: usize = 40;
@@ -48,143 +49,6 @@ const AUGMENTED: [(&str, Operator); 11] = [
     ("<<=", Operator::Left),
     (">>=", Operator::Right),
 ];
-
-/// What a line does.
-#[derive(Clone, Debug)]
-pub(super) enum Statement {
-    /// This must be true.
-    Assert(Expression),
-    /// `name = value`; what `+=` and its like mean stands in the value.
-    Assign(String, Expression),
-    /// A value that nobody wants: `print(…)`.
-    Evaluate(Expression),
-    /// `if condition: statements`
-    If(Expression, Vec<(u32, Statement)>),
-}
-
-/// An operator between two numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operator {
-    Or,
-    Xor,
-    And,
-    Left,
-    Right,
-    Add,
-    Subtract,
-    Multiply,
-    /// `/`: with a fraction, if there is one.
-    Divide,
-    /// `//`: rounded down.
-    Floor,
-    Modulo,
-}
-
-/// How two values are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Comparison {
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    In,
-    NotIn,
-}
-
-impl Comparison {
-    /// As written.
-    pub(super) fn symbol(self) -> &'static str {
-        match self {
-            Comparison::Equal => "==",
-            Comparison::NotEqual => "!=",
-            Comparison::Less => "<",
-            Comparison::LessOrEqual => "<=",
-            Comparison::Greater => ">",
-            Comparison::GreaterOrEqual => ">=",
-            Comparison::In => "in",
-            Comparison::NotIn => "not in",
-        }
-    }
-}
-
-/// A sign before a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sign {
-    Minus,
-    Plus,
-    /// `~`
-    Invert,
-}
-
-/// A value as written, and where.
-#[derive(Clone, Debug)]
-pub(super) struct Expression {
-    pub(super) kind: Kind,
-    start: usize,
-    end: usize,
-    /// How many values stand within each other.
-    height: usize,
-}
-
-/// What kind of value.
-#[derive(Clone, Debug)]
-pub(super) enum Kind {
-    Number(i128),
-    Float(i128),
-    Text,
-    Name(String),
-    /// A tuple, list or set.
-    Sequence(Vec<Expression>),
-    Signed(Sign, Box<Expression>),
-    Binary(Operator, Box<Expression>, Box<Expression>),
-    /// Chained: each with its neighbour.
-    Compare(Box<Expression>, Vec<(Comparison, Expression)>),
-    Not(Box<Expression>),
-    And(Vec<Expression>),
-    Or(Vec<Expression>),
-    Call(String, Vec<Expression>),
-}
-
-impl Expression {
-    fn new(kind: Kind, start: usize, end: usize) -> Expression {
-        let tallest = |parts: &[Expression]| parts.iter().map(|part| part.height).max().unwrap_or_default();
-        let inner = match &kind {
-            Kind::Number(_) | Kind::Float(_) | Kind::Text | Kind::Name(_) => 0,
-            Kind::Signed(_, inner) | Kind::Not(inner) => inner.height,
-            Kind::Binary(_, left, right) => left.height.max(right.height),
-            Kind::Compare(first, others) => others.iter().map(|(_, part)| part.height).fold(first.height, usize::max),
-            Kind::Sequence(parts) | Kind::And(parts) | Kind::Or(parts) | Kind::Call(_, parts) => tallest(parts),
-        };
-        Expression { kind, start, end, height: inner + 1 }
-    }
-
-    /// As it stands in `code`, round brackets around it left out.
-    pub(super) fn text<'a>(&self, code: &'a str) -> &'a str {
-        code.get(self.start..self.end).unwrap_or_default()
-    }
-
-    /// Shows every name to `visit`, in the order of the text.
-    pub(super) fn visit_names(&self, visit: &mut dyn FnMut(&str)) {
-        match &self.kind {
-            Kind::Number(_) | Kind::Float(_) | Kind::Text => {}
-            Kind::Name(name) => visit(name),
-            Kind::Signed(_, inner) | Kind::Not(inner) => inner.visit_names(visit),
-            Kind::Binary(_, left, right) => {
-                left.visit_names(visit);
-                right.visit_names(visit);
-            }
-            Kind::Compare(first, others) => {
-                first.visit_names(visit);
-                others.iter().for_each(|(_, other)| other.visit_names(visit));
-            }
-            Kind::Sequence(parts) | Kind::And(parts) | Kind::Or(parts) | Kind::Call(_, parts) => {
-                parts.iter().for_each(|part| part.visit_names(visit));
-            }
-        }
-    }
-}
 
 /// Reads code.
 pub(super) fn parse(text: &str) -> Result<Vec<(u32, Statement)>, CodeError> {
@@ -245,7 +109,7 @@ impl Parser {
     /// A value from `start` to the token just taken.
     fn made(&self, kind: Kind, start: usize) -> Result<Expression, CodeError> {
         let made = Expression::new(kind, start, self.end());
-        if made.height > MAX_HEIGHT { Err(self.unsupported_because("so long a sum")) } else { Ok(made) }
+        if made.height() > MAX_HEIGHT { Err(self.unsupported_because("so long a sum")) } else { Ok(made) }
     }
 
     fn take_operator(&mut self, operator: &str) -> bool {
@@ -346,7 +210,7 @@ impl Parser {
             return Ok(Some(Statement::Assign(name, value)));
         };
         let old = Expression::new(Kind::Name(name.clone()), start, end);
-        let value_end = value.end;
+        let value_end = value.end();
         let kind = Kind::Binary(operator, Box::new(old), Box::new(value));
         Ok(Some(Statement::Assign(name, Expression::new(kind, start, value_end))))
     }

@@ -16,6 +16,7 @@ fn every_form_of_time_is_read_exactly() {
         ("1.5", At::Absolute(ms(1500))),
         (".25", At::Absolute(ms(250))),
         ("+0", At::Relative(ms(0))),
+        ("+-0.00", At::Relative(ms(0))),
         ("+.1", At::Relative(ms(100))),
         ("+ 2", At::Relative(ms(2000))),
         ("+0.000000001", At::Relative(Duration::from_nanos(1))),

@@ -143,6 +143,7 @@ fn options_that_cannot_be_sent_are_errors() {
     for wrong in [
         "<>",
         "<nop>",
+        "<nop,nop>",
         "<mss 65536>",
         "<mss 1460,>",
         "<mss 1460",
