@@ -4,8 +4,13 @@
 //! |---|---|
 //! | the handshake, and who may open what | [`opening`] |
 
+mod closing;
+mod congesting;
 mod notation;
 mod wire;
 
+mod acknowledging;
 mod arriving;
 mod opening;
+mod sending;
+mod waiting;
