@@ -4,6 +4,7 @@
 //! |---|---|
 //! | the handshake, and who may open what | [`opening`] |
 
+mod attacks;
 mod closing;
 mod congesting;
 mod notation;
@@ -12,5 +13,7 @@ mod wire;
 mod acknowledging;
 mod arriving;
 mod opening;
+mod pair;
+mod pairs;
 mod sending;
 mod waiting;
