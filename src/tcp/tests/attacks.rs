@@ -36,7 +36,7 @@ fn a_scan_of_every_port_finds_the_one_that_listens() {
 fn a_flood_of_syns_is_bounded_by_the_backlog() {
     let mut wire = Wire::listening(9, &config());
     for port in 1000..60_000 {
-        wire.from_port(port);
+        wire.peer_port(port);
         wire.receive("S 0 <mss 1000>");
         wire.journal();
         wire.take_sent();
@@ -77,7 +77,7 @@ fn a_peer_that_restarted_opens_anew() {
     );
     let socket = wire.socket();
     assert_eq!(wire.events(), [SocketEvent::Closed(socket, CloseReason::Reset)]);
-    wire.peer_iss = wire.peer_iss + 5000;
+    wire.peer_iss += 5000;
     wire.log(
         "
         +1s

@@ -237,7 +237,7 @@ fn a_newer_syn_takes_over_from_time_wait() {
     let mut wire = in_time_wait(&config(), "mss 1000", "");
     let old = wire.socket();
     let last = wire.snapshot().snd_nxt.expect("known");
-    wire.peer_iss = wire.peer_iss + 70_000;
+    wire.peer_iss += 70_000;
     wire.receive("S 0 <mss 1000>");
     let sent = wire.take_sent();
     assert!(sent[0].segment.flags.syn() && sent[0].segment.seq.offset_from(last) > 65_535);

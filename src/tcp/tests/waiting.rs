@@ -118,16 +118,13 @@ fn the_time_out_follows_the_round_trip() {
     wire.accept();
     let times = |wire: &Wire| {
         let snapshot = wire.snapshot();
-        (snapshot.srtt, snapshot.rttvar, snapshot.rto).into()
+        [snapshot.srtt, snapshot.rttvar, snapshot.rto]
     };
-    let millis = |values: [u64; 3]| values.map(|value| Some(Duration::from_micros(value)));
-    let as_array = |(a, b, c): (_, _, _)| [a, b, c];
-    let seen: (Option<Duration>, Option<Duration>, Option<Duration>) = times(&wire);
-    assert_eq!(as_array(seen), millis([100_000, 50_000, 300_000]));
+    let micros = |values: [u64; 3]| values.map(|value| Some(Duration::from_micros(value)));
+    assert_eq!(times(&wire), micros([100_000, 50_000, 300_000]));
     wire.write(10);
     wire.log("> PA 1:11 ack 1 | new-data\n +180ms\n < A 1 ack 11");
-    let seen: (Option<Duration>, Option<Duration>, Option<Duration>) = times(&wire);
-    assert_eq!(as_array(seen), millis([110_000, 57_500, 340_000]));
+    assert_eq!(times(&wire), micros([110_000, 57_500, 340_000]));
 }
 
 /// RFC 6298 §5.3: each ACK of new data gives what is left a whole time-out again.
@@ -244,7 +241,7 @@ fn a_report_about_nothing_in_flight_is_ignored() {
     let socket = wire.socket();
     assert_eq!(wire.engine.take_error(socket), None);
     let before = wire.ends;
-    wire.from_port(4999);
+    wire.peer_port(4999);
     wire.undelivered(1, DeliveryError::HostUnreachable);
     wire.ends = before;
     assert_eq!(wire.engine.take_error(socket), None);
