@@ -4,8 +4,16 @@
 //! |---|---|
 //! | the handshake, and who may open what | [`opening`] |
 
+mod attacks;
+mod closing;
+mod congesting;
 mod notation;
 mod wire;
 
+mod acknowledging;
 mod arriving;
 mod opening;
+mod pair;
+mod pairs;
+mod sending;
+mod waiting;
