@@ -10,7 +10,7 @@ use crate::packet::Medium;
 use crate::tcp;
 use crate::time::Instant;
 
-/// The implementations of [`Stack`](super::Stack), as `--stack` names them.
+/// The implementations of [`Stack`], as `--stack` names them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StackKind {

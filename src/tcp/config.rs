@@ -16,7 +16,8 @@ pub struct Config {
     /// How long an acknowledgment may wait for data to ride on; `None` sends each at once (RFC 9293 MUST-40: below 0.5 s).
     pub delayed_ack: Option<Duration>,
     /// Whether the first segments of a connection are acknowledged at once, whatever `delayed_ack` says, until it turns out
-    /// to be a conversation: the peer's slow start is not slowed down then (as Linux does).
+    /// to be a conversation: the peer's slow start is not slowed down then (as Linux does). Without, every second segment
+    /// is acknowledged at once, however short (as BSD does).
     pub quick_acks: bool,
     /// Give up when nothing is acknowledged for so long; `None` leaves it to `retries` (RFC 5482, RFC 9293 MUST-21).
     pub user_timeout: Option<Duration>,

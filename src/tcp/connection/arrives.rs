@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Connection, Context, Fin, Origin};
 use crate::journal::{DropReason, Event, Reason, TcpState, Timer, Why};
-use crate::packet::TcpFlags;
+use crate::packet::{SeqNum, TcpFlags};
 use crate::tcp::acceptance::{self, Place};
 use crate::tcp::reassembly::Taken;
 use crate::tcp::segment::Segment;
@@ -48,11 +48,14 @@ impl Connection {
     }
 
     fn climb(&mut self, cx: &mut Context<'_>, mut segment: Segment) -> Step {
+        let seq = segment.seq;
         self.check_timestamp(cx, &segment)?;
         self.check_sequence(cx, &mut segment)?;
         self.check_reset(cx, &segment)?;
         self.check_syn(cx, &segment)?;
         self.check_ack(cx, &segment)?;
+        // Only now: a guessed segment with a timestamp from the future must not make the peer's own look old.
+        self.keep_timestamp(cx.now, seq, &segment);
         self.take_contents(cx, segment);
         DONE
     }
@@ -96,6 +99,7 @@ impl Connection {
 
     /// First, check the sequence number. What lies outside the window is cut off.
     fn check_sequence(&mut self, cx: &mut Context<'_>, segment: &mut Segment) -> Step {
+        self.unwrap_second_syn(segment);
         let (rcv_nxt, rcv_wnd) = (self.rcv_nxt(), self.rcv_wnd());
         let place = acceptance::judge(segment.seq, segment.sequence_len(), rcv_nxt, rcv_wnd);
         if place != Place::Acceptable {
@@ -111,7 +115,6 @@ impl Connection {
                 segment.flags.0 &= !TcpFlags::FIN.0;
             }
         }
-        self.keep_timestamp(cx.now, segment);
         if segment.seq.before(rcv_nxt) {
             self.note_duplicate(segment);
             segment.trim_front(rcv_nxt.offset_from(segment.seq));
@@ -124,6 +127,21 @@ impl Connection {
             }
         }
         PASS
+    }
+
+    /// In a simultaneous open (RFC 9293 §3.5, Figure 7) the peer's SYN comes twice, the second time with an ACK of ours. By
+    /// the first check that is an old segment; by its ACK it is what opens the connection.
+    fn unwrap_second_syn(&self, segment: &mut Segment) {
+        let acknowledges = segment.flags.ack() && segment.ack == self.seq(1) && !segment.flags.rst();
+        if self.state() == TcpState::SynReceived
+            && acknowledges
+            && segment.flags.syn()
+            && segment.seq + 1 == self.rcv_nxt()
+        {
+            segment.trim_front(1);
+            // The window of a SYN is not scaled (RFC 7323 §2.2); what follows takes it as scaled.
+            segment.window >>= self.terms.snd_scale;
+        }
     }
 
     fn refuse_out_of_window(&mut self, cx: &mut Context<'_>, segment: &Segment, place: Place) -> Step {
@@ -158,19 +176,17 @@ impl Connection {
             return PASS;
         }
         let is_exact = segment.seq == self.rcv_nxt();
-        if !is_exact && !self.config.trusts_resets {
+        let is_outside = !is_exact && segment.seq.offset_from(self.rcv_nxt()) >= self.rcv_wnd();
+        if is_outside || (!is_exact && !self.config.trusts_resets) {
             self.drop_segment(cx, DropReason::BlindReset);
-            self.challenge(cx);
-            return DONE;
-        }
-        if !is_exact && segment.seq.offset_from(self.rcv_nxt()) >= self.rcv_wnd() {
-            // Even who trusts resets takes none from the number just after the window.
-            self.drop_segment(cx, DropReason::BlindReset);
+            if !is_outside {
+                self.challenge(cx);
+            }
             return DONE;
         }
         let reason = match self.state() {
             TcpState::SynReceived if self.origin == Origin::Active => CloseReason::Refused,
-            TcpState::Closing | TcpState::LastAck | TcpState::TimeWait => CloseReason::Finished,
+            TcpState::TimeWait => CloseReason::Finished,
             _ => CloseReason::Reset,
         };
         match self.state() {
@@ -187,10 +203,6 @@ impl Connection {
     /// our challenge with a reset. (The third check, security, is void in RFC 9293.)
     fn check_syn(&mut self, cx: &mut Context<'_>, segment: &Segment) -> Step {
         if !segment.flags.syn() {
-            return PASS;
-        }
-        if self.state() == TcpState::SynReceived && segment.flags.ack() && segment.seq + 1 == self.rcv_nxt() {
-            // The second half of a simultaneous open: the peer's SYN again, now acknowledging ours.
             return PASS;
         }
         if self.config.trusts_syns {
@@ -292,7 +304,9 @@ impl Connection {
         }
         let pending = self.rcv_nxt().offset_from(self.last_ack_sent);
         let patience = self.config.delayed_ack;
-        if had_gap || self.acks.is_prompt(pending, self.config.quick_acks) || patience.is_none() {
+        let is_second = !self.config.quick_acks && self.timers.due(Timer::DelayedAck).is_some();
+        let is_prompt = is_second || self.acks.is_prompt(pending, self.config.quick_acks);
+        if had_gap || is_prompt || self.receive.has_duplicate() || patience.is_none() {
             self.acks.demand(Reason::Acknowledge);
         } else if let Some(patience) = patience
             && self.timers.due(Timer::DelayedAck).is_none()
@@ -345,11 +359,12 @@ impl Connection {
     }
 
     /// Keeps the peer's timestamp to echo it (RFC 7323 §4.3): only of a segment that reaches what was last acknowledged.
-    fn keep_timestamp(&mut self, now: Instant, segment: &Segment) {
+    /// `seq` is its first number, before anything was trimmed.
+    fn keep_timestamp(&mut self, now: Instant, seq: SeqNum, segment: &Segment) {
         let Some((value, _)) = segment.options.timestamps.filter(|_| self.terms.agreed.timestamps) else { return };
         let is_newer = (value.wrapping_sub(self.peer_clock.ts_recent) as i32) >= 0;
         let expired = now - self.peer_clock.taken > TIMESTAMPS_EXPIRE;
-        if (is_newer || expired) && segment.seq.at_or_before(self.last_ack_sent) && !segment.flags.rst() {
+        if (is_newer || expired) && seq.at_or_before(self.last_ack_sent) && !segment.flags.rst() {
             self.peer_clock.ts_recent = value;
             self.peer_clock.taken = now;
         }

@@ -60,6 +60,11 @@ impl Connection {
         if !self.is_held_by_window() {
             return;
         }
+        if self.window_room() > 0 {
+            // Too little to be worth a segment, but nothing better has come: use it (§3.8.6.2.1, the override time-out).
+            self.window_override = true;
+            return;
+        }
         let most = if self.orphan { self.config.retries.min(ORPHAN_RETRIES) } else { self.config.retries };
         if self.probes >= most {
             return self.give_up(cx);
