@@ -254,6 +254,7 @@ fn an_urgent_octet_stands_beside_the_stream() {
     assert_eq!(received(world.server.receive(server, 1, MSG_OOB)).1.data, "X");
     assert_eq!(world.server.receive(server, 1, MSG_OOB), failed(Errno::EINVAL), "it is told once");
     assert_eq!(world.server.read(server), "def");
+    assert_eq!(world.server.receive(server, 1, MSG_OOB), failed(Errno::EINVAL), "nor again when it is passed");
 }
 
 #[test]
