@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 use super::*;
 
 #[test]
@@ -12,4 +9,3 @@ fn captures_of_scripts_with_one_name_do_not_meet() {
         .collect();
     assert_eq!(names, ["x", "x-2", "x-2-2", "x-3"]);
 }
->>>>>>> main

@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 use super::*;
 use crate::drill::language::script::Script;
 use crate::drill::run::{Options, run};
@@ -107,4 +104,3 @@ fn fields_that_only_one_packet_has_leave_a_gap_in_the_other() {
     let early = [piece(Field::Ecn, "[ce]"), piece(Field::Flags, ".")];
     assert_eq!(order(&one[..1], &early), [Field::Ecn, Field::Flags]);
 }
->>>>>>> main
