@@ -139,7 +139,8 @@ impl Engine {
     pub fn expire(&mut self, now: Instant) {
         while let Some((at, socket)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
             self.reschedule(at, socket);
-            if !self.connections.get(&socket).is_some_and(|slot| slot.scheduled.is_some_and(|due| due <= now)) {
+            let due = self.connections.get(&socket).and_then(|slot| slot.scheduled);
+            if due.is_none_or(|due| due > now) {
                 continue;
             }
             self.with(now, socket, PacketId::default(), |connection, cx| connection.expire(cx));
