@@ -40,6 +40,8 @@ mod recovery;
 mod rtt;
 mod segment;
 mod state;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod window;
 

@@ -42,7 +42,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "tcp_moderate_rcvbuf",
     "tcp_no_metrics_save",
     "tcp_no_ssthresh_metrics_save",
-    "tcp_notsent_lowat",
     "tcp_orphan_retries",
     "tcp_pacing_ca_ratio",
     "tcp_pacing_ss_ratio",
@@ -81,6 +80,9 @@ pub const MEANINGFUL: &[&str] = &[
     "tcp_window_scaling",
     "tcp_ecn",
     "tcp_slow_start_after_idle",
+    "tcp_min_tso_segs",
+    "tcp_notsent_lowat",
+    "tcp_rfc1337",
     "tcp_rmem",
     "tcp_wmem",
     "tcp_syn_retries",
@@ -136,6 +138,8 @@ pub struct Sysctls {
     pub delayed_ack: Option<Duration>,
     /// `net.inet.tcp.rexmit_initial`; `None` leaves it to the stack.
     pub rto_initial: Option<Duration>,
+    /// `tcp_notsent_lowat`: octets not yet sent that make a socket "full".
+    pub unsent_low_water: u32,
     /// `tcp_min_tso_segs`: segments of the least burst.
     pub least_burst: u32,
     /// `tcp_rfc1337`: TIME-WAIT ignores resets (RFC 1337).
@@ -223,6 +227,7 @@ impl Default for Sysctls {
             congestion: CongestionName(Congestion::Cubic),
             delayed_ack: None,
             rto_initial: None,
+            unsent_low_water: u32::MAX,
             least_burst: 2,
             protect_time_wait: false,
             trusts_resets: false,
@@ -256,6 +261,7 @@ impl Sysctls {
             "tcp_window_scaling" => self.window_scaling = switch()?,
             "net.inet.tcp.rfc1323" => (self.timestamps, self.window_scaling) = (switch()?, switch()?),
             "tcp_ecn" | "net.inet.tcp.ecn.enable" => self.ecn = ecn_of(&name, value, small()?)?,
+            "tcp_notsent_lowat" => self.unsent_low_water = number()?,
             "tcp_min_tso_segs" => self.least_burst = number()?.max(1),
             "tcp_rfc1337" => self.protect_time_wait = switch()?,
             "net.inet.tcp.insecure_rst" => self.trusts_resets = switch()?,

@@ -34,6 +34,10 @@ impl Connection {
         let ack = (ack.max(0) as u64).max(self.snd_una);
         let advanced = ack > self.snd_una;
         let window_moved = self.take_send_window(cx, segment, true);
+        if self.snd_wnd == 0 {
+            // What is sent again into a window that has closed is a probe; a peer that answers is alive (RFC 9293 §3.8.6.1).
+            self.retries = 0;
+        }
         let was_in_flight = !self.flight.is_empty();
         self.snd_una = ack;
 
@@ -220,14 +224,11 @@ impl Connection {
         }
         if self.flight.is_empty() {
             self.disarm(cx, Timer::Retransmission);
-            self.disarm(cx, Timer::UserTimeout);
         } else if advanced {
             let rto = self.round_trip.rto(self.backoff).duration();
             self.arm(cx, Timer::Retransmission, cx.now + rto);
         }
-        if let (true, Some(patience)) = (advanced && !self.flight.is_empty(), self.config.user_timeout) {
-            self.arm(cx, Timer::UserTimeout, cx.now + patience);
-        }
+        self.settle_patience(cx, advanced);
         if self.timers.due(Timer::Persist).is_some() && !self.is_held_by_window() {
             self.disarm(cx, Timer::Persist);
             self.backoff = 0;
@@ -235,6 +236,19 @@ impl Connection {
         }
         if let (TcpState::Established | TcpState::CloseWait, Some(idle)) = (self.state(), self.config.keep_alive) {
             self.arm(cx, Timer::KeepAlive, cx.now + idle);
+        }
+    }
+
+    /// The user's patience (RFC 5482, MUST-21) runs while something waits for the peer, be it for an acknowledgment or for
+    /// room in its window, and begins anew with each acknowledgment of something new.
+    pub(super) fn settle_patience(&mut self, cx: &mut Context<'_>, advanced: bool) {
+        let waits = !self.flight.is_empty() || self.is_held_by_window();
+        match self.config.user_timeout.filter(|_| waits) {
+            Some(patience) if advanced || self.timers.due(Timer::UserTimeout).is_none() => {
+                self.arm(cx, Timer::UserTimeout, cx.now + patience);
+            }
+            Some(_) => {}
+            None => self.disarm(cx, Timer::UserTimeout),
         }
     }
 

@@ -99,6 +99,7 @@ impl Connection {
 
     /// First, check the sequence number. What lies outside the window is cut off.
     fn check_sequence(&mut self, cx: &mut Context<'_>, segment: &mut Segment) -> Step {
+        self.unwrap_second_syn(segment);
         let (rcv_nxt, rcv_wnd) = (self.rcv_nxt(), self.rcv_wnd());
         let place = acceptance::judge(segment.seq, segment.sequence_len(), rcv_nxt, rcv_wnd);
         if place != Place::Acceptable {
@@ -126,6 +127,21 @@ impl Connection {
             }
         }
         PASS
+    }
+
+    /// In a simultaneous open (RFC 9293 §3.5, Figure 7) the peer's SYN comes twice, the second time with an ACK of ours. By
+    /// the first check that is an old segment; by its ACK it is what opens the connection.
+    fn unwrap_second_syn(&self, segment: &mut Segment) {
+        let acknowledges = segment.flags.ack() && segment.ack == self.seq(1) && !segment.flags.rst();
+        if self.state() == TcpState::SynReceived
+            && acknowledges
+            && segment.flags.syn()
+            && segment.seq + 1 == self.rcv_nxt()
+        {
+            segment.trim_front(1);
+            // The window of a SYN is not scaled (RFC 7323 §2.2); what follows takes it as scaled.
+            segment.window >>= self.terms.snd_scale;
+        }
     }
 
     fn refuse_out_of_window(&mut self, cx: &mut Context<'_>, segment: &Segment, place: Place) -> Step {
@@ -187,10 +203,6 @@ impl Connection {
     /// our challenge with a reset. (The third check, security, is void in RFC 9293.)
     fn check_syn(&mut self, cx: &mut Context<'_>, segment: &Segment) -> Step {
         if !segment.flags.syn() {
-            return PASS;
-        }
-        if self.state() == TcpState::SynReceived && segment.flags.ack() && segment.seq + 1 == self.rcv_nxt() {
-            // The second half of a simultaneous open: the peer's SYN again, now acknowledging ours.
             return PASS;
         }
         if self.config.trusts_syns {

@@ -45,11 +45,12 @@ impl Connection {
             return;
         }
         let in_flight = self.flight.unacked();
-        if self.recovery.timed_out(self.snd_nxt, &mut self.flight) {
-            self.reduce(cx, in_flight, CwndCause::Timeout);
-        }
+        let ssthresh = match self.recovery.timed_out(self.snd_nxt, &mut self.flight) {
+            true => self.congestion.threshold_after_loss(&self.cwnd, in_flight),
+            false => self.cwnd.ssthresh,
+        };
         // Loss window: one segment (RFC 5681 §3.1).
-        self.set_cwnd(cx, Window { cwnd: 1, ..self.cwnd }, CwndCause::Timeout);
+        self.set_cwnd(cx, Window { cwnd: 1, ssthresh }, CwndCause::Timeout);
         self.force_resend = true;
         self.burst_left = 0;
     }
@@ -57,6 +58,11 @@ impl Connection {
     /// The peer's window is still closed, as far as we know: ask (RFC 9293 §3.8.6.1; MUST-37: for ever, while it answers).
     fn persist_expires(&mut self, cx: &mut Context<'_>) {
         if !self.is_held_by_window() {
+            return;
+        }
+        if self.window_room() > 0 {
+            // Too little to be worth a segment, but nothing better has come: use it (§3.8.6.2.1, the override time-out).
+            self.window_override = true;
             return;
         }
         let most = if self.orphan { self.config.retries.min(ORPHAN_RETRIES) } else { self.config.retries };

@@ -188,6 +188,8 @@ pub(crate) struct Connection {
     fin: Fin,
     /// What is corked up to this position may go all the same.
     uncorked_to: u64,
+    /// The wait for a better window has been long enough: what there is of it is used (RFC 9293 §3.8.6.2.1).
+    window_override: bool,
     /// Octets of a burst that was planned and not yet sent, when its segments leave one by one.
     burst_left: u32,
 
@@ -285,6 +287,7 @@ impl Connection {
             send: Octets::default(),
             fin: Fin::Open,
             uncorked_to: 0,
+            window_override: false,
             burst_left: 0,
             irs: SeqNum(0),
             receive: Reassembly::default(),
@@ -468,6 +471,8 @@ impl Connection {
             return;
         }
         self.closed = Some(reason);
+        // A listener's connection that never opened goes as it came: nobody has heard of it (RFC 9293 §3.10.7.4, MUST-11).
+        let unheard_of = self.state() == TcpState::SynReceived && self.origin != Origin::Active;
         let cause = match (self.state(), reason) {
             (TcpState::TimeWait, CloseReason::Finished) => Cause::TimeWaitOver,
             (TcpState::LastAck, CloseReason::Finished) => Cause::FinAcknowledged,
@@ -481,7 +486,9 @@ impl Connection {
         if reason != CloseReason::Finished {
             self.receive.clear();
         }
-        cx.notify(SocketEvent::Closed(cx.socket, reason));
+        if !unheard_of {
+            cx.notify(SocketEvent::Closed(cx.socket, reason));
+        }
     }
 
     fn drop_segment(&self, cx: &mut Context<'_>, reason: DropReason) {

@@ -63,6 +63,7 @@ impl Connection {
                 Reason::RetransmitByTimer { nth: nth.into(), rto }
             }
             crate::journal::Recovery::Loss => Reason::RetransmitAfterTimer,
+            _ if self.terms.agreed.sack => Reason::RetransmitBySack,
             _ => Reason::RetransmitByDuplicateAcks,
         };
         let payload = self.send.slice(range.start - 1..range.end - 1);
@@ -169,6 +170,7 @@ impl Connection {
             self.small_end = data_end;
         }
         self.snd_nxt = end;
+        self.window_override = false;
         self.last_sent = cx.now;
         self.disarm(cx, Timer::Cork);
         self.disarm(cx, Timer::Persist);
@@ -176,9 +178,7 @@ impl Connection {
             let rto = self.round_trip.rto(self.backoff).duration();
             self.arm(cx, Timer::Retransmission, cx.now + rto);
         }
-        if let Some(patience) = self.config.user_timeout.filter(|_| self.timers.due(Timer::UserTimeout).is_none()) {
-            self.arm(cx, Timer::UserTimeout, cx.now + patience);
-        }
+        self.settle_patience(cx, false);
         let in_network = self.flight.in_network(self.recovery.unreported());
         let limited = in_network >= self.cwnd.cwnd && self.data_end() > self.snd_nxt;
         self.usage.sent(limited, self.flight.unacked(), self.snd_una, self.snd_nxt);
@@ -221,7 +221,8 @@ impl Connection {
         if length < unsent {
             // It is the peer's window that cuts it short. Worth sending only when it is a good part of any window that the
             // peer ever had (SWS avoidance, MUST-38), and nothing is in flight that could open it.
-            return length == room && room >= u64::from(self.max_snd_wnd / 2).max(1) && self.flight.is_empty();
+            let worthwhile = self.window_override || room >= u64::from(self.max_snd_wnd / 2).max(1);
+            return length == room && worthwhile && self.flight.is_empty();
         }
         if self.fin == Fin::Queued {
             return true;
@@ -242,11 +243,12 @@ impl Connection {
         if self.is_held_by_window() && self.timers.due(Timer::Persist).is_none() {
             let rto = self.round_trip.rto(self.backoff).duration();
             self.arm(cx, Timer::Persist, cx.now + rto);
+            self.settle_patience(cx, false);
         }
     }
 
     /// Octets that the peer's window leaves beyond SND.NXT.
-    fn window_room(&self) -> u64 {
+    pub(super) fn window_room(&self) -> u64 {
         (self.snd_una + u64::from(self.snd_wnd)).saturating_sub(self.snd_nxt)
     }
 

@@ -171,10 +171,7 @@ impl Connection {
             SocketOption::ReceiveBuffer(octets) => self.window.resize(octets),
             SocketOption::WindowClamp(octets) => self.window.clamp_to(octets),
             SocketOption::KeepAlive(idle) => self.restart_keep_alive(cx, idle),
-            SocketOption::UserTimeout(patience) => match patience.filter(|_| !self.flight.is_empty()) {
-                Some(patience) => self.arm(cx, Timer::UserTimeout, cx.now + patience),
-                None => self.disarm(cx, Timer::UserTimeout),
-            },
+            SocketOption::UserTimeout(_) => self.settle_patience(cx, true),
             SocketOption::NoDelay(_)
             | SocketOption::Cork(true)
             | SocketOption::KeepAliveInterval(_)
