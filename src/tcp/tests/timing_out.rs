@@ -18,4 +18,5 @@ fn a_time_out_amid_recovery_does_not_raise_the_threshold() {
     assert!(wire.until_sent().is_some());
     assert_eq!((wire.recovery(), wire.cwnd()), (Recovery::Loss, 1));
     assert!(wire.ssthresh() <= 5, "{}", wire.ssthresh());
+    wire.log("> A 1:1001 ack 1 | retransmit-by-timer");
 }
