@@ -3,9 +3,11 @@
 //! | the test is about | file |
 //! |---|---|
 //! | the handshake, and who may open what | [`opening`] |
+//! | the retransmission timer | [`timing_out`] |
 
 mod notation;
 mod wire;
 
 mod arriving;
 mod opening;
+mod timing_out;
