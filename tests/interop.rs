@@ -4,6 +4,7 @@
 //! leaves nothing to the lab's own checks.
 
 mod killed;
+mod matrix;
 mod refused;
 mod unprivileged;
 

@@ -1,5 +1,7 @@
 //! The joined stack: two of them, back to back, in virtual time.
 
+mod packets;
+
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
