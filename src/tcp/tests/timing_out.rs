@@ -19,5 +19,4 @@ fn a_time_out_amid_recovery_does_not_raise_the_threshold() {
     assert_eq!(wire.next_sent(), "A 1:1001 ack 1 | retransmit-by-timer");
     assert_eq!((wire.recovery(), wire.cwnd()), (Recovery::Loss, 1));
     assert!(wire.ssthresh() <= 5, "{}", wire.ssthresh());
-    wire.log("> A 1:1001 ack 1 | retransmit-by-timer");
 }
