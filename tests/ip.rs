@@ -107,7 +107,6 @@ impl Pair {
                 let arriving = Arriving {
                     src: SocketAddr::new(delivered.src, udp.src_port),
                     dst: SocketAddr::new(delivered.dst, udp.dst_port),
-                    to_many: false,
                     length: udp.length,
                     payload: delivered.packet.payload(),
                 };

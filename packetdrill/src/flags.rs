@@ -5,8 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use wireglass::packet::Medium;
-use wireglass::stack::smoltcp::SmoltcpStack;
-use wireglass::stack::{Interface, Stack, StackConfig, TcpConfig};
+use wireglass::stack::{Interface, Stack, StackConfig, StackKind, TcpConfig};
 use wireglass::time::Instant;
 
 /// Octets of the longest packet, as packetdrill sets its own TUN device up.
@@ -19,17 +18,11 @@ const USUAL_ADDRESSES: [&str; 2] = ["192.168.0.1", "fd3d:a0b:17d6::1"];
 /// The meaning of `--so_flags`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Flags {
-    pub(crate) stack: StackName,
+    pub(crate) stack: StackKind,
     pub(crate) local: Vec<IpAddr>,
     pub(crate) mtu: usize,
     /// Where to say what the stack could not do; standard error when absent.
     pub(crate) marks: Option<PathBuf>,
-}
-
-/// The stacks that can be judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StackName {
-    Smoltcp,
 }
 
 /// What is wrong with `--so_flags`.
@@ -40,7 +33,7 @@ impl fmt::Display for BadFlag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "--so_flags: `{}` is not understood; write stack=smoltcp, local=ADDRESS, mtu=OCTETS or unsupported=FILE, \
+            "--so_flags: `{}` is not understood; write stack=native or stack=smoltcp, local=ADDRESS, mtu=OCTETS or unsupported=FILE, \
              with commas between them",
             self.0
         )
@@ -50,12 +43,12 @@ impl fmt::Display for BadFlag {
 impl Flags {
     /// Reads the flags; an empty text means the usual ones.
     pub(crate) fn parse(text: &str) -> Result<Flags, BadFlag> {
-        let mut flags = Flags { stack: StackName::Smoltcp, local: Vec::new(), mtu: USUAL_MTU, marks: None };
+        let mut flags = Flags { stack: StackKind::Native, local: Vec::new(), mtu: USUAL_MTU, marks: None };
         for flag in text.split(',').map(str::trim).filter(|flag| !flag.is_empty()) {
             let bad = || BadFlag(flag.to_owned());
             let (name, value) = flag.split_once('=').ok_or_else(bad)?;
             match name {
-                "stack" => flags.stack = StackName::named(value).ok_or_else(bad)?,
+                "stack" => flags.stack = stack_named(value).ok_or_else(bad)?,
                 "local" => flags.local.push(value.parse().map_err(|_| bad())?),
                 "mtu" => flags.mtu = value.parse().ok().filter(|mtu| *mtu >= LEAST_MTU).ok_or_else(bad)?,
                 "unsupported" => flags.marks = Some(PathBuf::from(value)),
@@ -78,19 +71,13 @@ impl Flags {
             mtu: self.mtu,
         };
         let config = StackConfig { interface, seed: 1, tcp: TcpConfig::default() };
-        match self.stack {
-            StackName::Smoltcp => Box::new(SmoltcpStack::new(&config, now)),
-        }
+        self.stack.make(&config, now)
     }
 }
 
-impl StackName {
-    fn named(name: &str) -> Option<StackName> {
-        match name {
-            "smoltcp" => Some(StackName::Smoltcp),
-            _ => None,
-        }
-    }
+/// A stack by the name that it prints.
+fn stack_named(name: &str) -> Option<StackKind> {
+    [StackKind::Native, StackKind::Smoltcp].into_iter().find(|kind| kind.to_string() == name)
 }
 
 #[cfg(test)]
@@ -101,14 +88,14 @@ mod tests {
     fn flags_are_names_and_values_with_commas_between() {
         let flags = Flags::parse("stack=smoltcp, local=10.0.0.1,local=fd00::1,mtu=1400,unsupported=/tmp/x");
         let flags = flags.expect("they are understood");
-        assert_eq!((flags.local.len(), flags.mtu), (2, 1400));
+        assert_eq!((flags.stack, flags.local.len(), flags.mtu), (StackKind::Smoltcp, 2, 1400));
         assert_eq!(flags.marks, Some(PathBuf::from("/tmp/x")));
     }
 
     #[test]
     fn nothing_means_packetdrills_own_addresses() {
         let flags = Flags::parse("").expect("nothing is understood");
-        assert_eq!((flags.local.len(), flags.mtu, flags.marks), (2, 1500, None));
+        assert_eq!((flags.stack, flags.local.len(), flags.mtu, flags.marks), (StackKind::Native, 2, 1500, None));
     }
 
     #[test]

@@ -145,7 +145,7 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
     /// The userspace stack.
-    #[arg(long, default_value = "smoltcp")]
+    #[arg(long, default_value = "native")]
     pub(super) stack: StackChoice,
     /// How the kernel's packets come in, in live runs.
     #[arg(long, default_value = "auto")]
@@ -165,7 +165,7 @@ pub(super) struct RunArguments {
     /// Run one of the lab's variants that are made to go wrong.
     #[arg(long = "break", value_name = "NAME")]
     pub(super) variant: Option<String>,
-    /// Fold nothing, cite the RFC at every packet, and show windows, too.
+    /// Fold nothing, cite the RFC at every packet, and show what stacks learn: round-trip times, timers, windows, holes.
     #[arg(short, long)]
     pub(super) verbose: bool,
 }
@@ -204,7 +204,7 @@ pub(super) struct DrillArguments {
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
     /// The userspace stack.
-    #[arg(long, default_value = "smoltcp")]
+    #[arg(long, default_value = "native")]
     pub(super) stack: StackChoice,
     /// Do not compare what standards leave to a stack: windows, PSH, the order and padding of options.
     #[arg(long)]

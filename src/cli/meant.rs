@@ -267,7 +267,7 @@ mod tests {
                 lab: "10".to_owned(),
                 mode: WantedMode::LiveOrSim,
                 seed: None,
-                stack: StackKind::Smoltcp,
+                stack: StackKind::Native,
                 out: None,
                 format: FileFormat::Pcapng,
                 layers: false,

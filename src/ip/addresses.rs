@@ -297,6 +297,8 @@ mod tests {
             ("ff02::1", Some("fe80::1")),
             ("fd00::7", Some("fd00::1")),
             ("2001:db8::7", Some("2001:db8::1")),
+            // Farther than need be is better than too near.
+            ("ff05::1", Some("2001:db8::1")),
             ("ff0e::1", Some("2001:db8::1")),
             ("2600::1", Some("2001:db8::1")),
         ];

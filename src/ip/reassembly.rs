@@ -228,9 +228,7 @@ impl Datagram {
             return Outcome::Duplicate;
         }
         if !self.fits(piece) {
-            dropped.extend(self.packets());
-            *self = Datagram { spoiled: true, ..Datagram::new() };
-            return Outcome::Spoiled;
+            return self.spoil(dropped);
         }
         let end = piece.offset + piece.data.len();
         if !piece.more {
@@ -247,10 +245,17 @@ impl Datagram {
         if self.total != Some(self.arrived) {
             return Outcome::Waiting;
         }
-        let Some(ecn) = self.ecn.verdict() else { return Outcome::Spoiled };
+        let Some(ecn) = self.ecn.verdict() else { return self.spoil(dropped) };
         let mut data = Vec::with_capacity(self.arrived);
         self.pieces.values().for_each(|kept| data.extend_from_slice(&kept.data));
         Outcome::Whole(Whole { headers: std::mem::take(&mut self.headers), data, ecn })
+    }
+
+    /// Throws everything away, and what still comes.
+    fn spoil(&mut self, dropped: &mut Vec<PacketId>) -> Outcome {
+        dropped.extend(self.packets());
+        *self = Datagram { spoiled: true, ..Datagram::new() };
+        Outcome::Spoiled
     }
 
     /// Whether one kept piece says all that this one says.
@@ -383,6 +388,8 @@ mod tests {
                 Outcome::Waiting | Outcome::Duplicate | Outcome::Spoiled => None,
             };
             assert_eq!(ecn, joined, "{first} and {second}");
+            let given_up = room.expire(Instant::ZERO + REASSEMBLY_TIME);
+            assert!(given_up.iter().all(|(_, given_up)| given_up.first.is_none()), "nobody is told");
         }
     }
 

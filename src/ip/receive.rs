@@ -358,7 +358,8 @@ impl Host {
             Outcome::Spoiled => DropReason::BadFragment,
             Outcome::Waiting | Outcome::Duplicate | Outcome::Whole(_) => DropReason::QueueFull,
         };
-        dropped.into_iter().for_each(|id| self.dropped(id, reason));
+        // This one itself is told of by who has called.
+        dropped.into_iter().filter(|id| *id != packet.id).for_each(|id| self.dropped(id, reason));
         let whole = match outcome {
             Outcome::Waiting => return Ok(None),
             Outcome::Duplicate => return Err(DropReason::Duplicate),

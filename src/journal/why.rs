@@ -59,6 +59,8 @@ pub enum Reason {
     RetransmitAfterTimer,
     /// Three duplicate acknowledgments came.
     RetransmitByDuplicateAcks,
+    /// Selective acknowledgments tell of octets behind it that have arrived.
+    RetransmitBySack,
     /// The peer's window is zero; is it still?
     ZeroWindowProbe,
     /// The connection is idle; is the peer still there?
@@ -100,6 +102,14 @@ impl Why {
         };
         Why { reason, section }
     }
+
+    /// The reason of a super-segment's piece that is not its last: FIN stays on the last one.
+    pub const fn of_earlier_piece(self) -> Why {
+        match self.reason {
+            Reason::LastData => Why::of(Reason::NewData),
+            _ => self,
+        }
+    }
 }
 
 impl Reason {
@@ -123,6 +133,7 @@ impl Reason {
             Reason::RetransmitByTimer { .. } => "retransmit-by-timer",
             Reason::RetransmitAfterTimer => "retransmit-after-timer",
             Reason::RetransmitByDuplicateAcks => "retransmit-by-duplicate-acks",
+            Reason::RetransmitBySack => "retransmit-by-sack",
             Reason::ZeroWindowProbe => "zero-window-probe",
             Reason::KeepAlive => "keep-alive",
             Reason::Reset => "reset",
@@ -152,6 +163,7 @@ impl Reason {
             Reason::RetransmitByTimer { .. } => "RFC 6298 §5.4",
             Reason::RetransmitAfterTimer => "RFC 9293 §3.8.1",
             Reason::RetransmitByDuplicateAcks => "RFC 5681 §3.2",
+            Reason::RetransmitBySack => "RFC 6675 §5",
             Reason::ZeroWindowProbe | Reason::AnswerWindowProbe => "RFC 9293 §3.8.6.1",
             Reason::KeepAlive | Reason::AnswerKeepAlive => "RFC 9293 §3.8.4",
             Reason::Reset => "RFC 9293 §3.5.2",
@@ -168,7 +180,10 @@ impl Reason {
     pub const fn is_retransmission(self) -> bool {
         matches!(
             self,
-            Reason::RetransmitByTimer { .. } | Reason::RetransmitAfterTimer | Reason::RetransmitByDuplicateAcks
+            Reason::RetransmitByTimer { .. }
+                | Reason::RetransmitAfterTimer
+                | Reason::RetransmitByDuplicateAcks
+                | Reason::RetransmitBySack
         )
     }
 }
@@ -197,6 +212,7 @@ impl fmt::Display for Reason {
             }
             Reason::RetransmitAfterTimer => "sent again: after the time-out all that was in flight goes again",
             Reason::RetransmitByDuplicateAcks => "sent again: three duplicate ACKs say it is lost",
+            Reason::RetransmitBySack => "sent again: selective ACKs say it is lost",
             Reason::ZeroWindowProbe => "probe: is the peer's window still zero?",
             Reason::KeepAlive => "keep-alive: is the peer still there?",
             Reason::Reset => "RST: no such connection here",

@@ -217,7 +217,9 @@ impl World {
         let mut pieces = Vec::with_capacity(1);
         segment::cut(packet, &mut pieces);
         let mut told = Some(told);
-        for piece in pieces {
+        let last = pieces.len().saturating_sub(1);
+        for (index, piece) in pieces.into_iter().enumerate() {
+            let why = if index == last { why } else { why.of_earlier_piece() };
             self.depart(now, from, piece, Some(why), told.take().unwrap_or_default());
         }
     }

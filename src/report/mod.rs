@@ -27,7 +27,7 @@ pub struct Style {
     pub color: bool,
     /// Whether to keep to ASCII: `->`, `x`, `=`.
     pub ascii: bool,
-    /// Whether to show all: windows, options, every packet of a long transfer.
+    /// Whether to show all: windows, every packet of a long transfer, what stacks learnt at each.
     pub verbose: bool,
 }
 

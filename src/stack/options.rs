@@ -10,14 +10,14 @@ use crate::packet::Medium;
 use crate::tcp;
 use crate::time::Instant;
 
-/// The implementations of [`Stack`](super::Stack), as `--stack` names them.
+/// The implementations of [`Stack`], as `--stack` names them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StackKind {
     /// Our own.
+    #[default]
     Native,
     /// smoltcp 0.14 behind our trait.
-    #[default]
     Smoltcp,
 }
 

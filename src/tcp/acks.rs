@@ -102,9 +102,10 @@ impl Acks {
         }
     }
 
-    /// Whether data in order is to be acknowledged at once, with `pending` octets not yet acknowledged.
-    pub(crate) fn is_prompt(&self, pending: u32) -> bool {
-        pending > self.rcv_mss || (self.quick > 0 && !self.conversation)
+    /// Whether data in order is to be acknowledged at once, with `pending` octets not yet acknowledged; `may_be_quick` lets
+    /// quick acknowledgments count.
+    pub(crate) fn is_prompt(&self, pending: u32, may_be_quick: bool) -> bool {
+        pending > self.rcv_mss || (may_be_quick && self.quick > 0 && !self.conversation)
     }
 
     /// Whether data goes both ways.
@@ -172,7 +173,7 @@ mod tests {
     fn the_first_segments_are_acknowledged_quickly() {
         let mut acks = arrived();
         let prompt = (0..100).filter(|_| {
-            let prompt = acks.is_prompt(MSS);
+            let prompt = acks.is_prompt(MSS, true);
             acks.demand(Reason::Acknowledge);
             acks.take();
             prompt
@@ -184,19 +185,19 @@ mod tests {
     fn later_every_second_full_segment() {
         let mut acks = arrived();
         acks.set_quick(false);
-        assert!(!acks.is_prompt(MSS) && acks.is_prompt(MSS + 1));
+        assert!(!acks.is_prompt(MSS, true) && acks.is_prompt(MSS + 1, true));
     }
 
     #[test]
     fn a_conversation_waits_for_data_to_ride_on() {
         let mut acks = arrived();
         acks.data_left(at(39), 40 * MS);
-        assert!(!acks.is_prompt(100));
+        assert!(!acks.is_prompt(100, true));
         acks.waited_in_vain();
-        assert!(acks.is_prompt(100));
+        assert!(acks.is_prompt(100, true));
         let mut late = arrived();
         late.data_left(at(40), 40 * MS);
-        assert!(late.is_prompt(100));
+        assert!(late.is_prompt(100, true));
     }
 
     #[test]

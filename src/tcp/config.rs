@@ -15,6 +15,10 @@ pub struct Config {
     pub cork: bool,
     /// How long an acknowledgment may wait for data to ride on; `None` sends each at once (RFC 9293 MUST-40: below 0.5 s).
     pub delayed_ack: Option<Duration>,
+    /// Whether the first segments of a connection are acknowledged at once, whatever `delayed_ack` says, until it turns out
+    /// to be a conversation: the peer's slow start is not slowed down then (as Linux does). Without, every second segment
+    /// is acknowledged at once, however short (as BSD does).
+    pub quick_acks: bool,
     /// Give up when nothing is acknowledged for so long; `None` leaves it to `retries` (RFC 5482, RFC 9293 MUST-21).
     pub user_timeout: Option<Duration>,
     /// Probe a connection that has been idle for so long; `None` never (RFC 9293 MUST-25, MUST-28: two hours by custom).
@@ -63,6 +67,12 @@ pub struct Config {
     pub traffic_class: u8,
     /// How long TIME-WAIT lasts: 2 MSL (RFC 9293 MUST-13); 60 s as Linux has it.
     pub time_wait: Duration,
+    /// Whether any reset in the window ends the connection, as before RFC 5961.
+    pub trusts_resets: bool,
+    /// Whether a SYN in the window ends the connection, as before RFC 5961.
+    pub trusts_syns: bool,
+    /// Whether a SYN that carries FIN, too, is dropped. No honest peer sends one.
+    pub drops_syn_fin: bool,
     /// Whether TIME-WAIT ignores resets (RFC 1337 §3, fix F1); Linux by default does not.
     pub protect_time_wait: bool,
     /// How long FIN-WAIT-2 waits for the peer's FIN once nobody holds the socket.
@@ -77,6 +87,7 @@ impl Default for Config {
             no_delay: false,
             cork: false,
             delayed_ack: Some(Duration::from_millis(40)),
+            quick_acks: true,
             user_timeout: None,
             keep_alive: None,
             keep_alive_interval: Duration::from_secs(75),
@@ -101,6 +112,9 @@ impl Default for Config {
             time_to_live: 64,
             traffic_class: 0,
             time_wait: Duration::from_secs(60),
+            trusts_resets: false,
+            trusts_syns: false,
+            drops_syn_fin: true,
             protect_time_wait: false,
             fin_wait_2: Duration::from_secs(60),
         }

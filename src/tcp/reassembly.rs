@@ -84,6 +84,10 @@ impl Reassembly {
         let next = self.next();
         self.note_duplicate(position..position + length);
         if position + length <= next || self.ranges.covers(&(position.max(next)..position + length)) {
+            // What is held of it is the newest range again: it follows the duplicate in the report (RFC 2883 §4).
+            if position > next {
+                self.touch(position);
+            }
             return Taken::Duplicate;
         }
         if position > next {
@@ -124,13 +128,21 @@ impl Reassembly {
         blocks
     }
 
+    /// Whether something arrived twice and was not yet reported.
+    pub(crate) fn has_duplicate(&self) -> bool {
+        self.duplicate.is_some()
+    }
+
     /// A report has left: what arrived twice is told once.
     pub(crate) fn reported(&mut self) {
         self.duplicate = None;
     }
 
-    /// Remembers what of `range` had arrived before: the first part of it is reported once.
+    /// Remembers what of `range` had arrived before: the first part of it is reported once (RFC 2883 §4.2).
     pub(crate) fn note_duplicate(&mut self, range: Range<u64>) {
+        if self.duplicate.is_some() {
+            return;
+        }
         let next = self.next();
         let old = range.start..range.end.min(next);
         if !old.is_empty() {
@@ -159,10 +171,15 @@ impl Reassembly {
             }
             self.ranges.insert(piece);
         }
+        self.touch(position);
+        Taken::Beyond
+    }
+
+    /// The range that holds `position` has changed last.
+    fn touch(&mut self, position: u64) {
         self.recent.retain(|recent| *recent != position);
         self.recent.truncate(REPORTED - 1);
         self.recent.insert(0, position);
-        Taken::Beyond
     }
 
     fn keep(&mut self, at: u64, chunk: Bytes) {
@@ -234,9 +251,9 @@ mod tests {
         }
         assert_eq!(reassembly.report(4).to_vec(), [30..40, 50..60, 10..20]);
         assert_eq!(insert(&mut reassembly, 52..58), Taken::Duplicate);
-        assert_eq!(reassembly.report(3).to_vec(), [52..58, 30..40, 50..60]);
+        assert_eq!(reassembly.report(3).to_vec(), [52..58, 50..60, 30..40]);
         reassembly.reported();
-        assert_eq!(reassembly.report(3).to_vec(), [30..40, 50..60, 10..20]);
+        assert_eq!(reassembly.report(3).to_vec(), [50..60, 30..40, 10..20]);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`Sockets`] holds the sockets of one host, found by local address and port. It knows nothing of IP: who joins the two
-//! says which own address speaks to a destination, and whether a destination is a group. What does not live here:
+//! says which own address speaks to a destination, and joins groups. What does not live here:
 //! checksums over pseudo-headers (the network layer verifies them and fills them in), fragments, waiting.
 
 mod header;
@@ -33,8 +33,6 @@ pub struct Arriving<'a> {
     pub src: SocketAddr,
     /// Whom it addresses.
     pub dst: SocketAddr,
-    /// Whether its destination is a multicast group or everybody on the link: then every socket that wants it gets it.
-    pub to_many: bool,
     /// The length field of its header: header and data in octets.
     pub length: u16,
     /// What follows its header.

@@ -53,17 +53,10 @@ struct Socket {
 }
 
 impl Socket {
-    /// How well a datagram fits: the more of its ends are named, the better; `None` when it is not for this socket.
-    fn fits(&self, src: SocketAddr, dst: SocketAddr) -> Option<u8> {
-        let local = match self.local.ip() {
-            any if any.is_unspecified() => Some(0),
-            named => (named == dst.ip()).then_some(1),
-        }?;
-        let remote = match self.remote {
-            None => Some(0),
-            Some(remote) => (remote == src).then_some(2),
-        }?;
-        Some(local + remote)
+    /// Whether a datagram between these ends is for this socket.
+    fn wants(&self, src: SocketAddr, dst: SocketAddr) -> bool {
+        let local = self.local.ip();
+        (local.is_unspecified() || local == dst.ip()) && self.remote.is_none_or(|remote| remote == src)
     }
 }
 
@@ -89,7 +82,7 @@ impl Sockets {
     }
 
     /// As [`Sockets::bind`], at the address of a group or of everybody on the link: it hears what is sent there, and speaks
-    /// from an address of its own.
+    /// from an address of its own. Several sockets may share such an address and port, and each hears everything.
     ///
     /// # Errors
     /// [`BindError`] when the port cannot be had.
@@ -100,7 +93,7 @@ impl Sockets {
     fn open(&mut self, id: SocketId, local: SocketAddr, to_many: bool) -> Result<SocketAddr, BindError> {
         let port = match local.port() {
             0 => self.ephemeral_port(local.ip())?,
-            port if self.is_taken(local.ip(), port) => return Err(BindError::AddressInUse(local)),
+            port if self.is_taken(local.ip(), port, to_many) => return Err(BindError::AddressInUse(local)),
             port => port,
         };
         let local = SocketAddr::new(local.ip(), port);
@@ -123,11 +116,12 @@ impl Sockets {
         Ok(local)
     }
 
-    /// Whether another socket would get some of the datagrams to this address and port.
-    fn is_taken(&self, address: IpAddr, port: u16) -> bool {
+    /// Whether another socket would get some of the datagrams to this address and port, and they cannot share them.
+    fn is_taken(&self, address: IpAddr, port: u16, to_many: bool) -> bool {
         self.at_port(port).any(|(_, socket)| {
             let other = socket.local.ip();
-            other == address || other.is_unspecified() || address.is_unspecified()
+            let overlap = other == address || other.is_unspecified() || address.is_unspecified();
+            overlap && !(to_many && socket.to_many)
         })
     }
 
@@ -136,7 +130,7 @@ impl Sockets {
         let first = self.rng.below(range);
         (0..range)
             .map(|step| FIRST_EPHEMERAL + ((first + step) % range) as u16)
-            .find(|port| !self.is_taken(address, *port))
+            .find(|port| !self.is_taken(address, *port, false))
             .ok_or(BindError::NoPorts)
     }
 
@@ -218,25 +212,20 @@ impl Sockets {
         Some(datagram)
     }
 
-    /// Takes in a datagram: the socket that fits best gets it, of one sent to many every socket that fits.
+    /// Takes in a datagram: the socket that wants it gets it. One that was sent to many may have several takers.
     pub fn arrives(&mut self, datagram: &Arriving<'_>) -> Verdict {
         let octets: usize = datagram.payload.iter().map(Bytes::len).sum();
         if usize::from(datagram.length) != octets + HEADER {
             return Verdict::Dropped(DropReason::Malformed);
         }
-        let fits = |(id, socket): (SocketId, &Socket)| Some((socket.fits(datagram.src, datagram.dst)?, id));
-        let mut takers: SmallVec<[(u8, SocketId); 4]> = self.at_port(datagram.dst.port()).filter_map(fits).collect();
-        if !datagram.to_many {
-            // Of equals `max_by_key` would take the last.
-            let best = takers.iter().copied().rev().max_by_key(|(fit, _)| *fit);
-            takers = best.into_iter().collect();
-        }
+        let wants = |(id, socket): (SocketId, &Socket)| socket.wants(datagram.src, datagram.dst).then_some(id);
+        let takers: SmallVec<[SocketId; 4]> = self.at_port(datagram.dst.port()).filter_map(wants).collect();
         if takers.is_empty() {
             return Verdict::NobodyListens;
         }
         let data = joined(datagram.payload, octets);
         let mut was_taken = false;
-        for (_, id) in takers {
+        for id in takers {
             was_taken |= self.enqueue(id, datagram.src, data.clone());
         }
         if was_taken { Verdict::Taken } else { Verdict::Dropped(DropReason::BufferFull) }

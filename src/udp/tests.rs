@@ -33,13 +33,9 @@ fn bound(id: SocketId, local: SocketAddr) -> Sockets {
     sockets
 }
 
-fn arrives_at(sockets: &mut Sockets, src: SocketAddr, dst: SocketAddr, to_many: bool, data: &[u8]) -> Verdict {
-    let payload = [Bytes::copy_from_slice(data)];
-    sockets.arrives(&Arriving { src, dst, to_many, length: (data.len() + HEADER) as u16, payload: &payload })
-}
-
 fn arrives(sockets: &mut Sockets, src: SocketAddr, dst: SocketAddr, data: &[u8]) -> Verdict {
-    arrives_at(sockets, src, dst, false, data)
+    let payload = [Bytes::copy_from_slice(data)];
+    sockets.arrives(&Arriving { src, dst, length: (data.len() + HEADER) as u16, payload: &payload })
 }
 
 fn read(sockets: &mut Sockets, id: SocketId) -> Option<(Vec<u8>, SocketAddr)> {
@@ -79,8 +75,7 @@ fn a_socket_hears_what_is_sent_to_the_address_it_is_bound_to() {
     ];
     for (local, dst, heard) in cases {
         let mut sockets = bound(A, local);
-        let to_many = [group, everybody].contains(&dst);
-        let verdict = arrives_at(&mut sockets, peer(4000), dst, to_many, b"data");
+        let verdict = arrives(&mut sockets, peer(4000), dst, b"data");
         assert_eq!(verdict, if heard { Verdict::Taken } else { Verdict::NobodyListens }, "{local} {dst}");
         assert_eq!(read(&mut sockets, A), heard.then(|| (b"data".to_vec(), peer(4000))), "{local} {dst}");
         assert_eq!(events(&mut sockets), if heard { vec![Event::Readable(A)] } else { vec![] });
@@ -122,14 +117,13 @@ fn a_length_that_does_not_fit_the_data_is_dropped() {
     let mut sockets = bound(A, own(53));
     for length in [0, 7, 8, 11, 13] {
         let payload = [Bytes::from_static(b"data")];
-        let verdict =
-            sockets.arrives(&Arriving { src: peer(1), dst: own(53), to_many: false, length, payload: &payload });
+        let verdict = sockets.arrives(&Arriving { src: peer(1), dst: own(53), length, payload: &payload });
         assert_eq!(verdict, Verdict::Dropped(DropReason::Malformed), "{length}");
     }
 }
 
 #[test]
-fn the_socket_that_names_most_of_the_ends_gets_a_datagram() {
+fn sockets_at_one_port_share_it_by_their_addresses() {
     let mut sockets = bound(A, own(53));
     let other: SocketAddr = ([10, 0, 0, 9], 53).into();
     sockets.bind(B, other).expect("another address");
@@ -143,10 +137,14 @@ fn the_socket_that_names_most_of_the_ends_gets_a_datagram() {
 #[test]
 fn what_is_sent_to_many_reaches_every_socket_that_wants_it() {
     let group: SocketAddr = ([224, 0, 0, 1], 53).into();
-    let mut sockets = bound(A, group);
-    sockets.bind(B, own(53)).expect("another address");
-    assert_eq!(arrives_at(&mut sockets, peer(1), group, true, b"x"), Verdict::Taken);
-    assert_eq!((read(&mut sockets, A).is_some(), read(&mut sockets, B)), (true, None));
+    let mut sockets = Sockets::new(1);
+    assert_eq!(sockets.bind_to_many(A, group), Ok(group));
+    assert_eq!(sockets.bind_to_many(B, group), Ok(group), "groups are shared");
+    assert_eq!(sockets.bind(C, any(53)), Err(BindError::AddressInUse(any(53))));
+    sockets.bind(C, own(53)).expect("another address");
+    assert_eq!(arrives(&mut sockets, peer(1), group, b"x"), Verdict::Taken);
+    let heard = [A, B, C].map(|id| read(&mut sockets, id).is_some());
+    assert_eq!(heard, [true, true, false]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use wireglass::drill::language::script::Script;
 use wireglass::drill::run::{Options, Outcome, Verdict, run};
+use wireglass::stack::StackKind;
 
 use mutants::mutants;
 
@@ -33,8 +34,11 @@ fn scripts() -> Vec<(String, Script)> {
         .collect()
 }
 
-fn outcome(script: &Script) -> Outcome {
-    run(script, &Options::default()).0
+/// Every stack that scripts can judge.
+const STACKS: [StackKind; 2] = [StackKind::Native, StackKind::Smoltcp];
+
+fn outcome(script: &Script, stack: StackKind) -> Outcome {
+    run(script, &Options { stack, ..Options::default() }).0
 }
 
 #[test]
@@ -42,8 +46,10 @@ fn every_script_of_ours_passes() {
     let scripts = scripts();
     assert!(scripts.len() >= 20, "only {} scripts", scripts.len());
     for (name, script) in scripts {
-        let outcome = outcome(&script);
-        assert_eq!(outcome.verdict, Verdict::Passed, "{name}");
+        for stack in STACKS {
+            let outcome = outcome(&script, stack);
+            assert_eq!(outcome.verdict, Verdict::Passed, "{name} on {stack}: {:#?}", outcome.transcript);
+        }
     }
 }
 
@@ -53,8 +59,8 @@ fn every_mutant_of_every_script_fails_where_it_was_falsified_or_later() {
     for (name, script) in scripts() {
         let mutants = mutants(&script);
         assert!(mutants.len() >= 3, "{name} states hardly anything");
-        for mutant in mutants {
-            let outcome = outcome(&mutant.script);
+        for (mutant, stack) in mutants.iter().flat_map(|mutant| STACKS.map(|stack| (mutant, stack))) {
+            let outcome = outcome(&mutant.script, stack);
             let Verdict::Failed(failure) = &outcome.verdict else {
                 panic!("{name}:{}: {}: {:?}", mutant.line, mutant.what, outcome.verdict);
             };
@@ -69,13 +75,28 @@ fn every_mutant_of_every_script_fails_where_it_was_falsified_or_later() {
             count += 1;
         }
     }
-    assert!(count > 500, "only {count} mutants");
+    assert!(count > 1000, "only {count} mutants");
 }
 
 #[test]
 fn a_run_comes_out_the_same_every_time() {
     for (name, script) in scripts() {
-        let options = Options { whole_transcript: true, capture: true, ..Options::default() };
-        assert_eq!(run(&script, &options), run(&script, &options), "{name}");
+        for stack in STACKS {
+            let options = Options { stack, whole_transcript: true, capture: true, ..Options::default() };
+            assert_eq!(run(&script, &options), run(&script, &options), "{name} on {stack}");
+        }
     }
+}
+
+#[test]
+fn the_script_of_the_guide_is_as_the_guide_says() {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/drill.md");
+    let guide = fs::read_to_string(guide).expect("the guide is there");
+    let script = guide.split("```").nth(1).expect("the first block is a script");
+    let ran = |text: &str| {
+        outcome(&Script::parse(text, "guide").unwrap_or_else(|error| panic!("{error}")), StackKind::Native).verdict
+    };
+    assert_eq!(ran(script.trim_start()), Verdict::Passed);
+    let changed = script.trim_start().replace("1:6(5) ack 1", "1:6(5) ack 2");
+    assert!(matches!(ran(&changed), Verdict::Failed(failure) if failure.line == 13), "{changed}");
 }

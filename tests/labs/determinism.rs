@@ -95,11 +95,11 @@ fn another_seed_gives_other_bytes() {
     }
 }
 
-/// Six copies are lost, one after another: 1 s, 2 s, 4 s… are more than a minute in all.
+/// Eight copies are lost, one after another: 0.24 s, 0.48 s, 0.96 s… are more than a minute in all.
 const A_MINUTE_OF_BACK_OFF: &str = r#"
 id      = "99-patience"
 title   = "A minute of back-off"
-summary = "Lose a segment and its first five copies."
+summary = "Lose a segment and its first seven copies."
 minutes = 1
 seed    = 99
 
@@ -117,7 +117,7 @@ delay   = "20ms"
 id   = "lose-it"
 from = "client"
 when = "tcp.len > 0"
-nth  = [1, 2, 3, 4, 5, 6]
+nth  = [1, 2, 3, 4, 5, 6, 7, 8]
 do   = "drop"
 
 [[step]]

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use wireglass::check::{INTEGRITY_IDS, Outcome};
 use wireglass::lab::{Definition, Falsifier, Finished, Mode, Options, Wanted, run};
+use wireglass::stack::StackKind;
 
 use super::{Ran, id_of, labs};
 
@@ -23,7 +24,11 @@ fn definitions() -> Vec<Definition> {
 }
 
 fn simulated(lab: &Definition) -> Finished {
-    let options = Options { wanted: Wanted::Only(Mode::Sim), ..Options::default() };
+    simulated_on(StackKind::default(), lab)
+}
+
+fn simulated_on(stack: StackKind, lab: &Definition) -> Finished {
+    let options = Options { wanted: Wanted::Only(Mode::Sim), stack, ..Options::default() };
     run(lab, &options).unwrap_or_else(|error| panic!("{}: {error}", lab.id))
 }
 
@@ -34,7 +39,7 @@ fn red(finished: &Finished) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_check_is_seen_red_when_what_falsifies_it_is_done() {
+fn every_check_is_seen_red_on_every_stack_when_what_falsifies_it_is_done() {
     let mut unproven = Vec::new();
     for lab in definitions() {
         for check in lab.checks.iter().map(|check| check.id.as_str()) {
@@ -42,11 +47,14 @@ fn every_check_is_seen_red_when_what_falsifies_it_is_done() {
                 unproven.push(format!("{}: {check} does not say what falsifies it", lab.id));
                 continue;
             };
-            let finished = simulated(&falsified);
-            let verdict = finished.verdicts.iter().find(|verdict| verdict.id == check).expect("claims stay");
-            // Unknown would mean that nobody looked.
-            if verdict.outcome != Outcome::Fail {
-                unproven.push(format!("{}: {check} stays {:?}: {}", lab.id, verdict.outcome, verdict.measured));
+            for stack in [StackKind::Native, StackKind::Smoltcp] {
+                let finished = simulated_on(stack, &falsified);
+                let verdict = finished.verdicts.iter().find(|verdict| verdict.id == check).expect("claims stay");
+                // Unknown would mean that nobody looked.
+                if verdict.outcome != Outcome::Fail {
+                    let (outcome, measured) = (verdict.outcome, &verdict.measured);
+                    unproven.push(format!("{}: {check} on {stack} stays {outcome:?}: {measured}", lab.id));
+                }
             }
         }
     }

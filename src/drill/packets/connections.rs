@@ -116,8 +116,8 @@ impl Connections {
 
     /// A descriptor is closed; its number may come again.
     pub fn close(&mut self, script_fd: i64) {
-        for connection in self.all.iter_mut().filter(|connection| connection.script_fd == Some(script_fd)) {
-            // A negative one is no script's.
+        // The latest of that number; a negative one is no script's.
+        if let Some(connection) = self.by_fd(script_fd) {
             connection.script_fd = Some(-1);
         }
     }

@@ -31,6 +31,7 @@ impl Posix {
         }
         self.events = events;
         self.look_for_fins();
+        self.look_for_room();
     }
 
     /// Tells every epoll that something happened to a descriptor.
@@ -69,10 +70,29 @@ impl Posix {
     fn look_for_fins(&mut self) {
         for (_, socket) in self.descriptors.sockets() {
             let Some(id) = socket.connection() else { continue };
-            let state = self.stack.snapshot(id).map(|snapshot| snapshot.state);
-            socket.peer_closed |= state.is_some_and(has_peer_closed);
+            if let Some(snapshot) = self.stack.snapshot(id) {
+                socket.peer_closed |= has_peer_closed(snapshot.state);
+                socket.widest_window = socket.widest_window.max(snapshot.snd_wnd.unwrap_or(0));
+            }
             if socket.options.receive_errors && socket.error.is_none() {
                 socket.error = self.stack.take_error(id).map(of_delivery);
+            }
+        }
+    }
+}
+
+impl Posix {
+    /// Tells those who wait for room once there is enough of it, which the stack's own buffer does not know.
+    fn look_for_room(&mut self) {
+        let waiting =
+            |(fd, socket): (i32, &mut Socket)| socket.connection().filter(|_| socket.wants_room).map(|id| (fd, id));
+        let waiting: Vec<(i32, SocketId)> = self.descriptors.sockets().filter_map(waiting).collect();
+        for (fd, id) in waiting {
+            let snapshot = self.stack.snapshot(id).unwrap_or_default();
+            let roomy = self.descriptors.socket(fd).is_ok_and(|socket| self.is_writable(socket, &snapshot));
+            if roomy && let Ok(socket) = self.descriptors.socket_at(fd) {
+                socket.wants_room = false;
+                self.stir(fd, OUT);
             }
         }
     }

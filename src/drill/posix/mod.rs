@@ -27,6 +27,7 @@ mod options;
 mod pipe;
 mod readiness;
 mod request;
+mod room;
 mod socket;
 mod stop;
 mod sysctls;
@@ -34,6 +35,7 @@ mod tcp_info;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod urgent;
 
 use std::time::Duration;
 
@@ -99,7 +101,7 @@ impl Posix {
             Request::Poll { timeout, .. } | Request::EpollWait { timeout, .. } => timeout.map(|timeout| now + timeout),
             _ => None,
         };
-        self.again(now, request, Blocked { begun: now, until, moved: 0 })
+        self.again(now, request, Blocked { begun: now, until, moved: 0, slept: false })
     }
 
     /// Makes a call again that slept, with what it said when it fell asleep.
@@ -172,7 +174,7 @@ impl Posix {
         let is_over = until.is_some_and(|until| until <= self.now);
         match is_over || never_waits(self.descriptors.look(fd)?.nonblocking, flags) {
             true => Err(errno.into()),
-            false => Err(Stop::Block(Blocked { until, ..blocked })),
+            false => Err(Stop::Block(Blocked { until, slept: true, ..blocked })),
         }
     }
 

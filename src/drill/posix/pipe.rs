@@ -59,7 +59,12 @@ impl Posix {
                 let filled = self.descriptors.pipes.get(&pipe).map_or(0, VecDeque::len);
                 let length = length.min(PIPE_ROOM.saturating_sub(filled));
                 let flags = if has(SPLICE_F_NONBLOCK) { MSG_DONTWAIT } else { 0 };
-                let reply = self.receive_stream(from, Receiving { length, flags, memory: Memory::Good }, blocked)?;
+                let asked = Receiving { length, flags, memory: Memory::Good };
+                let reply = match self.receive_stream(from, asked, blocked) {
+                    // Linux does not wait while there is something that it just could not take: urgent data.
+                    Err(Stop::Block(_)) if self.has_passed_urgent(from) => return Ok(Reply::value(0)),
+                    answer => answer?,
+                };
                 if let (Written::Received(received), Some(content)) =
                     (&reply.written, self.descriptors.pipes.get_mut(&pipe))
                 {

@@ -4,9 +4,8 @@ use super::descriptors::File;
 use super::names::{POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRNORM};
 use super::socket::{Role, Socket, Waiting};
 use super::stop::{Answer, Stop};
-use super::tcp_info::unsent;
 use super::{Blocked, PollFd, Posix, Reply, Written};
-use crate::journal::{Snapshot, SocketId, TcpState};
+use crate::journal::{SocketId, TcpState};
 
 const READABLE: u32 = (POLLIN | POLLRDNORM) as u32;
 const WRITABLE: u32 = (POLLOUT | POLLWRNORM) as u32;
@@ -43,7 +42,11 @@ impl Posix {
                     if self.has_waiting(fd, id) { READABLE } else { 0 }
                 }
                 Role::Idle | Role::Connecting(_) | Role::Connected(_) | Role::Datagram { .. } => {
-                    self.stream_readiness(socket)
+                    let mask = self.stream_readiness(socket);
+                    if let (0, Ok(socket)) = (mask & WRITABLE, self.descriptors.socket_at(fd)) {
+                        socket.wants_room = true;
+                    }
+                    mask
                 }
             },
             File::Epoll(_) => 0,
@@ -87,13 +90,15 @@ impl Posix {
             mask |= READABLE | POLLRDHUP as u32;
         }
         if !matches!(snapshot.state, TcpState::SynSent | TcpState::SynReceived) {
-            if snapshot.receive_queue >= socket.options.receive_low_water.max(1) as usize {
+            // An urgent octet at the head of the queue is not for reading.
+            let urgent = usize::from(snapshot.urgent == Some(1) && !socket.options.urgent_inline);
+            if snapshot.receive_queue >= socket.options.receive_low_water.max(1) as usize + urgent {
                 mask |= READABLE;
             }
             if socket.shut_write || self.is_writable(socket, &snapshot) {
                 mask |= WRITABLE;
             }
-            if snapshot.urgent.is_some() {
+            if socket.urgent.is_some() || (snapshot.urgent.is_some() && !socket.urgent_told) {
                 mask |= POLLPRI as u32;
             }
         }
@@ -110,12 +115,5 @@ impl Posix {
         let readable = if filled { READABLE } else { 0 };
         let error = if failed { POLLERR as u32 } else { 0 };
         readable | error | WRITABLE
-    }
-
-    /// Linux calls a socket writable while its queue fills at most two thirds of the send buffer.
-    fn is_writable(&self, socket: &Socket, snapshot: &Snapshot) -> bool {
-        let buffer = socket.options.send_buffer(&self.sysctls) as usize;
-        let has_room = buffer.saturating_sub(snapshot.send_queue) >= snapshot.send_queue / 2;
-        has_room && socket.options.takes_unsent(unsent(snapshot).unwrap_or(0).saturating_mul(2))
     }
 }

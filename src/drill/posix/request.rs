@@ -306,6 +306,8 @@ pub struct Blocked {
     pub until: Option<Instant>,
     /// Octets that it has already moved.
     pub moved: usize,
+    /// It has slept before.
+    pub slept: bool,
 }
 
 /// What a call answers besides not failing.

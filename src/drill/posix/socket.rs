@@ -67,8 +67,16 @@ pub(super) struct Socket {
     pub(super) peer_closed: bool,
     /// What a sleeping `recv` has taken so far, because it wants more.
     pub(super) gathered: Vec<u8>,
+    /// The octet of urgent data that was taken out of the stream and not yet received with `MSG_OOB`.
+    pub(super) urgent: Option<u8>,
+    /// The urgent octet ahead in the stream was received with `MSG_OOB` already.
+    pub(super) urgent_told: bool,
     /// Corked by `MSG_MORE`, until a call without it.
     pub(super) more_follows: bool,
+    /// The widest window that the peer has offered, in octets.
+    pub(super) widest_window: u32,
+    /// A write found no room; whoever waits for it is to be told when there is some.
+    pub(super) wants_room: bool,
     /// A sleeping `close` has sent its FIN.
     pub(super) lingers: bool,
     pub(super) role: Role,
@@ -122,7 +130,11 @@ impl Socket {
             shut_write: false,
             peer_closed: false,
             gathered: Vec::new(),
+            urgent: None,
+            urgent_told: false,
             more_follows: false,
+            widest_window: 0,
+            wants_room: false,
             lingers: false,
             role,
         }

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::stack::{Congestion, TcpConfig};
+use crate::stack::{Congestion, Ecn, TcpConfig};
 
 /// The largest shift of a window (RFC 7323 §2.3).
 const LARGEST_SHIFT: u32 = 14;
@@ -39,16 +39,13 @@ const WITHOUT_EFFECT: &[&str] = &[
     "tcp_max_tw_buckets",
     "tcp_mem",
     "tcp_min_snd_mss",
-    "tcp_min_tso_segs",
     "tcp_moderate_rcvbuf",
     "tcp_no_metrics_save",
     "tcp_no_ssthresh_metrics_save",
-    "tcp_notsent_lowat",
     "tcp_orphan_retries",
     "tcp_pacing_ca_ratio",
     "tcp_pacing_ss_ratio",
     "tcp_retries1",
-    "tcp_rfc1337",
     "tcp_stdurg",
     "tcp_syncookies",
     "tcp_thin_linear_timeouts",
@@ -57,12 +54,9 @@ const WITHOUT_EFFECT: &[&str] = &[
     "tcp_tw_reuse",
     "tcp_workaround_signed_windows",
     "net.inet.tcp.blackhole",
-    "net.inet.tcp.drop_synfin",
     "net.inet.tcp.fastopen.client_enable",
     "net.inet.tcp.hostcache.purgenow",
     "net.inet.tcp.icmp_may_rst",
-    "net.inet.tcp.insecure_rst",
-    "net.inet.tcp.insecure_syn",
     "net.inet.tcp.rexmit_drop_options",
     "net.inet.tcp.syncookies",
 ];
@@ -86,6 +80,9 @@ pub const MEANINGFUL: &[&str] = &[
     "tcp_window_scaling",
     "tcp_ecn",
     "tcp_slow_start_after_idle",
+    "tcp_min_tso_segs",
+    "tcp_notsent_lowat",
+    "tcp_rfc1337",
     "tcp_rmem",
     "tcp_wmem",
     "tcp_syn_retries",
@@ -114,7 +111,7 @@ pub struct Sysctls {
     /// `tcp_window_scaling`: offered and taken (RFC 7323 §2).
     pub window_scaling: bool,
     /// `tcp_ecn`: 0 never, 1 asked for, 2 granted (RFC 3168).
-    pub ecn: u8,
+    pub ecn: Ecn,
     /// `tcp_slow_start_after_idle`
     pub slow_start_after_idle: bool,
     /// `tcp_rmem`: least, usual and greatest octets of the receive buffer, with the kernel's overhead.
@@ -141,6 +138,20 @@ pub struct Sysctls {
     pub delayed_ack: Option<Duration>,
     /// `net.inet.tcp.rexmit_initial`; `None` leaves it to the stack.
     pub rto_initial: Option<Duration>,
+    /// `tcp_notsent_lowat`: octets not yet sent that make a socket "full".
+    pub unsent_low_water: u32,
+    /// `tcp_min_tso_segs`: segments of the least burst.
+    pub least_burst: u32,
+    /// `tcp_rfc1337`: TIME-WAIT ignores resets (RFC 1337).
+    pub protect_time_wait: bool,
+    /// `net.inet.tcp.insecure_rst`: any reset in the window counts.
+    pub trusts_resets: bool,
+    /// `net.inet.tcp.insecure_syn`: a SYN in the window ends a connection.
+    pub trusts_syns: bool,
+    /// `net.inet.tcp.drop_synfin`
+    pub drops_syn_fin: bool,
+    /// The names are FreeBSD's, and so are its habits: acknowledgments wait from the first segment on.
+    pub freebsd: bool,
     /// What was set and has no effect.
     others: BTreeMap<String, String>,
 }
@@ -202,7 +213,7 @@ impl Default for Sysctls {
             timestamps: true,
             sack: true,
             window_scaling: true,
-            ecn: 2,
+            ecn: Ecn::Passive,
             slow_start_after_idle: true,
             receive_memory: [4_096, 131_072, 6_291_456],
             send_memory: [4_096, 16_384, 4_194_304],
@@ -216,6 +227,13 @@ impl Default for Sysctls {
             congestion: CongestionName(Congestion::Cubic),
             delayed_ack: None,
             rto_initial: None,
+            unsent_low_water: u32::MAX,
+            least_burst: 2,
+            protect_time_wait: false,
+            trusts_resets: false,
+            trusts_syns: false,
+            drops_syn_fin: true,
+            freebsd: false,
             others: BTreeMap::new(),
         }
     }
@@ -233,13 +251,22 @@ impl Sysctls {
         let small = || value.parse::<u8>().map_err(|_| bad());
         let switch = || number().map(|number| number != 0);
         let seconds = || number().map(|number| Duration::from_secs(number.into()));
+        if name.starts_with("net.inet.") {
+            self.freebsd = true;
+        }
         let millis = || number().map(|number| Duration::from_millis(number.into()));
         match name.as_str() {
             "tcp_timestamps" => self.timestamps = switch()?,
             "tcp_sack" | "net.inet.tcp.sack.enable" => self.sack = switch()?,
             "tcp_window_scaling" => self.window_scaling = switch()?,
             "net.inet.tcp.rfc1323" => (self.timestamps, self.window_scaling) = (switch()?, switch()?),
-            "tcp_ecn" | "net.inet.tcp.ecn.enable" => self.ecn = self.ecn_of(&name, value, small()?)?,
+            "tcp_ecn" | "net.inet.tcp.ecn.enable" => self.ecn = ecn_of(&name, value, small()?)?,
+            "tcp_notsent_lowat" => self.unsent_low_water = number()?,
+            "tcp_min_tso_segs" => self.least_burst = number()?.max(1),
+            "tcp_rfc1337" => self.protect_time_wait = switch()?,
+            "net.inet.tcp.insecure_rst" => self.trusts_resets = switch()?,
+            "net.inet.tcp.insecure_syn" => self.trusts_syns = switch()?,
+            "net.inet.tcp.drop_synfin" => self.drops_syn_fin = switch()?,
             "tcp_slow_start_after_idle" => self.slow_start_after_idle = switch()?,
             "tcp_rmem" => self.receive_memory = three(value).ok_or_else(bad)?,
             "tcp_wmem" => self.send_memory = three(value).ok_or_else(bad)?,
@@ -283,23 +310,19 @@ impl Sysctls {
         Ok(())
     }
 
-    fn ecn_of(&self, name: &str, value: &str, asked: u8) -> Result<u8, SysctlError> {
-        match asked {
-            0 | 2 => Ok(asked),
-            _ => Err(SysctlError::Unsupported {
-                name: name.to_owned(),
-                value: value.to_owned(),
-                why: "no connection asks for ECN",
-            }),
-        }
-    }
-
     /// What a socket made now begins with; what sysctls do not say is taken from `defaults`.
     pub fn tcp_config(&self, defaults: &TcpConfig) -> TcpConfig {
         let receive_buffer = window_of(self.receive_memory[1]);
         TcpConfig {
             timestamps: self.timestamps,
             sack: self.sack,
+            ecn: self.ecn,
+            quick_acks: !self.freebsd,
+            least_burst: self.least_burst,
+            protect_time_wait: self.protect_time_wait || self.freebsd,
+            trusts_resets: self.trusts_resets,
+            trusts_syns: self.trusts_syns,
+            drops_syn_fin: self.drops_syn_fin,
             window_scaling: self.window_scaling,
             window_scale: Some(shift_for(self.receive_memory[2])),
             slow_start_after_idle: self.slow_start_after_idle,
@@ -316,6 +339,20 @@ impl Sysctls {
             rto_initial: self.rto_initial.unwrap_or(defaults.rto_initial),
             ..defaults.clone()
         }
+    }
+}
+
+/// Accurate ECN (3 and above) is not spoken here.
+fn ecn_of(name: &str, value: &str, asked: u8) -> Result<Ecn, SysctlError> {
+    match asked {
+        0 => Ok(Ecn::Off),
+        1 => Ok(Ecn::Active),
+        2 => Ok(Ecn::Passive),
+        _ => Err(SysctlError::Unsupported {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            why: "only classic ECN is built in",
+        }),
     }
 }
 
@@ -382,7 +419,9 @@ mod tests {
         let refused = |name, value| matches!(set(name, value), Err(SysctlError::Unsupported { .. }));
         assert!(refused("tcp_mtu_probing", "2"));
         assert!(refused("tcp_congestion_control", "vegas"));
-        assert!(refused("tcp_ecn", "1"));
+        assert!(refused("tcp_ecn", "3"));
+        assert_eq!(set("tcp_ecn", "1").map(|config| config.ecn), Ok(Ecn::Active));
+        assert_eq!(set("tcp_ecn", "0").map(|config| config.ecn), Ok(Ecn::Off));
         let bad = |name, value| matches!(set(name, value), Err(SysctlError::BadValue { .. }));
         assert!(bad("tcp_sack", "yes"));
         assert!(bad("tcp_rmem", "1 2"));

@@ -8,7 +8,6 @@ use super::names::{
 };
 use super::socket::{Role, Socket};
 use super::stop::{Answer, Stop};
-use super::tcp_info::unsent;
 use super::{Blocked, Control, Errno, Memory, Payload, Posix, Received, Reply, Written};
 use crate::journal::{Snapshot, SocketId, TcpState};
 use crate::stack::SocketOption;
@@ -68,14 +67,18 @@ impl Posix {
         let more = flags & MSG_MORE != 0;
         self.hold_back(fd, id, more)?;
         let rest = data.get(blocked.moved..).unwrap_or_default();
-        let options = &self.descriptors.socket(fd)?.options;
-        let timeout = options.send_timeout;
         let snapshot = self.stack.snapshot(id).unwrap_or_default();
-        let takes = options.takes_unsent(unsent(&snapshot).unwrap_or(0));
-        let sent = match (takes, flags & MSG_OOB != 0) {
-            (false, _) => Ok(0),
-            (true, true) => self.stack.send_urgent(self.now, id, rest),
-            (true, false) => self.stack.send(self.now, id, rest),
+        let socket = self.descriptors.socket(fd)?;
+        let timeout = socket.options.send_timeout;
+        let room = match blocked.slept && !self.is_writable(socket, &snapshot) {
+            true => 0,
+            false => self.room(socket, &snapshot, rest.len()),
+        };
+        let now_sent = rest.get(..room).unwrap_or_default();
+        let sent = match (now_sent, flags & MSG_OOB != 0) {
+            ([], _) => Ok(0),
+            (_, true) => self.stack.send_urgent(self.now, id, now_sent),
+            (_, false) => self.stack.send(self.now, id, now_sent),
         };
         let sent = match sent {
             Ok(sent) => sent,
@@ -88,6 +91,7 @@ impl Posix {
         if !more {
             self.release(fd, id)?;
         }
+        self.descriptors.socket_at(fd)?.wants_room = moved < data.len();
         match moved {
             _ if moved == data.len() => Ok(Reply::value(moved as i64)),
             0 => self.sleep(fd, flags, blocked, timeout, Errno::EAGAIN),
@@ -124,12 +128,13 @@ impl Posix {
             return no_error_queue(socket);
         }
         if asked.flags & MSG_OOB != 0 {
-            return Stop::unsupported("MSG_OOB in recv");
+            return self.receive_urgent(fd);
         }
         if asked.length == 0 {
             return Ok(Reply { value: 0, written: Written::Received(Received::default()) });
         }
-        let snapshot = socket.connection().and_then(|id| self.stack.snapshot(id)).unwrap_or_default();
+        let (asked, snapshot) = self.up_to_urgent(fd, asked)?;
+        let socket = self.descriptors.socket_at(fd)?;
         if asked.memory == Memory::Bad && asked.flags & MSG_TRUNC == 0 && snapshot.receive_queue > 0 {
             return Err(Errno::EFAULT.into());
         }

@@ -136,7 +136,11 @@ impl<'s> Runner<'s> {
             Some(Value::Integer(number)) if *number >= 0 => *number,
             _ => reply.value,
         };
-        self.enter(event, script, live, kind)?;
+        if plan.effect == Effect::Accept {
+            self.descriptors.shadow(script, Descriptor::new(live, kind));
+        } else {
+            self.enter(event, script, live, kind)?;
+        }
         match plan.effect {
             Effect::Socket(protocol) => self.connections.socket(script, protocol),
             Effect::Accept => {

@@ -49,7 +49,7 @@ impl Due {
         }
     }
 
-    /// How the script would say it.
+    /// Whether `actual` is right, or off by no more than `tolerance`.
     pub fn is_met(self, actual: Instant, tolerance: Duration) -> bool {
         let (from, to) = match self {
             Due::Any => return true,

@@ -149,6 +149,32 @@ fn an_atomic_fragment_is_a_packet_of_its_own() {
     assert_eq!(data(subject.takes(&fragment(&whole, 1000, 3008))), Some(pattern(3000)));
 }
 
+/// RFC 3168 §5.3: what one fragment met on its way, the whole has met.
+#[test]
+fn congestion_met_by_one_fragment_is_told_of_the_whole() {
+    for v6 in [false, true] {
+        for ([first, second], told) in [([2, 2], Some(2)), ([2, 3], Some(3)), ([3, 2], Some(3)), ([0, 3], None)] {
+            let mut subject = Subject::new(Medium::Ip);
+            let whole = datagram(v6, &pattern(1000));
+            let mut mark = |from, to, ecn: u8| {
+                let mut part = fragment(&whole, from, to);
+                part[1] |= if v6 { ecn << 4 } else { ecn };
+                if !v6 {
+                    super::super::fragment::write_header_checksum(&mut part[..20]);
+                }
+                subject.takes(&part)
+            };
+            assert!(mark(0, 504, first).is_none());
+            let arrival = mark(504, 1008, second);
+            let ecn = match &arrival {
+                Some(Arrival::Transport(delivered)) => Some(delivered.ecn),
+                Some(Arrival::Undelivered(_) | Arrival::EchoReply(_)) | None => None,
+            };
+            assert_eq!(ecn, told, "{first} and {second}, IPv6: {v6}");
+        }
+    }
+}
+
 #[test]
 fn options_before_and_behind_the_fragment_header_stay() {
     let mut subject = Subject::new(Medium::Ip);

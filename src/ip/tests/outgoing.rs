@@ -57,6 +57,21 @@ fn every_packet_has_an_identification_of_its_own() {
     assert_eq!(sent[..3].iter().map(|sent| sent.ipv4().dont_fragment).collect::<Vec<_>>(), [true, false, true]);
 }
 
+/// RFC 8200 §4.5: the fragments of one packet share an identification, and no other packet has it.
+#[test]
+fn every_fragmented_packet_has_an_identification_of_its_own() {
+    let mut subject = Subject::new(Medium::Ip);
+    for _ in 0..3 {
+        subject.host.send(subject.now, outgoing(host(2, true), &pattern(2000))).expect("there is a way");
+    }
+    let sent = subject.sent();
+    let identification =
+        |sent: &Sent| u32::from_be_bytes([sent.bytes[44], sent.bytes[45], sent.bytes[46], sent.bytes[47]]);
+    let identifications: Vec<_> = sent.iter().map(identification).collect();
+    let [a, b, c, d, e, f] = identifications[..] else { panic!("{identifications:?}") };
+    assert!(a == b && c == d && e == f && a != c && c != e && a != e, "{identifications:?}");
+}
+
 #[test]
 fn what_cannot_be_sent_is_refused_with_its_reason() {
     let mut subject = Subject::new(Medium::Ip);

@@ -117,7 +117,7 @@ impl Drawing {
         let mut line = self.margin(&number, &seconds(row.at, self.start));
         line.append(self.rails.arrow(row));
         let mut notes = self.notes(&row.notes).into_iter();
-        let mut states = self.rails.states(&row.states).into_iter();
+        let mut states = self.rails.states(&row.states).into_iter().chain(self.rails.learnt(&row.learnt));
         if let Some(first) = notes.next() {
             line.pad_to(self.notes_at());
             line.append(first);
@@ -242,14 +242,14 @@ impl Drawing {
 }
 
 /// Seconds since `start` with six decimals; negative before it.
-fn seconds(at: Instant, start: Instant) -> String {
+pub(super) fn seconds(at: Instant, start: Instant) -> String {
     let sign = if at < start { "-" } else { "" };
     let span = at.since(start).max(start.since(at));
     format!("{sign}{}.{:06}", span.as_secs(), span.subsec_micros())
 }
 
 /// A span in the unit that suits it: seconds to the millisecond, less to three digits: `1.000 s`, `12.3 ms`, `87 µs`.
-fn span_text(span: Duration) -> String {
+pub(super) fn span_text(span: Duration) -> String {
     let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
     let millis = nanos as f64 / 1e6;
     // Each unit ends where rounding would reach the next: 999.9 ms is 1.000 s and not 1000 ms.

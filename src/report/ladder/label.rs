@@ -116,10 +116,22 @@ fn tcp_labels(tcp: &Tcp, reading: &Reading, verbose: bool) -> Vec<String> {
     };
     // With data its own place in the stream matters most; without, what is acknowledged.
     let short = if tcp.sequence_len() > 0 { format!("{flags}{seq}{len}") } else { format!("{flags}{ack}") };
-    let mut labels = vec![format!("{flags}{seq}{ack}{len}"), short, format!("{flags}{len}"), flags.clone()];
-    if verbose {
-        labels.insert(0, format!("{flags}{seq}{ack}{len}{window}"));
+    let mut labels = Vec::new();
+    if let [first, more @ ..] = reading.sack.as_slice() {
+        // The first range is the news; the others were told before (RFC 2018 §4).
+        let range = |(left, right): &(u32, u32)| format!("{left}-{right}");
+        let all: Vec<String> = reading.sack.iter().map(range).collect();
+        let rest = if more.is_empty() { String::new() } else { format!(",+{}", more.len()) };
+        if verbose {
+            labels.push(format!("{flags}{seq}{ack} sack={}{len}{window}", all.join(",")));
+        }
+        labels.push(format!("{flags}{seq}{ack} sack={}{len}", all.join(",")));
+        labels.push(format!("{flags}{seq}{ack} sack={}{rest}{len}", range(first)));
+        labels.push(format!("{flags}{ack} sack={}{rest}{len}", range(first)));
+    } else if verbose {
+        labels.push(format!("{flags}{seq}{ack}{len}{window}"));
     }
+    labels.extend([format!("{flags}{seq}{ack}{len}"), short, format!("{flags}{len}"), flags.clone()]);
     labels
 }
 

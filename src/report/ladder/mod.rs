@@ -7,7 +7,7 @@
 //! ```
 //!
 //! From packets to text in four steps: [`Story`] sorts the journal by packet, [`rows`] joins the two captures and reads
-//! each packet (`label`, `streams`, `note`; `lanes` and `onlooker` without a journal), `fold` takes long transfers together, `draw` lays out the lines and
+//! each packet (`label`, `streams`, `note`, `learnt`; `lanes` and `onlooker` without a journal), `fold` takes long transfers together, `draw` lays out the lines and
 //! `rails` what is between the rails. The same function shows a stranger's capture, for which there is no journal: what
 //! the packets themselves say takes its place.
 
@@ -15,6 +15,7 @@ mod draw;
 mod fold;
 mod label;
 mod lanes;
+mod learnt;
 mod note;
 mod onlooker;
 mod rails;

@@ -1,7 +1,7 @@
 //! Between the rails: arrows, states, and what stands there when nothing flies.
 
 use super::super::Style;
-use super::super::text::{Line, Paint, clean, shorten, width};
+use super::super::text::{Line, Paint, clean, shorten, width, wrap};
 use super::Side;
 use super::label::Kind;
 use super::rows::{End, Row, Wire};
@@ -79,6 +79,37 @@ impl Rails {
             }
             (false, _) | (true, false) => vec![beside(&left, &right)],
         }
+    }
+
+    /// What each node has learnt, beside its rail: as much in a line as fits.
+    pub(super) fn learnt(&self, nodes: &[Vec<String>; 2]) -> Vec<Line> {
+        let room = self.columns - 4;
+        let mut lines = Vec::new();
+        for (side, texts) in [Side::Left, Side::Right].into_iter().zip(nodes) {
+            let mut packed: Vec<String> = Vec::new();
+            for text in texts.iter().flat_map(|text| wrap(&clean(text, self.style), room)) {
+                match packed.last_mut() {
+                    Some(line) if width(line) + width(self.glyphs.separator) + width(&text) <= room => {
+                        line.push_str(self.glyphs.separator);
+                        line.push_str(&text);
+                    }
+                    Some(_) | None => packed.push(text),
+                }
+            }
+            lines.extend(packed.iter().map(|text| self.beside(side, text)));
+        }
+        lines
+    }
+
+    /// The two rails, and a text beside one of them.
+    fn beside(&self, side: Side, text: &str) -> Line {
+        let mut line = Line::default();
+        line.push(Paint::Dim, self.glyphs.rail);
+        line.pad_to(if side == Side::Left { 2 } else { self.columns - 2 - width(text) });
+        line.push(Paint::Dim, text);
+        line.pad_to(self.columns - 1);
+        line.push(Paint::Dim, self.glyphs.rail);
+        line
     }
 
     /// `├─ SYN seq=0 ───────►│` or its mirror image.

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use super::super::Style;
 use super::label::{self, Kind};
 use super::lanes::{Columns, Place, Talks};
+use super::learnt;
 use super::note::{self, Note, Notes, Plain};
 use super::onlooker::Onlooker;
 use super::story::{About, Story};
@@ -13,7 +14,7 @@ use super::streams::{Opened, Reading, Streams};
 use super::{Ladder, Side};
 use crate::capture::{Direction, Record};
 use crate::journal::{Impairment, TcpState};
-use crate::packet::{Dissection, PacketId, describe};
+use crate::packet::{Dissection, PacketId, SeqNum, describe};
 use crate::time::Instant;
 
 /// One packet of the ladder.
@@ -31,6 +32,8 @@ pub(super) struct Row {
     pub(super) notes: Vec<Note>,
     /// The states that the left and the right node entered by it.
     pub(super) states: [Vec<TcpState>; 2],
+    /// What the left and the right node have learnt; only when verbose.
+    pub(super) learnt: [Vec<String>; 2],
     /// The connection that begins here.
     pub(super) opened: Option<(usize, Opened)>,
     /// The two ends of a conversation that begins here and is no connection.
@@ -136,6 +139,7 @@ impl Reader<'_> {
         }
         let opened = reading.as_ref().and_then(|reading| Some((reading.connection, reading.opened?)));
         let states = self.states(about);
+        let learnt = self.learnt(about, &dissection, reading.as_ref());
         let quiet = about.is_none_or(|about| about.states.is_empty() && about.impairments.iter().all(is_jitter));
         let ordinary = quiet
             && opened.is_none()
@@ -154,6 +158,7 @@ impl Reader<'_> {
             end,
             notes,
             states,
+            learnt,
             opened,
             heading,
             ordinary,
@@ -195,6 +200,27 @@ impl Reader<'_> {
             self.onlooker.remember(dissection, &record.bytes, number, place.side);
         }
         place
+    }
+
+    fn learnt(
+        &self,
+        about: Option<&About<'_>>,
+        dissection: &Dissection,
+        reading: Option<&Reading>,
+    ) -> [Vec<String>; 2] {
+        let (Some(ends), Some(about), true) = (self.ladder.ends, about, self.style.verbose) else {
+            return Default::default();
+        };
+        let start = self.ladder.records.first().map_or(Instant::ZERO, |record| record.at);
+        // A hole is in the stream of whoever sent this packet, so it is as far from its number here as there.
+        let relative = |seq: SeqNum| match (dissection.tcp(), reading) {
+            (Some(tcp), Some(reading)) => reading.seq.wrapping_add(seq.offset_from(tcp.seq)),
+            (_, _) => seq.0,
+        };
+        [ends.left.node, ends.right.node].map(|lane| {
+            let mine = about.learnt.iter().filter(|(node, _)| *node == lane);
+            mine.flat_map(|(_, event)| learnt::text(event, start, relative)).collect()
+        })
     }
 
     fn states(&self, about: Option<&About<'_>>) -> [Vec<TcpState>; 2] {

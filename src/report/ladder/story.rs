@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use super::learnt;
 use crate::capture::Record;
-use crate::journal::{DropReason, Entry, Event, Impairment, NodeId, TcpState, Why};
+use crate::journal::{DropReason, Entry, Event, Impairment, NodeId, SocketId, TcpState, Why};
 use crate::packet::dissect::TcpFlags;
-use crate::packet::{Dissection, PacketId};
+use crate::packet::{Dissection, PacketId, SeqNum};
 use crate::time::Instant;
 
 /// What the journal says, packet by packet.
@@ -27,6 +28,8 @@ pub(super) struct About<'a> {
     pub(super) refused: Option<DropReason>,
     /// The states that connections entered when it was sent or had arrived.
     pub(super) states: Vec<(NodeId, TcpState)>,
+    /// What stacks learnt and decided then.
+    pub(super) learnt: Vec<(NodeId, &'a Event)>,
 }
 
 impl<'a> Story<'a> {
@@ -39,9 +42,9 @@ impl<'a> Story<'a> {
         };
         // Without a journal there is nothing to find.
         let segments = if entries.is_empty() { HashMap::new() } else { records.filter_map(flags).collect() };
-        let mut states = States { segments, ..States::default() };
+        let mut moment = Moment { segments, ..Moment::default() };
         for entry in entries {
-            story.tell(entry, &mut states);
+            story.tell(entry, &mut moment);
         }
         story
     }
@@ -50,15 +53,17 @@ impl<'a> Story<'a> {
         self.about.get(&packet)
     }
 
-    fn tell(&mut self, entry: &'a Entry, states: &mut States) {
+    fn tell(&mut self, entry: &'a Entry, moment: &mut Moment<'a>) {
         match &entry.event {
             Event::PacketSent { packet, why } => {
                 let about = self.about.entry(*packet).or_default();
                 about.why = Some(*why);
                 about.again |= why.reason.is_retransmission();
-                about.states.extend(states.sent(entry, *packet));
+                for change in moment.sent(entry, *packet) {
+                    about.take(change);
+                }
             }
-            Event::PacketArrived { packet } => states.arrived(entry, *packet),
+            Event::PacketArrived { packet } => moment.arrived(entry, *packet),
             Event::PacketDropped { packet, reason } => {
                 self.about.entry(*packet).or_default().refused = Some(*reason);
             }
@@ -66,62 +71,89 @@ impl<'a> Story<'a> {
                 self.about.entry(*packet).or_default().impairments.push(impairment);
             }
             Event::Retransmit { packet, .. } => self.about.entry(*packet).or_default().again = true,
-            Event::State { to, .. } => {
-                if let Some(packet) = states.changed(entry, *to) {
-                    self.about.entry(packet).or_default().states.push((entry.node, *to));
-                }
-            }
-            Event::TimerSet { .. }
+            Event::State { .. }
+            | Event::TimerSet { .. }
             | Event::TimerFired { .. }
             | Event::DuplicateAck { .. }
             | Event::TimerStopped { .. }
             | Event::RoundTrip { .. }
             | Event::CongestionWindow { .. }
             | Event::SendWindow { .. }
-            | Event::Hole { .. }
-            | Event::Program { .. } => {}
+            | Event::Hole { .. } => {
+                if moment.is_known(entry) {
+                    return;
+                }
+                if let Some(packet) = moment.changed(entry) {
+                    self.about.entry(packet).or_default().take(entry);
+                }
+            }
+            Event::Program { .. } => {}
         }
     }
 }
 
-/// Finds the segment that a change of state belongs to: the last that arrived at the node in that moment, or else the
-/// next one that it sends in that moment.
-#[derive(Default)]
-struct States {
-    segments: HashMap<PacketId, TcpFlags>,
-    arrived: HashMap<NodeId, (Instant, PacketId)>,
-    waiting: Vec<(Instant, NodeId, TcpState)>,
+impl<'a> About<'a> {
+    fn take(&mut self, change: &'a Entry) {
+        if let Event::State { to, .. } = &change.event {
+            self.states.push((change.node, *to));
+        } else if learnt::is_told(&change.event) {
+            self.learnt.push((change.node, &change.event));
+        }
+    }
 }
 
-impl States {
+/// Finds the segment that a change belongs to: the last that arrived at the node in that moment, or else the next one that
+/// it sends in that moment.
+#[derive(Default)]
+struct Moment<'a> {
+    segments: HashMap<PacketId, TcpFlags>,
+    arrived: HashMap<NodeId, (Instant, PacketId)>,
+    waiting: Vec<&'a Entry>,
+    /// The hole that each connection was last told to have.
+    holes: HashMap<(NodeId, SocketId), (SeqNum, u32)>,
+}
+
+impl<'a> Moment<'a> {
     fn arrived(&mut self, entry: &Entry, packet: PacketId) {
         if self.segments.contains_key(&packet) {
             self.arrived.insert(entry.node, (entry.at, packet));
         }
     }
 
-    fn changed(&mut self, entry: &Entry, to: TcpState) -> Option<PacketId> {
+    /// Whether it only says again which octets are missing: every segment behind a hole does.
+    fn is_known(&mut self, entry: &Entry) -> bool {
+        let Event::Hole { socket, seq, length } = entry.event else { return false };
+        self.holes.insert((entry.node, socket), (seq, length)) == Some((seq, length))
+    }
+
+    fn changed(&mut self, entry: &'a Entry) -> Option<PacketId> {
         let arrived = self.arrived.get(&entry.node).filter(|(at, _)| *at == entry.at);
         // SYN-SENT is the application's doing, whatever has arrived in the same moment.
-        let packet = arrived.filter(|_| to != TcpState::SynSent).map(|(_, packet)| *packet);
+        let packet = arrived.filter(|_| !opens(entry)).map(|(_, packet)| *packet);
         if packet.is_none() {
-            self.waiting.retain(|(at, _, _)| *at == entry.at);
-            self.waiting.push((entry.at, entry.node, to));
+            self.waiting.retain(|waiting| waiting.at == entry.at);
+            self.waiting.push(entry);
         }
         packet
     }
 
-    fn sent(&mut self, entry: &Entry, packet: PacketId) -> Vec<(NodeId, TcpState)> {
+    fn sent(&mut self, entry: &Entry, packet: PacketId) -> Vec<&'a Entry> {
         let Some(flags) = self.segments.get(&packet) else {
             return Vec::new();
         };
-        // Several connections may live in one moment: the SYN alone goes with SYN-SENT, and with nothing else.
-        let opens = flags.syn() && !flags.ack();
-        let belongs = |(at, node, to): &(Instant, NodeId, TcpState)| {
-            *at == entry.at && *node == entry.node && (*to == TcpState::SynSent) == opens
+        // Several connections may live in one moment: the SYN alone goes with SYN-SENT, and with no other state.
+        let is_syn = flags.syn() && !flags.ack();
+        let belongs = |change: &&'a Entry| {
+            let is_state = matches!(change.event, Event::State { .. });
+            change.at == entry.at && change.node == entry.node && (!is_state || opens(change) == is_syn)
         };
-        let mine = self.waiting.iter().filter(|change| belongs(change)).map(|(_, node, to)| (*node, *to)).collect();
-        self.waiting.retain(|change| !belongs(change));
+        let (mine, others) = self.waiting.drain(..).partition(belongs);
+        self.waiting = others;
         mine
     }
+}
+
+/// Whether an application has begun to open a connection.
+fn opens(change: &Entry) -> bool {
+    matches!(change.event, Event::State { to: TcpState::SynSent, .. })
 }

@@ -76,6 +76,8 @@ pub(super) struct Reading {
     pub(super) seq: u32,
     /// Acknowledgment number relative to the other end's initial one; `None` without ACK flag.
     pub(super) ack: Option<u32>,
+    /// What it acknowledges selectively: first octet and the one after the last, relative like `ack` (RFC 2018 §3).
+    pub(super) sack: Vec<(u32, u32)>,
     /// It carries only sequence space that was seen before.
     pub(super) again: bool,
     /// The client sent it.
@@ -164,11 +166,14 @@ impl Stream {
         let base = own.base.unwrap_or(if tcp.flags.syn() { tcp.seq } else { tcp.seq - 1 });
         let seq = tcp.seq.offset_from(base);
         let ack = tcp.flags.ack().then(|| tcp.ack.offset_from(*other.base.get_or_insert(tcp.ack - 1)));
+        let place = |edge: SeqNum| other.base.map_or(edge.0, |base| edge.offset_from(base));
+        let sack = tcp.options.sack.iter().map(|(left, right)| (place(*left), place(*right))).collect();
         let mut reading = Reading {
             connection: 0,
             opened: None,
             seq,
             ack,
+            sack,
             again: false,
             by_client,
             window: own.offers(other, tcp),

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use super::super::text::width;
 use super::*;
 use crate::capture::{Direction, Remark};
-use crate::journal::{DropReason, Event, Impairment, Reason, SocketId, TcpState, Why};
-use crate::packet::{Medium, PacketId, dissect::TcpFlags};
+use crate::journal::{CwndCause, DropReason, Event, Impairment, Reason, SocketId, TcpState, Timer, Why};
+use crate::packet::{Medium, PacketId, SeqNum, dissect::TcpFlags};
 use crate::time::Instant;
 
 const CLIENT: NodeId = NodeId(0);
@@ -272,6 +272,82 @@ fn verbose_shows_windows_and_repeats_sections() {
     let text = lossy_conversation().draw(Style { verbose: true, ..Style::plain(120) });
     assert!(text.contains("ACK seq=1 ack=1 win=64240"), "{text}");
     assert_eq!(text.matches("[RFC 9293 §3.5]").count(), 3, "{text}");
+}
+
+/// A loss, and what both stacks made of it.
+fn explained() -> Scene {
+    let mut scene = Scene::default();
+    handshake(&mut scene);
+    let (socket, ms) = (SocketId(1), Duration::from_millis);
+    let round_trip = Event::RoundTrip { socket, rtt: ms(20), srtt: ms(20), rttvar: ms(10), rto: ms(220) };
+    scene.tell(20_000, CLIENT, round_trip);
+    let cause = CwndCause::Initial;
+    scene.tell(20_000, CLIENT, Event::CongestionWindow { socket, cwnd: 14_600, ssthresh: u32::MAX, cause });
+    let timer = Timer::Retransmission;
+    scene.tell(30_000, CLIENT, Event::TimerSet { socket, timer, due: at(250_000) });
+    let data = |seq| tcp(CLIENT, ACK, seq, 1, &[7; 100]);
+    scene.send(30_000, CLIENT, data(1), Some(Reason::NewData), Fate::Dropped(Impairment::Lost));
+    scene.send(31_000, CLIENT, data(101), Some(Reason::NewData), Fate::Arrives);
+    let hole = Event::Hole { socket, seq: SeqNum(CLIENT_ISS) + 1, length: 100 };
+    scene.tell(41_000, SERVER, hole.clone());
+    scene.send(32_000, CLIENT, data(201), Some(Reason::NewData), Fate::Arrives);
+    // The same hole once more is no news.
+    scene.tell(42_000, SERVER, hole);
+    scene.send(41_000, SERVER, tcp(SERVER, ACK, 1, 1, b""), Some(Reason::DuplicateAck), Fate::Arrives);
+    scene.tell(51_000, CLIENT, Event::DuplicateAck { socket, ack: SeqNum(CLIENT_ISS) + 1, count: 1 });
+    scene.tell(250_000, CLIENT, Event::TimerFired { socket, timer });
+    let cause = CwndCause::Timeout;
+    scene.tell(250_000, CLIENT, Event::CongestionWindow { socket, cwnd: 1_460, ssthresh: 2_920, cause });
+    scene.send(250_000, CLIENT, data(1), Some(Reason::RetransmitByTimer { nth: 1, rto: ms(220) }), Fate::Arrives);
+    scene.tell(260_000, SERVER, Event::Hole { socket, seq: SeqNum(CLIENT_ISS) + 301, length: 0 });
+    scene.send(260_000, SERVER, tcp(SERVER, ACK, 1, 301, b""), Some(Reason::Acknowledge), Fate::Arrives);
+    scene.tell(270_000, CLIENT, Event::TimerStopped { socket, timer });
+    scene.tell(270_000, CLIENT, Event::SendWindow { socket, snd_wnd: 0, ack: SeqNum(CLIENT_ISS) + 301 });
+    scene.settle();
+    scene
+}
+
+#[test]
+fn verbose_shows_what_stacks_have_learnt_at_80_columns() {
+    insta::assert_snapshot!(explained().draw(Style { verbose: true, ..Style::plain(80) }));
+}
+
+#[test]
+fn verbose_shows_what_stacks_have_learnt_at_120_columns() {
+    insta::assert_snapshot!(explained().draw(Style { verbose: true, ..Style::plain(120) }));
+}
+
+#[test]
+fn what_stacks_have_learnt_is_kept_from_those_who_do_not_ask() {
+    let text = explained().draw(Style::plain(120));
+    assert!(!text.contains("RTT") && !text.contains("timer due") && !text.contains("missing from"), "{text}");
+}
+
+#[test]
+fn selective_acknowledgments_stand_on_the_arrow_as_far_as_there_is_room() {
+    let mut scene = Scene::default();
+    handshake(&mut scene);
+    let data = |seq| tcp(CLIENT, ACK, seq, 1, &[7; 100]);
+    for seq in [1, 201, 401] {
+        scene.send(30_000, CLIENT, data(seq), None, Fate::Arrives);
+    }
+    let first = CLIENT_ISS.wrapping_add(401);
+    let blocks = [Some((first, first + 100)), Some((first - 200, first - 100)), None];
+    let sack = etherparse::TcpOptionElement::SelectiveAcknowledgement(
+        blocks[0].expect("the first is there"),
+        [blocks[1], blocks[2], None],
+    );
+    let mut bytes = Vec::new();
+    let builder = etherparse::PacketBuilder::ipv4([10, 0, 0, 2], [10, 0, 0, 1], 64);
+    let builder = builder.tcp(80, 49_152, SERVER_ISS + 1, 64_240).ack(CLIENT_ISS.wrapping_add(101));
+    let builder = builder.options(&[sack]).expect("it fits");
+    builder.write(&mut bytes, b"").expect("a vector takes a packet");
+    scene.send(41_000, SERVER, bytes, None, Fate::Arrives);
+    scene.settle();
+    for (width, label) in [(80, "ACK seq=1 ack=101 sack=401-501,+1"), (120, "ACK seq=1 ack=101 sack=401-501,201-301")] {
+        let text = scene.draw(Style::plain(width));
+        assert!(text.contains(label), "{text}");
+    }
 }
 
 fn udp(from: NodeId, payload: &[u8]) -> Vec<u8> {

@@ -14,16 +14,17 @@ use crate::udp::{self, Datagram};
 const HOPS: u8 = 64;
 
 impl NativeStack {
-    /// The next packet: what the network layer has ready, else the next segment, else the next datagram.
+    /// The next packet: what the network layer has ready, else the next datagram, else the next segment. A datagram was
+    /// finished when the application gave it; a segment takes along whatever there is when it leaves.
     pub(super) fn next_packet(&mut self) -> Option<(Packet, Why)> {
         loop {
             if let Some(found) = self.ip.transmit(self.now) {
                 return Some(found);
             }
-            if let Some(departure) = self.tcp.transmit(self.now) {
-                self.send_segment(departure);
-            } else if let Some(datagram) = self.udp.transmit() {
+            if let Some(datagram) = self.udp.transmit() {
                 self.send_datagram(datagram);
+            } else if let Some(departure) = self.tcp.transmit(self.now) {
+                self.send_segment(departure);
             } else {
                 return None;
             }

@@ -57,7 +57,10 @@ impl NativeStack {
         let payload = delivered.packet.payload().iter().cloned().collect();
         let segment = Segment { seq, ack, flags, window, urgent, options, payload, gso_size, ecn };
         let ends = Ends { local: SocketAddr::new(dst, dst_port), remote: SocketAddr::new(src, src_port) };
-        self.tcp.receive(self.now, tcp::Arrival { ends, segment, packet: id });
+        if self.tcp.receive(self.now, tcp::Arrival { ends, segment, packet: id }) {
+            // The neighbour on the way there works, and need not be asked (RFC 4861 §7.3.1).
+            self.ip.confirm_reachable(self.now, src);
+        }
     }
 
     fn take_datagram(&mut self, delivered: &Delivered) {
@@ -65,7 +68,6 @@ impl NativeStack {
         let arriving = Arriving {
             src: SocketAddr::new(delivered.src, header.src_port),
             dst: SocketAddr::new(delivered.dst, header.dst_port),
-            to_many: !self.ip.is_own(delivered.dst),
             length: header.length,
             payload: delivered.packet.payload(),
         };

@@ -1,4 +1,4 @@
-//! Our own stack: `ip`, `tcp` and `udp` joined behind the [`Stack`] trait.
+//! Our own stack: `ip`, `tcp` and `udp` joined behind the [`Stack`](super::Stack) trait.
 //!
 //! ```text
 //!             receive ─► ip ──┬─► tcp ──┐

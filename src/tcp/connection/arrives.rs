@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Connection, Context, Fin, Origin};
 use crate::journal::{DropReason, Event, Reason, TcpState, Timer, Why};
-use crate::packet::TcpFlags;
+use crate::packet::{SeqNum, TcpFlags};
 use crate::tcp::acceptance::{self, Place};
 use crate::tcp::reassembly::Taken;
 use crate::tcp::segment::Segment;
@@ -48,20 +48,39 @@ impl Connection {
     }
 
     fn climb(&mut self, cx: &mut Context<'_>, mut segment: Segment) -> Step {
+        let seq = segment.seq;
         self.check_timestamp(cx, &segment)?;
         self.check_sequence(cx, &mut segment)?;
         self.check_reset(cx, &segment)?;
         self.check_syn(cx, &segment)?;
         self.check_ack(cx, &segment)?;
+        // Only now: a guessed segment with a timestamp from the future must not make the peer's own look old.
+        self.keep_timestamp(cx.now, seq, &segment);
         self.take_contents(cx, segment);
         DONE
     }
 
     /// Sixth to eighth: urgent data, text, FIN.
     pub(super) fn take_contents(&mut self, cx: &mut Context<'_>, segment: Segment) {
+        if self.state() == TcpState::TimeWait && segment.flags.fin() {
+            // Eighth check, TIME-WAIT: whoever sends a FIN now has not heard that we know.
+            self.enter_time_wait(cx);
+            return self.answer_unacceptable(cx, &segment, Reason::AcknowledgeClose);
+        }
         self.check_urgent(cx, &segment);
         self.take_text(cx, segment);
         self.check_fin(cx);
+    }
+
+    /// Text and FIN that come with a SYN wait for the handshake to be over (RFC 9293 §3.10.7.3, fourth check).
+    pub(super) fn keep_for_later(&mut self, syn: Segment) {
+        let length = syn.len();
+        if syn.flags.fin() {
+            self.fin_at = Some(length.into());
+        }
+        if length > 0 {
+            self.receive.insert(0, syn.payload, self.window.buffer());
+        }
     }
 
     /// Before the first: PAWS (RFC 7323 §5.3 R1). A segment that is older than what was seen is a ghost of an earlier lap.
@@ -96,7 +115,6 @@ impl Connection {
                 segment.flags.0 &= !TcpFlags::FIN.0;
             }
         }
-        self.keep_timestamp(cx.now, segment);
         if segment.seq.before(rcv_nxt) {
             self.note_duplicate(segment);
             segment.trim_front(rcv_nxt.offset_from(segment.seq));
@@ -157,14 +175,18 @@ impl Connection {
         if !segment.flags.rst() {
             return PASS;
         }
-        if segment.seq != self.rcv_nxt() {
+        let is_exact = segment.seq == self.rcv_nxt();
+        let is_outside = !is_exact && segment.seq.offset_from(self.rcv_nxt()) >= self.rcv_wnd();
+        if is_outside || (!is_exact && !self.config.trusts_resets) {
             self.drop_segment(cx, DropReason::BlindReset);
-            self.challenge(cx);
+            if !is_outside {
+                self.challenge(cx);
+            }
             return DONE;
         }
         let reason = match self.state() {
             TcpState::SynReceived if self.origin == Origin::Active => CloseReason::Refused,
-            TcpState::Closing | TcpState::LastAck | TcpState::TimeWait => CloseReason::Finished,
+            TcpState::TimeWait => CloseReason::Finished,
             _ => CloseReason::Reset,
         };
         match self.state() {
@@ -182,6 +204,12 @@ impl Connection {
     fn check_syn(&mut self, cx: &mut Context<'_>, segment: &Segment) -> Step {
         if !segment.flags.syn() {
             return PASS;
+        }
+        if self.config.trusts_syns {
+            let reset = self.reset_segment(cx);
+            cx.told.reply(self.ends, reset, Why::of(Reason::Reset));
+            self.end(cx, CloseReason::Reset);
+            return DONE;
         }
         self.drop_segment(cx, DropReason::BlindSyn);
         self.challenge(cx);
@@ -276,7 +304,9 @@ impl Connection {
         }
         let pending = self.rcv_nxt().offset_from(self.last_ack_sent);
         let patience = self.config.delayed_ack;
-        if had_gap || self.acks.is_prompt(pending) || patience.is_none() {
+        let is_second = !self.config.quick_acks && self.timers.due(Timer::DelayedAck).is_some();
+        let is_prompt = is_second || self.acks.is_prompt(pending, self.config.quick_acks);
+        if had_gap || is_prompt || self.receive.has_duplicate() || patience.is_none() {
             self.acks.demand(Reason::Acknowledge);
         } else if let Some(patience) = patience
             && self.timers.due(Timer::DelayedAck).is_none()
@@ -329,11 +359,12 @@ impl Connection {
     }
 
     /// Keeps the peer's timestamp to echo it (RFC 7323 §4.3): only of a segment that reaches what was last acknowledged.
-    fn keep_timestamp(&mut self, now: Instant, segment: &Segment) {
+    /// `seq` is its first number, before anything was trimmed.
+    fn keep_timestamp(&mut self, now: Instant, seq: SeqNum, segment: &Segment) {
         let Some((value, _)) = segment.options.timestamps.filter(|_| self.terms.agreed.timestamps) else { return };
         let is_newer = (value.wrapping_sub(self.peer_clock.ts_recent) as i32) >= 0;
         let expired = now - self.peer_clock.taken > TIMESTAMPS_EXPIRE;
-        if (is_newer || expired) && segment.seq.at_or_before(self.last_ack_sent) && !segment.flags.rst() {
+        if (is_newer || expired) && seq.at_or_before(self.last_ack_sent) && !segment.flags.rst() {
             self.peer_clock.ts_recent = value;
             self.peer_clock.taken = now;
         }

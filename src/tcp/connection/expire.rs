@@ -45,11 +45,12 @@ impl Connection {
             return;
         }
         let in_flight = self.flight.unacked();
-        if self.recovery.timed_out(self.snd_nxt, &mut self.flight) {
-            self.reduce(cx, in_flight, CwndCause::Timeout);
-        }
+        let ssthresh = match self.recovery.timed_out(self.snd_nxt, &mut self.flight) {
+            true => self.congestion.threshold_after_loss(&self.cwnd, in_flight),
+            false => self.cwnd.ssthresh,
+        };
         // Loss window: one segment (RFC 5681 §3.1).
-        self.set_cwnd(cx, Window { cwnd: 1, ..self.cwnd }, CwndCause::Timeout);
+        self.set_cwnd(cx, Window { cwnd: 1, ssthresh }, CwndCause::Timeout);
         self.force_resend = true;
         self.burst_left = 0;
     }

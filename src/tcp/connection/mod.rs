@@ -373,6 +373,11 @@ impl Connection {
         }
     }
 
+    /// How much of what was sent is acknowledged: SND.UNA as a position.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.snd_una
+    }
+
     /// RCV.NXT: the next sequence number expected.
     pub(crate) fn rcv_nxt(&self) -> SeqNum {
         // The stream's 64 bits wrap to the 32 of sequence numbers as they should.

@@ -70,6 +70,7 @@ impl Connection {
             self.flight.acknowledge(1, cx.now);
             self.snd_nxt = 0;
             self.due = Some(Reason::AnswerOpen);
+            self.keep_for_later(segment);
         }
     }
 
@@ -168,6 +169,9 @@ impl Connection {
             Origin::Active => {
                 cx.notify(SocketEvent::Connected(cx.socket));
                 cx.notify(SocketEvent::Writable(cx.socket));
+                if self.receive.unread() > 0 {
+                    cx.notify(SocketEvent::Readable(cx.socket));
+                }
             }
             Origin::Passive(listener) => cx.notify(SocketEvent::Acceptable(listener)),
         }

@@ -24,6 +24,9 @@ const ECT_0: u8 = 2;
 impl Connection {
     /// The next segment that is due; `None` when nothing is.
     pub(crate) fn output(&mut self, cx: &mut Context<'_>) -> Option<(Segment, Why)> {
+        if self.closed.is_some() {
+            return None;
+        }
         if matches!(self.state(), TcpState::SynSent | TcpState::SynReceived) {
             if let Some(reason) = self.due.take() {
                 return Some(self.handshake_segment(cx, reason));
@@ -60,6 +63,7 @@ impl Connection {
                 Reason::RetransmitByTimer { nth: nth.into(), rto }
             }
             crate::journal::Recovery::Loss => Reason::RetransmitAfterTimer,
+            _ if self.terms.agreed.sack => Reason::RetransmitBySack,
             _ => Reason::RetransmitByDuplicateAcks,
         };
         let payload = self.send.slice(range.start - 1..range.end - 1);

@@ -44,7 +44,7 @@ impl Connection {
     /// # Errors
     /// When the connection has failed.
     pub(crate) fn receive(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Result<Option<usize>, SocketError> {
-        if self.receive.unread() > 0 {
+        if self.receive.unread() > 0 && self.state() != TcpState::SynReceived {
             let taken = self.receive.read(buffer);
             self.rcv_up = self.rcv_up.filter(|end| *end > self.receive.first_unread());
             self.tell_of_room(cx);
@@ -60,6 +60,7 @@ impl Connection {
     pub(crate) fn peek(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, SocketError> {
         match self.receive.unread() {
             0 => self.nothing_to_read(),
+            _ if self.state() == TcpState::SynReceived => Ok(None),
             _ => Ok(Some(self.receive.peek(buffer))),
         }
     }

@@ -8,23 +8,29 @@ use crate::tcp::segment::Segment;
 use crate::time::Instant;
 
 impl Engine {
-    /// A segment arrives.
-    pub fn receive(&mut self, now: Instant, arrival: Arrival) {
+    /// A segment arrives. Returns whether it acknowledged something new, and so proved that the peer hears us.
+    pub fn receive(&mut self, now: Instant, arrival: Arrival) -> bool {
         if let Some(socket) = self.by_ends.get(&arrival.ends).copied() {
             match self.may_begin_anew(now, socket, &arrival.segment) {
                 Some(after) => {
                     // The old connection ends where the new one begins (RFC 9293 §3.6.1, RFC 6191).
                     self.with(now, socket, arrival.packet, |connection, cx| connection.make_way(cx));
-                    return self.arrives_in_listen(now, arrival, Some(after));
+                    self.arrives_in_listen(now, arrival, Some(after));
+                    return false;
                 }
                 None => {
                     let Arrival { segment, packet, .. } = arrival;
-                    self.with(now, socket, packet, |connection, cx| connection.segment_arrives(cx, segment));
+                    let progress = self.with(now, socket, packet, |connection, cx| {
+                        let before = connection.acknowledged();
+                        connection.segment_arrives(cx, segment);
+                        connection.acknowledged() > before
+                    });
+                    return progress == Some(true);
                 }
             }
-            return;
         }
         self.arrives_in_listen(now, arrival, None);
+        false
     }
 
     /// Whether a SYN may take over the ends of a connection in TIME-WAIT: it is clearly newer, by its timestamp or its
@@ -53,10 +59,10 @@ impl Engine {
         if segment.flags.ack() {
             return self.arrives_in_closed(Arrival { ends, segment, packet });
         }
-        if !segment.flags.syn() || segment.flags.fin() {
+        let Some(listener) = self.listeners.get_mut(&parent) else { return };
+        if !segment.flags.syn() || (segment.flags.fin() && listener.config.drops_syn_fin) {
             return self.drop(packet, DropReason::NoConnection);
         }
-        let Some(listener) = self.listeners.get_mut(&parent) else { return };
         if listener.is_full() {
             return self.drop(packet, DropReason::BacklogFull);
         }

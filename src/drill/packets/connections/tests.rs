@@ -14,6 +14,16 @@ fn a_packet_to_a_listener_begins_a_connection_from_a_port_of_its_own() {
 }
 
 #[test]
+fn every_connection_has_another_port() {
+    let mut connections = accepted(5000);
+    let first = connections.under_test().and_then(|connection| connection.remote);
+    connections.socket(5, Protocol::Tcp);
+    connections.listen(5);
+    let second = connections.takes(&packet("< S 0:0(0) win 1")).and_then(|connection| connection.remote);
+    assert!(first.is_some() && second.is_some() && first != second, "{first:?} {second:?}");
+}
+
+#[test]
 fn a_passive_open_is_followed_to_accept() {
     let mut connections = accepted(5000);
     let connection = connections.under_test().expect("there is one").clone();

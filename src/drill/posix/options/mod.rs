@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::names::{self, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOL_SOCKET};
+use super::room::LONGEST_PACKET;
 use super::stop::{Answer, Stop};
 use super::sysctls::{shift_for, window_of};
 use super::{CongestionName, Errno, OptionValue, Posix, Reply, Sysctls, Written};
@@ -71,7 +72,7 @@ impl Options {
             None => (base.receive_buffer, base.window_scale),
         };
         TcpConfig {
-            send_buffer: self.send_buffer(sysctls) as usize,
+            send_buffer: self.stack_buffer(sysctls),
             receive_buffer,
             window_scale,
             no_delay: self.no_delay,
@@ -95,6 +96,11 @@ impl Options {
         self.send_buffer.unwrap_or(sysctls.send_memory[1])
     }
 
+    /// Octets that the stack's own buffer needs: a write may take one packet more than the buffer says ([`super::room`]).
+    pub(super) fn stack_buffer(&self, sysctls: &Sysctls) -> usize {
+        (self.send_buffer(sysctls) + LONGEST_PACKET) as usize
+    }
+
     /// How long a connection is idle before it is probed; `None` never.
     pub(super) fn keep_alive_time(&self, sysctls: &Sysctls) -> Option<Duration> {
         self.keep_alive.then(|| self.keep_alive_idle.unwrap_or(sysctls.keep_alive))
@@ -105,11 +111,6 @@ impl Options {
             None => sysctls.fin_wait_2,
             Some(seconds) => Duration::from_secs(u64::try_from(seconds).unwrap_or(0)),
         }
-    }
-
-    /// Whether so many octets that were not yet sent leave room for more (`TCP_NOTSENT_LOWAT`).
-    pub(super) fn takes_unsent(&self, octets: u64) -> bool {
-        self.unsent_low_water.is_none_or(|most| octets < most.into())
     }
 
     /// What an accepted connection has of its listener's.
@@ -132,15 +133,18 @@ impl Posix {
     }
 
     pub(super) fn set_option(&mut self, fd: i32, level: i32, name: i32, value: &OptionValue) -> Answer<Reply> {
-        let is_datagram = self.descriptors.socket(fd)?.is_datagram();
-        match level {
-            SOL_SOCKET => self.set_socket_option(fd, name, value)?,
-            IPPROTO_TCP if !is_datagram => self.set_tcp_option(fd, name, value)?,
-            IPPROTO_IP | IPPROTO_IPV6 => self.set_internet_option(fd, level, name, value)?,
-            IPPROTO_TCP | IPPROTO_UDP => return Err(Errno::ENOPROTOOPT.into()),
+        let socket = self.descriptors.socket(fd)?;
+        let (is_datagram, before) = (socket.is_datagram(), socket.options.clone());
+        let set = match level {
+            SOL_SOCKET => self.set_socket_option(fd, name, value),
+            IPPROTO_TCP if !is_datagram => self.set_tcp_option(fd, name, value),
+            IPPROTO_IP | IPPROTO_IPV6 => self.set_internet_option(fd, level, name, value),
             _ => return Err(Errno::ENOPROTOOPT.into()),
+        };
+        if set.is_err() {
+            self.descriptors.socket_at(fd)?.options = before;
         }
-        Ok(Reply::default())
+        set.map(|()| Reply::default())
     }
 
     /// Tells the stack of a change, if there is anything there that can be changed.

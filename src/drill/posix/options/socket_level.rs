@@ -99,7 +99,8 @@ impl Posix {
             SO_SNDBUF | SO_SNDBUFFORCE => {
                 let octets = doubled(value.int()?).max(LEAST_SEND);
                 options.send_buffer = Some(octets);
-                self.pass_on(fd, SocketOption::SendBuffer(octets as usize), "SO_SNDBUF")?;
+                let buffer = options.stack_buffer(&self.sysctls);
+                self.pass_on(fd, SocketOption::SendBuffer(buffer), "SO_SNDBUF")?;
             }
             SO_RCVBUF | SO_RCVBUFFORCE => {
                 let octets = doubled(value.int()?).max(LEAST_RECEIVE);

@@ -75,10 +75,7 @@ impl Posix {
         let is_idle = self.descriptors.socket(fd)?.id().is_none();
         let options = &mut self.descriptors.socket_at(fd)?.options;
         let (change, what) = match name {
-            TCP_NODELAY => {
-                options.no_delay = value.switch()?;
-                (SocketOption::NoDelay(options.no_delay), "TCP_NODELAY")
-            }
+            TCP_NODELAY => return self.set_no_delay(fd, value),
             TCP_CORK => {
                 options.cork = value.switch()?;
                 (SocketOption::Cork(options.cork), "TCP_CORK")
@@ -137,6 +134,22 @@ impl Posix {
             _ => return self.set_kept_tcp_option(fd, name, value),
         };
         self.pass_on(fd, change, what)
+    }
+
+    /// Setting it also sends what a cork holds back at this moment, though the cork stays for what comes after.
+    fn set_no_delay(&mut self, fd: i32, value: &OptionValue) -> Answer<()> {
+        let socket = self.descriptors.socket_at(fd)?;
+        socket.options.no_delay = value.switch()?;
+        let (no_delay, cork) = (socket.options.no_delay, socket.options.cork);
+        let holds = no_delay && (cork || std::mem::take(&mut socket.more_follows));
+        self.pass_on(fd, SocketOption::NoDelay(no_delay), "TCP_NODELAY")?;
+        if holds {
+            self.pass_on(fd, SocketOption::Cork(false), "TCP_NODELAY with TCP_CORK")?;
+        }
+        if holds && cork {
+            self.pass_on(fd, SocketOption::Cork(true), "TCP_NODELAY with TCP_CORK")?;
+        }
+        Ok(())
     }
 
     /// The options that the stack need not hear of while a connection lives.

@@ -13,8 +13,7 @@ use bytes::Bytes;
 use super::names::*;
 use super::*;
 use crate::packet::{Medium, Packet};
-use crate::stack::smoltcp::SmoltcpStack;
-use crate::stack::{Interface, StackConfig, TcpConfig};
+use crate::stack::{Interface, StackConfig, StackKind, TcpConfig};
 
 const CLIENT: [u8; 4] = [10, 0, 0, 1];
 const SERVER: [u8; 4] = [10, 0, 0, 2];
@@ -36,6 +35,10 @@ struct World {
 }
 
 fn process(own: [u8; 4]) -> Host {
+    process_over(StackKind::Smoltcp, own)
+}
+
+fn process_over(kind: StackKind, own: [u8; 4]) -> Host {
     let interface = Interface {
         medium: Medium::Ip,
         mac: [0; 6],
@@ -44,8 +47,8 @@ fn process(own: [u8; 4]) -> Host {
         mtu: 1500,
     };
     let config = StackConfig { interface, seed: 1, tcp: TcpConfig { delayed_ack: None, ..TcpConfig::default() } };
-    let stack = SmoltcpStack::new(&config, Instant::ZERO);
-    Host { posix: Posix::new(Box::new(stack), Sysctls::default()), now: Instant::ZERO }
+    let stack = kind.make(&config, Instant::ZERO);
+    Host { posix: Posix::new(stack, Sysctls::default()), now: Instant::ZERO }
 }
 
 fn value(outcome: Outcome) -> i64 {
@@ -182,7 +185,12 @@ fn sending(fd: i32, data: &[u8]) -> Request {
 
 impl World {
     fn new() -> World {
-        World { client: process(CLIENT), server: process(SERVER), now: Instant::ZERO, is_cut: false }
+        World::over(StackKind::Smoltcp)
+    }
+
+    fn over(kind: StackKind) -> World {
+        let (client, server) = (process_over(kind, CLIENT), process_over(kind, SERVER));
+        World { client, server, now: Instant::ZERO, is_cut: false }
     }
 
     /// Carries packets to and fro until none is left.
@@ -221,7 +229,11 @@ impl World {
 
     /// A connection: the client's descriptor, the server's, and its listener's.
     fn connected() -> (World, i32, i32, i32) {
-        let mut world = World::new();
+        World::connected_with(StackKind::Smoltcp)
+    }
+
+    fn connected_with(kind: StackKind) -> (World, i32, i32, i32) {
+        let mut world = World::over(kind);
         let listener = world.server.listener();
         let client = world.client.socket();
         let connect = blocked(world.client.connect(client));

@@ -98,6 +98,7 @@ fn what_a_stack_cannot_change_is_unsupported() {
     let (mut world, client, _, _) = World::connected();
     let cork = world.client.set(client, IPPROTO_TCP, TCP_CORK, 1);
     assert_eq!(cork, Outcome::Unsupported("TCP_CORK on an open socket".to_owned()));
+    assert_eq!(world.client.option(client, IPPROTO_TCP, TCP_CORK), OptionValue::Int(0), "nor is it remembered");
     assert_eq!(world.client.set(client, IPPROTO_TCP, TCP_NODELAY, 1), Outcome::OK);
     let fastopen = world.client.set(client, IPPROTO_TCP, TCP_FASTOPEN, 1);
     assert_eq!(fastopen, Outcome::Unsupported("TCP_FASTOPEN".to_owned()));

@@ -192,7 +192,7 @@ fn what_no_stack_offers_is_called_unsupported() {
         let send = Request::Send { fd: client, data, flags, to: None, control: Vec::new() };
         assert!(matches!(world.client.call(send), Outcome::Unsupported(_)), "{flags:#x}");
     }
-    assert!(matches!(world.server.receive(server, 1, MSG_OOB), Outcome::Unsupported(_)));
+    assert_eq!(world.server.receive(server, 1, MSG_OOB), failed(Errno::EINVAL), "nothing urgent has come");
 }
 
 #[test]
@@ -236,4 +236,76 @@ fn splice_moves_octets_between_a_socket_and_a_pipe() {
     assert_eq!(value(world.server.send(writer, b"ab")), 2);
     assert_eq!(world.server.close(writer), Outcome::OK);
     assert_eq!((world.server.read(reader), world.server.read(reader)), ("ab".to_owned(), String::new()));
+}
+
+fn send_with(host: &mut Host, fd: i32, data: &'static [u8], flags: i32) -> Outcome {
+    let data = Payload::Data(Bytes::from_static(data));
+    host.call(Request::Send { fd, data, flags, to: None, control: Vec::new() })
+}
+
+#[test]
+fn an_urgent_octet_stands_beside_the_stream() {
+    let (mut world, client, server, _) = World::connected_with(StackKind::Native);
+    assert_eq!(value(send_with(&mut world.client, client, b"abcX", MSG_OOB)), 4);
+    value(world.client.send(client, b"def"));
+    world.pump();
+    assert_ne!(world.server.polled(server) & POLLPRI, 0);
+    assert_eq!(world.server.read(server), "abc", "a read ends before it");
+    assert_eq!(received(world.server.receive(server, 1, MSG_OOB)).1.data, "X");
+    assert_eq!(world.server.receive(server, 1, MSG_OOB), failed(Errno::EINVAL), "it is told once");
+    assert_eq!(world.server.read(server), "def");
+    assert_eq!(world.server.receive(server, 1, MSG_OOB), failed(Errno::EINVAL), "nor again when it is passed");
+}
+
+#[test]
+fn an_urgent_octet_may_stay_in_the_stream() {
+    let (mut world, client, server, _) = World::connected_with(StackKind::Native);
+    assert_eq!(world.server.set(server, SOL_SOCKET, SO_OOBINLINE, 1), Outcome::OK);
+    send_with(&mut world.client, client, b"abcX", MSG_OOB);
+    world.pump();
+    assert_eq!(world.server.receive(server, 1, MSG_OOB), failed(Errno::EINVAL));
+    assert_eq!(world.server.read(server), "abcX");
+}
+
+#[test]
+fn what_is_sent_with_more_to_follow_waits_for_it() {
+    let (mut world, client, server, _) = World::connected_with(StackKind::Native);
+    assert_eq!(value(send_with(&mut world.client, client, b"head ", MSG_MORE)), 5);
+    world.pump();
+    assert_eq!(world.server.receive(server, 100, MSG_DONTWAIT), failed(Errno::EAGAIN));
+    value(world.client.send(client, b"body"));
+    world.pump();
+    assert_eq!(world.server.read(server), "head body");
+}
+
+#[test]
+fn switching_nagle_off_sends_what_a_cork_holds_and_keeps_the_cork() {
+    let (mut world, client, server, _) = World::connected_with(StackKind::Native);
+    assert_eq!(world.client.set(client, IPPROTO_TCP, TCP_CORK, 1), Outcome::OK);
+    value(world.client.send(client, b"held"));
+    world.pump();
+    assert_eq!(world.server.receive(server, 100, MSG_DONTWAIT), failed(Errno::EAGAIN));
+    assert_eq!(world.client.set(client, IPPROTO_TCP, TCP_NODELAY, 1), Outcome::OK);
+    world.pump();
+    assert_eq!(world.server.read(server), "held");
+    value(world.client.send(client, b"again"));
+    world.pump();
+    assert_eq!(world.server.receive(server, 100, MSG_DONTWAIT), failed(Errno::EAGAIN));
+}
+
+#[test]
+fn a_sleeping_write_wakes_when_a_third_of_its_buffer_is_free() {
+    let (mut world, client, server, _) = World::connected_with(StackKind::Native);
+    world.client.set(client, SOL_SOCKET, SO_SNDBUF, 10_000);
+    let big = vec![7; 300_000];
+    let sleeping = blocked(world.client.send(client, &big));
+    assert!((20_000..90_000).contains(&sleeping.moved), "{sleeping:?}");
+    assert_eq!(blocked(world.client.again(sending(client, &big), sleeping)).moved, sleeping.moved);
+    world.pump();
+    world.server.read(server);
+    world.wait(Duration::from_millis(50));
+    match world.client.again(sending(client, &big), sleeping) {
+        Outcome::WouldBlock(later) => assert!(later.moved > sleeping.moved, "{later:?}"),
+        outcome => assert_eq!(value(outcome), 300_000),
+    }
 }

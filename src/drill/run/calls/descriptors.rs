@@ -39,7 +39,9 @@ impl Descriptor {
 /// All descriptors of a script.
 #[derive(Clone, Debug, Default)]
 pub struct Descriptors {
-    open: BTreeMap<i64, Descriptor>,
+    /// Of each number those that are open, the latest last. `accept` may use a number again whose descriptor is still open:
+    /// the number then means the new one until that is closed.
+    open: BTreeMap<i64, Vec<Descriptor>>,
 }
 
 impl Descriptors {
@@ -47,30 +49,59 @@ impl Descriptors {
     pub fn enter(&mut self, script: i64, descriptor: Descriptor) -> bool {
         let is_free = !self.open.contains_key(&script);
         if is_free {
-            self.open.insert(script, descriptor);
+            self.shadow(script, descriptor);
         }
         is_free
     }
 
+    /// Enters a descriptor in front of those that the number has already.
+    pub fn shadow(&mut self, script: i64, descriptor: Descriptor) {
+        self.open.entry(script).or_default().push(descriptor);
+    }
+
     /// The descriptor of a number; `None` when the script has none such open.
     pub fn get(&self, script: i64) -> Option<&Descriptor> {
-        self.open.get(&script)
+        self.open.get(&script)?.last()
     }
 
     /// As [`Descriptors::get`], to be changed.
     pub fn get_mut(&mut self, script: i64) -> Option<&mut Descriptor> {
-        self.open.get_mut(&script)
+        self.open.get_mut(&script)?.last_mut()
     }
 
-    /// Forgets a number.
+    /// Forgets the latest of a number.
     pub fn close(&mut self, script: i64) {
-        self.open.remove(&script);
+        if let Some(open) = self.open.get_mut(&script) {
+            open.pop();
+            if open.is_empty() {
+                self.open.remove(&script);
+            }
+        }
     }
 
     /// Says that what is read is no longer known, on any descriptor.
     pub fn lose_track(&mut self) {
-        for descriptor in self.open.values_mut() {
+        for descriptor in self.open.values_mut().flatten() {
             descriptor.is_followed = false;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_is_used_again_means_the_latest_until_that_is_closed() {
+        let mut descriptors = Descriptors::default();
+        assert!(descriptors.enter(4, Descriptor::new(10, Kind::Stream)));
+        assert!(!descriptors.enter(4, Descriptor::new(11, Kind::Stream)), "only accept() may");
+        descriptors.shadow(4, Descriptor::new(12, Kind::Stream));
+        let live = |descriptors: &Descriptors| descriptors.get(4).map(|descriptor| descriptor.live);
+        assert_eq!(live(&descriptors), Some(12));
+        descriptors.close(4);
+        assert_eq!(live(&descriptors), Some(10));
+        descriptors.close(4);
+        assert_eq!(live(&descriptors), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The script's system calls: what they ask ([`plan`]), and whether they were answered as the script says ([`judge`]).
+//! The script's system calls: what they ask ([`plan()`]), and whether they were answered as the script says ([`judge()`]).
 //!
 //! ```text
 //!   Call ──► plan ──► Request ──► Posix ──► Outcome ──► judge ──► as expected, or the first difference

@@ -1,0 +1,82 @@
+//! What packets cost: through a link and two stacks on one core, in virtual time, without captures.
+//!
+//! Throughput is counted in wire packets, both ways, so that a figure reads as packets per second on one core.
+
+#![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
+
+#[path = "../tests/support/pair.rs"]
+mod pair;
+
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use pair::{CLIENT, Edge, Pair, SERVER};
+use wireglass::journal::SocketId;
+use wireglass::stack::{StackKind, TcpConfig};
+
+const BULK: usize = 8_000_000;
+const DELAY: Duration = Duration::from_micros(50);
+
+/// Buffers of a server that means to be fast.
+fn config() -> TcpConfig {
+    TcpConfig { send_buffer: 1 << 20, receive_buffer: 1 << 20, ..TcpConfig::default() }
+}
+
+fn open(kind: StackKind, edge: Edge) -> (Pair, [SocketId; 2]) {
+    let mut pair = Pair::new(kind, edge, DELAY);
+    let listener = pair.listen(16, &config());
+    let sockets = pair.connect(listener, &config());
+    (pair, sockets)
+}
+
+fn bulk(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("bulk");
+    group.sample_size(20);
+    for (name, kind, edge) in [
+        ("native, cut at the edge", StackKind::Native, Edge::Cuts),
+        ("native, super-segments whole", StackKind::Native, Edge::Whole),
+        ("smoltcp", StackKind::Smoltcp, Edge::Cuts),
+    ] {
+        let (mut pair, sockets) = open(kind, edge);
+        let mut buffer = vec![7; 256 * 1024];
+        let before = pair.packets;
+        pair.transfer(sockets, CLIENT, BULK, &mut buffer);
+        group.throughput(Throughput::Elements(pair.packets - before));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| pair.transfer(sockets, CLIENT, BULK, &mut buffer));
+        });
+    }
+    group.finish();
+}
+
+/// One request and its answer, 100 octets each, while so many other connections are open and idle.
+fn requests(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("request and answer");
+    for (name, kind, others) in [
+        ("native", StackKind::Native, 0),
+        ("native beside 10,000 idle connections", StackKind::Native, 10_000),
+        ("smoltcp", StackKind::Smoltcp, 0),
+    ] {
+        let mut pair = Pair::new(kind, Edge::Cuts, DELAY);
+        let listener = pair.listen(16, &TcpConfig::default());
+        let sockets = pair.connect(listener, &TcpConfig::default());
+        for _ in 0..others {
+            pair.connect(listener, &TcpConfig::default());
+        }
+        let mut buffer = vec![7; 100];
+        let mut exchange = || {
+            pair.transfer(sockets, CLIENT, 100, &mut buffer);
+            pair.transfer(sockets, SERVER, 100, &mut buffer);
+            // Every driver asks this of a run that is about to end.
+            std::hint::black_box(pair.stacks.iter().all(|stack| stack.is_quiet()));
+            pair.packets
+        };
+        let before = exchange();
+        group.throughput(Throughput::Elements(exchange() - before));
+        group.bench_function(name, |bencher| bencher.iter(&mut exchange));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, bulk, requests);
+criterion_main!(benches);
