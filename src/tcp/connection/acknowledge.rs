@@ -190,8 +190,7 @@ impl Connection {
         self.send.remove_before(self.snd_una - 1);
         self.flight.rest();
         self.snd_up = self.snd_up.filter(|end| *end > self.snd_una);
-        let room = self.config.send_buffer.saturating_sub(self.send.len());
-        if self.write_blocked && room >= self.config.send_buffer / 3 {
+        if self.write_blocked && self.send_room() >= self.config.send_buffer / 3 {
             self.write_blocked = false;
             cx.notify(SocketEvent::Writable(cx.socket));
         }

@@ -3,6 +3,7 @@
 //! | the test is about | file |
 //! |---|---|
 //! | the handshake, and who may open what | [`opening`] |
+//! | the retransmission timer | [`timing_out`] |
 
 mod attacks;
 mod closing;
@@ -16,4 +17,5 @@ mod opening;
 mod pair;
 mod pairs;
 mod sending;
+mod timing_out;
 mod waiting;
