@@ -284,10 +284,9 @@ fn time_wait_stays_when_nobody_listens() {
     assert_eq!(wire.state(), TcpState::TimeWait);
 }
 
-/// RFC 9293 §3.10.7.4 says nothing to the application here. As Linux and BSD we do: our FIN, and what went before it, may
-/// not have arrived.
+/// A reset before our FIN is acknowledged: nobody knows whether the last data arrived, and the application hears of it.
 #[test]
-fn a_reset_in_last_ack_is_told_as_one() {
+fn a_reset_in_last_ack_is_no_end_in_order() {
     let mut wire = Wire::open();
     wire.log("< FA 1 ack 1\n > A 1 ack 2 | acknowledge-close");
     wire.shutdown();
