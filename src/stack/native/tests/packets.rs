@@ -160,7 +160,10 @@ fn every_packet_that_leaves_has_its_checksum() {
     let socket = host.stack.connect(host.now, None, remote, &TcpConfig::default()).expect("there is a way");
     let syn = host.packets();
     let tcp = dissect(&syn[0]).tcp().cloned().expect("a SYN");
-    host.takes(&Sends { ports: (80, tcp.src_port), ack: tcp.seq.0 + 1, flags: SYN | ACK, ..Sends::syn() }.bytes());
+    let timestamps = vec![8, 10, 0, 0, 0, 1, 0, 0, 0, 0];
+    let ports = (80, tcp.src_port);
+    let answer = Sends { ports, ack: tcp.seq.0.wrapping_add(1), flags: SYN | ACK, options: timestamps, ..Sends::syn() };
+    host.takes(&answer.bytes());
     host.stack.send(host.now, socket, &[7; 5000]).expect("the connection is open");
     let mut packets = host.packets();
     packets.extend(syn);
