@@ -4,6 +4,7 @@
 //! leaves nothing to the lab's own checks.
 
 mod killed;
+mod matrix;
 mod refused;
 mod unprivileged;
 
@@ -14,6 +15,7 @@ use wireglass::capture::Direction;
 use wireglass::door::DoorKind;
 use wireglass::journal::{Event, NodeId, ProgramEvent};
 use wireglass::lab::{self, Definition, Finished, Mode, Options, RunError, Wanted};
+use wireglass::stack::StackKind;
 
 use super::support::{Folder, live, skip};
 
@@ -28,19 +30,25 @@ struct Transfer {
     bytes: u64,
     /// Lines of the link.
     link: &'static str,
+    /// Which stack stands for `stack`.
+    stack: StackKind,
 }
 
 impl Transfer {
     fn from_kernel(bytes: u64, link: &'static str) -> Transfer {
-        Transfer { client: "linux", server: "stack", bytes, link }
+        Transfer { client: "linux", server: "stack", bytes, link, stack: StackKind::default() }
     }
 
     fn from_stack(bytes: u64, link: &'static str) -> Transfer {
-        Transfer { client: "stack", server: "linux", bytes, link }
+        Transfer { client: "stack", server: "linux", bytes, link, stack: StackKind::default() }
+    }
+
+    fn on_smoltcp(self) -> Transfer {
+        Transfer { stack: StackKind::Smoltcp, ..self }
     }
 
     fn lab(&self) -> Definition {
-        let Transfer { client, server, bytes, link } = self;
+        let Transfer { client, server, bytes, link, stack: _ } = self;
         let text = format!(
             r#"
             id      = "99-transfer"
@@ -92,6 +100,7 @@ impl Transfer {
             &Options {
                 wanted: Wanted::Only(mode),
                 door,
+                stack: self.stack,
                 out: Some(folder.path().to_owned()),
                 holder: Some(env!("CARGO_BIN_EXE_wireglass").into()),
                 ..Options::default()
@@ -131,7 +140,8 @@ impl Transfer {
         let out = records.iter().filter(|record| record.direction == Direction::Out).count();
         let seconds = Duration::from_nanos(at.as_nanos()).as_secs_f64();
         let figures = format!(
-            "{} → {} over {:?}: {} octets in {seconds:.3} s ({:.2} MB/s), {} packets, {out} of them from the client",
+            "{}: {} → {} over {:?}: {} octets in {seconds:.3} s ({:.2} MB/s), {} packets, {out} of them from the client",
+            self.stack,
             self.client,
             self.server,
             finished.door,
@@ -217,5 +227,23 @@ fn a_megabyte_between_two_stacks_survives_one_percent_of_loss() {
 #[test]
 fn two_hundred_kilobytes_between_two_stacks_survive_five_percent_of_loss() {
     let transfer = Transfer::from_stack(200_000, "delay = \"5ms\"\nloss = \"5%\"");
+    transfer.arrived(&transfer.sim());
+}
+
+#[test]
+fn a_megabyte_of_the_kernel_reaches_smoltcp_through_tun() {
+    let transfer = Transfer::from_kernel(MB, "").on_smoltcp();
+    live_transfer("a_megabyte_of_the_kernel_reaches_smoltcp_through_tun", DoorKind::Tun, &transfer);
+}
+
+#[test]
+fn a_megabyte_of_smoltcp_survives_loss_on_ethernet_through_veth() {
+    let transfer = Transfer::from_stack(MB, LOSS_1).on_smoltcp();
+    live_transfer("a_megabyte_of_smoltcp_survives_loss_on_ethernet_through_veth", DoorKind::Veth, &transfer);
+}
+
+#[test]
+fn two_hundred_kilobytes_between_two_smoltcps_survive_five_percent_of_loss() {
+    let transfer = Transfer::from_stack(200_000, "delay = \"5ms\"\nloss = \"5%\"").on_smoltcp();
     transfer.arrived(&transfer.sim());
 }

@@ -1,77 +1,312 @@
-//! What connections cost in memory, counted and not timed.
+//! What our stack costs in memory and in allocations, and that nobody can make it cost more: counted, not timed.
 //!
-//! A binary of its own: the allocator counts here. It counts for each thread, so tests do not disturb each other.
+//! A binary of its own, since its allocator counts. It counts for each thread, so tests do not disturb each other.
 
 #[path = "support/pair.rs"]
 mod pair;
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use allocation_counter::measure;
-use pair::{CLIENT, Edge, Pair, SERVER};
+use bytes::Bytes;
+use etherparse::PacketBuilder;
+use pair::{CLIENT, Edge, PORT, Pair, SERVER, address};
 use wireglass::journal::{SocketId, TcpState};
-use wireglass::stack::{StackKind, TcpConfig};
+use wireglass::packet::{Medium, Packet};
+use wireglass::stack::{Stack, StackKind, TcpConfig};
 
 const DELAY: Duration = Duration::from_millis(1);
-/// What an idle connection may cost on each side, with its share of every table.
+/// What an idle connection may cost on each side, in octets, with its share of every table.
 const IDLE: usize = 1500;
-/// So many make the share of the tables visible, just after they have doubled.
+/// So many make the share of the tables large: these have just doubled.
 const CONNECTIONS: usize = 1000;
+/// What a stack with a few connections may hold besides the buffers that were asked for.
+const BESIDES: usize = 48 * 1024;
+const MEGABYTE: usize = 1_000_000;
 
-/// Octets that each side holds: what dropping it gives back.
-fn held(pair: Pair) -> [usize; 2] {
-    pair.stacks.map(|stack| {
-        let freed = measure(|| drop(stack)).bytes_current;
-        usize::try_from(-freed).expect("dropping allocates nothing that stays")
-    })
+/// Octets that a stack holds: what dropping it gives back.
+fn held(stack: Box<dyn Stack>) -> usize {
+    let freed = measure(|| drop(stack)).bytes_current;
+    usize::try_from(-freed).expect("dropping allocates nothing that stays")
 }
 
-/// A pair with open connections.
-fn with_connections(config: &TcpConfig) -> (Pair, Vec<[SocketId; 2]>) {
-    let mut pair = Pair::new(StackKind::Native, Edge::Cuts, DELAY);
+/// Octets that each side holds.
+fn both(pair: Pair) -> [usize; 2] {
+    pair.stacks.map(held)
+}
+
+fn native() -> Pair {
+    Pair::new(StackKind::Native, Edge::Cuts, DELAY)
+}
+
+/// A pair with one open connection.
+fn open(config: &TcpConfig) -> (Pair, [SocketId; 2]) {
+    let mut pair = native();
     let listener = pair.listen(16, config);
-    let sockets = (0..CONNECTIONS).map(|_| pair.connect(listener, config)).collect();
+    let sockets = pair.connect(listener, config);
     (pair, sockets)
 }
 
-fn assert_idle_cost(pair: Pair, what: &str) {
-    for (side, octets) in ["client", "server"].into_iter().zip(held(pair)) {
+/// A pair with many open connections.
+fn with_connections() -> (Pair, Vec<[SocketId; 2]>) {
+    let config = TcpConfig::default();
+    let mut pair = native();
+    let listener = pair.listen(16, &config);
+    let sockets = (0..CONNECTIONS).map(|_| pair.connect(listener, &config)).collect();
+    (pair, sockets)
+}
+
+fn assert_idle_cost(pair: Pair) {
+    for (side, octets) in ["client", "server"].into_iter().zip(both(pair)) {
         let each = octets / CONNECTIONS;
-        println!("{what} {side} {each}");
-        assert!(each <= IDLE, "{what}: {each} octets for each connection of the {side}, at most {IDLE}");
+        assert!(each <= IDLE, "{each} octets for each connection of the {side}, at most {IDLE}");
     }
 }
 
 #[test]
 fn an_idle_connection_is_small() {
-    let (pair, sockets) = with_connections(&TcpConfig::default());
-    assert_eq!(pair.snapshot(sockets[CONNECTIONS - 1], SERVER).map(|known| known.state), Some(TcpState::Established));
-    assert_idle_cost(pair, "never used");
+    let (pair, sockets) = with_connections();
+    for side in [CLIENT, SERVER] {
+        let known = pair.snapshot(sockets[CONNECTIONS - 1], side).expect("the connection is there");
+        assert_eq!(known.state, TcpState::Established);
+    }
+    assert_idle_cost(pair);
 }
 
 #[test]
 fn a_connection_gives_its_buffers_back_after_traffic() {
-    let (mut pair, sockets) = with_connections(&TcpConfig::default());
+    let (mut pair, sockets) = with_connections();
     let mut buffer = vec![7; 64 * 1024];
     for sockets in sockets {
-        pair.transfer(sockets, CLIENT, 100_000, &mut buffer);
-        pair.transfer(sockets, SERVER, 100_000, &mut buffer);
+        pair.transfer(sockets, CLIENT, 70_000, &mut buffer);
+        pair.transfer(sockets, SERVER, 70_000, &mut buffer);
     }
     pair.run(Duration::from_secs(1));
-    assert_idle_cost(pair, "after traffic");
+    assert_idle_cost(pair);
+}
+
+/// Allocations while a megabyte goes over, after one that has warmed everything up; and the packets that it took.
+fn allocations_for_a_megabyte(edge: Edge) -> (u64, u64) {
+    let mut pair = Pair::new(StackKind::Native, edge, DELAY);
+    let listener = pair.listen(16, &TcpConfig::default());
+    let sockets = pair.connect(listener, &TcpConfig::default());
+    let mut buffer = vec![7; 64 * 1024];
+    pair.transfer(sockets, CLIENT, MEGABYTE, &mut buffer);
+    let before = pair.packets;
+    let counted = measure(|| pair.transfer(sockets, CLIENT, MEGABYTE, &mut buffer));
+    (counted.count_total, pair.packets - before)
+}
+
+/// A megabyte is 691 segments. What is allocated: the send buffer's chunks of up to 64 KB, each with the note that lets
+/// packets share it, and at the edge two lists for each super-segment. Nothing for a packet.
+#[test]
+fn a_megabyte_takes_no_allocation_for_each_packet() {
+    let (allocations, packets) = allocations_for_a_megabyte(Edge::Cuts);
+    assert!(packets > 691, "{packets}");
+    assert!(allocations <= 190, "{allocations} allocations for {packets} packets");
 }
 
 #[test]
-fn steady() {
-    let (mut pair, sockets) = {
-        let mut pair = Pair::new(StackKind::Native, Edge::Cuts, DELAY);
-        let listener = pair.listen(16, &TcpConfig::default());
-        let s = pair.connect(listener, &TcpConfig::default());
-        (pair, s)
+fn a_megabyte_in_super_segments_takes_an_allocation_for_every_nine_packets() {
+    let (allocations, packets) = allocations_for_a_megabyte(Edge::Whole);
+    assert!(packets > 691, "{packets}");
+    assert!(allocations <= 75, "{allocations} allocations for what {packets} packets would be");
+}
+
+/// Each way three: the octets, the note that lets their packet share them, and the receiver's copy, which does not keep
+/// the packet.
+#[test]
+fn a_request_and_its_answer_take_six_allocations() {
+    let (mut pair, sockets) = open(&TcpConfig::default());
+    let mut buffer = vec![7; 100];
+    let mut exchange = || {
+        pair.transfer(sockets, CLIENT, 100, &mut buffer);
+        pair.transfer(sockets, SERVER, 100, &mut buffer);
     };
-    let mut buffer = vec![7; 64 * 1024];
-    pair.transfer(sockets, CLIENT, 1_000_000, &mut buffer);
-    let p = pair.packets;
-    let m = measure(|| pair.transfer(sockets, CLIENT, 1_000_000, &mut buffer));
-    println!("{:?} {}", m, pair.packets - p);
+    (0..100).for_each(|_| exchange());
+    let counted = measure(|| (0..100).for_each(|_| exchange()));
+    assert!(counted.count_total <= 600, "{} allocations for 100 requests and their answers", counted.count_total);
+}
+
+/// A receiver that nobody reads takes what its buffer holds, whether it comes in large segments or in single octets.
+#[test]
+fn who_never_reads_holds_no_more_than_the_buffer() {
+    for (piece, what) in [(60_000, "large writes"), (1, "single octets")] {
+        let config = TcpConfig { no_delay: true, ..TcpConfig::default() };
+        let (mut pair, sockets) = open(&config);
+        let data = vec![7; piece];
+        let mut given = 0;
+        // Until nothing has found room for a whole second.
+        loop {
+            match pair.stacks[CLIENT].send(pair.now, sockets[CLIENT], &data).expect("it is open") {
+                0 => {
+                    let before = pair.snapshot(sockets, SERVER).map(|known| known.receive_queue);
+                    pair.run(Duration::from_secs(1));
+                    if before == pair.snapshot(sockets, SERVER).map(|known| known.receive_queue) {
+                        break;
+                    }
+                }
+                some => given += some,
+            }
+            pair.settle();
+        }
+        assert!(given > config.receive_buffer, "{what}: only {given} octets were taken");
+        let [client, server] = both(pair);
+        assert!(client <= config.send_buffer + BESIDES, "{what}: the sender holds {client}");
+        // A segment that is shared with the packet it came in keeps the packet's own length and no more.
+        assert!(server <= 2 * config.receive_buffer + BESIDES, "{what}: the receiver holds {server}");
+    }
+}
+
+/// Nobody answers: what was given waits, however it was given, and nothing piles up beside it.
+#[test]
+fn who_is_never_acknowledged_holds_no_more_than_the_buffer() {
+    for piece in [60_000, 1] {
+        let config = TcpConfig { no_delay: true, ..TcpConfig::default() };
+        let (mut pair, sockets) = open(&config);
+        let [mut client, _] = pair.stacks;
+        let (data, mut given) = (vec![7; piece], 0);
+        for _ in 0..100 {
+            while let some @ 1.. = client.send(pair.now, sockets[CLIENT], &data).expect("nobody has given up yet") {
+                given += some;
+                while client.transmit(pair.now).is_some() {}
+            }
+            if let Some((at, _)) = client.deadline().filter(|(at, _)| at.as_nanos() < 60_000_000_000) {
+                pair.now = at;
+                client.expire(at);
+            }
+        }
+        // Ten notes on single octets in flight are charged, too.
+        assert!(given > config.send_buffer / 20 * 19, "{given} octets were taken");
+        let octets = held(client);
+        assert!(octets <= config.send_buffer + BESIDES, "in pieces of {piece}: {octets} octets are held");
+    }
+}
+
+/// A program that writes octet by octet on a long path: each is a segment with a note of its own until it is
+/// acknowledged, and these notes are charged to the buffer, too.
+#[test]
+fn octets_in_flight_one_by_one_hold_no_more_than_the_buffer() {
+    let config = TcpConfig { no_delay: true, initial_window: 1 << 20, ..TcpConfig::default() };
+    let (mut pair, sockets) = open(&config);
+    while let Ok(1) = pair.stacks[CLIENT].send(pair.now, sockets[CLIENT], b"x") {
+        pair.settle();
+    }
+    let flight = pair.snapshot(sockets, CLIENT).and_then(|known| known.flight);
+    let in_flight = flight.map_or(0, |flight| flight.unacked);
+    assert!(in_flight > 400, "only {in_flight} segments were in flight: nothing is tested");
+    let [client, _] = both(pair);
+    assert!(client <= 2 * config.send_buffer + BESIDES, "{in_flight} segments in flight hold {client} octets");
+}
+
+/// A segment made by hand, from the pair's client or somebody who says so.
+fn forged(from: SocketAddr, seq: u32, ack: Option<u32>, data: &[u8]) -> Packet {
+    let (IpAddr::V4(src), IpAddr::V4(dst)) = (from.ip(), address(SERVER, false)) else { panic!("these are IPv4") };
+    let tcp = PacketBuilder::ipv4(src.octets(), dst.octets(), 64).tcp(from.port(), PORT, seq, 1000);
+    let tcp = match ack {
+        Some(ack) => tcp.ack(ack),
+        None => tcp.syn(),
+    };
+    let mut frame = Vec::new();
+    tcp.write(&mut frame, data).expect("a vector takes everything");
+    Packet::from_wire(Medium::Ip, Bytes::from(frame))
+}
+
+/// Every second octet of the window, each in a segment of its own, and the first of them never.
+#[test]
+fn a_flood_beyond_a_gap_holds_no_more_than_the_buffer() {
+    for length in [1, 600, 1400] {
+        // Without timestamps a forged segment is as good as any.
+        let config = TcpConfig { timestamps: false, ..TcpConfig::default() };
+        let (pair, sockets) = open(&config);
+        let known = pair.snapshot(sockets, SERVER).expect("it is open");
+        let (Some(remote), Some(next), Some(una)) = (known.remote, known.rcv_nxt, known.snd_una) else {
+            panic!("our stack tells everything")
+        };
+        let [_, mut server] = pair.stacks;
+        for offset in (1..config.receive_buffer as u32).step_by(length + 1) {
+            let segment = forged(remote, next.0.wrapping_add(offset), Some(una.0), &vec![7; length]);
+            server.receive(pair.now, &mut vec![segment]);
+            while server.transmit(pair.now).is_some() {}
+        }
+        let octets = held(server);
+        assert!(octets > 8 * 1024, "in pieces of {length}: only {octets} octets are held");
+        let most = 2 * config.receive_buffer + BESIDES;
+        assert!(octets <= most, "in pieces of {length}: {octets} octets are held, at most {most}");
+    }
+}
+
+#[test]
+fn a_flood_of_requests_holds_no_more_than_the_backlog() {
+    const BACKLOG: usize = 16;
+    let mut pair = native();
+    pair.listen(BACKLOG, &TcpConfig::default());
+    let [_, mut server] = pair.stacks;
+    for number in 0..100_000_u32 {
+        let from = SocketAddr::from((Ipv4Addr::from(0x0a01_0000 + number), 4000));
+        server.receive(pair.now, &mut vec![forged(from, number, None, &[])]);
+    }
+    let octets = held(server);
+    assert!(octets <= (BACKLOG + 1) * 2 * IDLE + BESIDES, "{octets} octets are held");
+}
+
+/// Segments for nobody are answered by resets; when nobody takes these away, they do not pile up.
+#[test]
+fn a_flood_of_strays_piles_up_no_answers() {
+    let pair = native();
+    let [_, mut server] = pair.stacks;
+    for number in 0..100_000_u32 {
+        let from = SocketAddr::from((Ipv4Addr::from(0x0a01_0000 + number), 4000));
+        server.receive(pair.now, &mut vec![forged(from, number, Some(1), b"stray")]);
+    }
+    let octets = held(server);
+    assert!(octets <= 1024 * 512, "{octets} octets are held");
+}
+
+#[test]
+fn connections_that_nobody_accepts_are_no_more_than_the_backlog() {
+    const BACKLOG: usize = 16;
+    let config = TcpConfig::default();
+    let mut pair = native();
+    let listener = pair.listen(BACKLOG, &config);
+    for _ in 0..1000 {
+        pair.begin(None, &config);
+    }
+    pair.run(Duration::from_secs(300));
+    let mut open = 0;
+    while pair.stacks[SERVER].accept(pair.now, listener).is_some() {
+        open += 1;
+    }
+    assert_eq!(open, BACKLOG + 1);
+    let [_, server] = both(pair);
+    assert!(server <= (BACKLOG + 1) * 2 * IDLE + BESIDES, "{server} octets are held");
+}
+
+/// Opens and closes so many connections, and waits until TIME-WAIT is over.
+fn open_and_close(pair: &mut Pair, listener: SocketId, connections: usize) {
+    for number in 0..connections {
+        let sockets = pair.connect(listener, &TcpConfig::default());
+        let first = number % 2;
+        pair.stacks[first].close(pair.now, sockets[first]);
+        pair.run(10 * DELAY);
+        pair.stacks[1 - first].close(pair.now, sockets[1 - first]);
+    }
+    pair.run(Duration::from_secs(61));
+}
+
+/// A smaller version of the example `footprint`.
+#[test]
+fn opening_and_closing_leaves_nothing_behind() {
+    let after = |rounds: usize| {
+        let mut pair = native();
+        let listener = pair.listen(16, &TcpConfig::default());
+        (0..rounds).for_each(|_| open_and_close(&mut pair, listener, 500));
+        both(pair)
+    };
+    let (once, often) = (after(1), after(6));
+    for side in [CLIENT, SERVER] {
+        // A tree keeps an empty page or two.
+        assert!(often[side] <= once[side] + 1024, "side {side}: {} octets, then {}", once[side], often[side]);
+    }
 }

@@ -139,7 +139,8 @@ fn two_stacks_survive_a_link_that_corrupts_reorders_duplicates_and_loses() {
     let options = Options { wanted: Wanted::Only(Mode::Sim), ..Options::default() };
     let finished = lab::run(&lab, &options).expect("a simulation needs nothing");
     assert_eq!(finished.failures, []);
-    let (mut sent, mut received, mut corrupted, mut refused, mut other) = (Vec::new(), Vec::new(), 0, 0, 0);
+    let (mut sent, mut received, mut corrupted, mut refused) = (Vec::new(), Vec::new(), 0, 0);
+    let mut other = Vec::new();
     for entry in finished.recorder.journal().entries() {
         match &entry.event {
             Event::Program { report: ProgramEvent::StreamSent { bytes, sha256 }, .. } => sent.push((*bytes, sha256)),
@@ -150,7 +151,9 @@ fn two_stacks_survive_a_link_that_corrupts_reorders_duplicates_and_loses() {
             Event::PacketDropped { reason: DropReason::Malformed, .. }
             | Event::PacketDropped { reason: DropReason::BadHeaderChecksum, .. }
             | Event::PacketDropped { reason: DropReason::BadTransportChecksum, .. } => refused += 1,
-            Event::PacketDropped { .. } => other += 1,
+            // What came twice, or was overtaken by a copy sent later.
+            Event::PacketDropped { reason: DropReason::Duplicate | DropReason::OldTimestamp, .. } => {}
+            Event::PacketDropped { reason, .. } => other.push(*reason),
             _ => {}
         }
     }
@@ -158,7 +161,7 @@ fn two_stacks_survive_a_link_that_corrupts_reorders_duplicates_and_loses() {
     received.sort();
     assert_eq!(sent, received);
     assert_eq!(sent.iter().map(|(bytes, _)| bytes).collect::<Vec<_>>(), [&300_000, &300_000]);
-    assert!(corrupted > 20 && other == 0, "{corrupted} corrupted, {other} refused for other reasons");
+    assert!(corrupted > 20 && other.is_empty(), "{corrupted} corrupted, refused for other reasons: {other:?}");
     // A copy of a corrupted packet is corrupted too, and a corrupted packet may be lost.
     assert!(refused * 2 > corrupted && refused < corrupted * 2, "{refused} refused of {corrupted}");
 }

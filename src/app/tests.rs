@@ -15,8 +15,7 @@ use crate::network::{Clock, NodeHandle, World, sim};
 use crate::packet::dissect::Tcp;
 use crate::packet::{Dissection, Medium};
 use crate::rng::{Probability, Rng};
-use crate::stack::smoltcp::SmoltcpStack;
-use crate::stack::{Interface, StackConfig, TcpConfig};
+use crate::stack::{Interface, Stack, StackConfig, StackKind, TcpConfig};
 
 const CLIENT: NodeId = NodeId(0);
 const SERVER: NodeId = NodeId(1);
@@ -112,7 +111,10 @@ fn address_v6(node: u8) -> IpAddr {
     std::net::Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, u16::from(node)).into()
 }
 
-fn stack(node: u8, seed: u64, clock: &Clock) -> Box<SmoltcpStack> {
+/// Programs must not care which stack carries them; a few are tried on both.
+const STACKS: [StackKind; 2] = [StackKind::Native, StackKind::Smoltcp];
+
+fn stack(kind: StackKind, node: u8, seed: u64, clock: &Clock) -> Box<dyn Stack> {
     let config = StackConfig {
         interface: Interface {
             medium: Medium::Ip,
@@ -124,7 +126,7 @@ fn stack(node: u8, seed: u64, clock: &Clock) -> Box<SmoltcpStack> {
         seed: seed + u64::from(node),
         tcp: TcpConfig::default(),
     };
-    Box::new(SmoltcpStack::new(&config, clock.now()))
+    kind.make(&config, clock.now())
 }
 
 fn wire() -> PipeConfig {
@@ -150,12 +152,21 @@ fn scene<F: Future>(
     there: PipeConfig,
     scenario: impl FnOnce(Host, Host, Resolver) -> F,
 ) -> (F::Output, Seen) {
+    scene_on(StackKind::default(), seed, there, scenario)
+}
+
+fn scene_on<F: Future>(
+    kind: StackKind,
+    seed: u64,
+    there: PipeConfig,
+    scenario: impl FnOnce(Host, Host, Resolver) -> F,
+) -> (F::Output, Seen) {
     let seen = Arc::new(Mutex::new(Seen::default()));
     let spy = Box::new(Spy(seen.clone()));
     let (output, _) = sim::run(|clock: &Clock| {
         let mut world = World::new(clock.clone(), spy);
-        let client = world.add_stack(stack(1, seed, clock));
-        let server = world.add_stack(stack(2, seed, clock));
+        let client = world.add_stack(stack(kind, 1, seed, clock));
+        let server = world.add_stack(stack(kind, 2, seed, clock));
         world.lay_pipe(CLIENT, SERVER, Pipe::new(there, Rng::derive(seed, "there")));
         world.lay_pipe(SERVER, CLIENT, Pipe::new(wire(), Rng::derive(seed, "back")));
         let host = |node: NodeHandle, number: u8| {
@@ -193,7 +204,17 @@ async fn start(server: &str, host: &Host, seed: u64) -> tokio::task::JoinHandle<
 
 /// Runs a server and its client until the client has ended and all is quiet.
 fn pair(seed: u64, there: PipeConfig, server: &str, client: &str) -> (Result<(), ProgramError>, Seen) {
-    scene(seed, there, |client_host, server_host, resolver| async move {
+    pair_on(StackKind::default(), seed, there, server, client)
+}
+
+fn pair_on(
+    kind: StackKind,
+    seed: u64,
+    there: PipeConfig,
+    server: &str,
+    client: &str,
+) -> (Result<(), ProgramError>, Seen) {
+    scene_on(kind, seed, there, |client_host, server_host, resolver| async move {
         start(server, &server_host, seed).await;
         run(&program(client), &client_host, &resolver, seed, || panic!("a client is never ready")).await
     })
@@ -203,9 +224,10 @@ const ENDED_WELL: ProgramEvent = ProgramEvent::Ended { ok: true, detail: String:
 
 #[test]
 fn a_sink_receives_what_was_sent() {
-    for bytes in [0, 1, 17_520, 300_001] {
+    let sizes = [0, 1, 17_520, 300_001];
+    for (kind, bytes) in STACKS.into_iter().flat_map(|kind| sizes.map(|bytes| (kind, bytes))) {
         let client = format!(r#"{{ send = {{ to = "server:9000", bytes = "{bytes}B" }} }}"#);
-        let (outcome, seen) = pair(1, wire(), "{ sink = { port = 9000 } }", &client);
+        let (outcome, seen) = pair_on(kind, 1, wire(), "{ sink = { port = 9000 } }", &client);
         outcome.expect("the link is clean");
         let sent = seen.streams(CLIENT, Direction::Out);
         assert_eq!(sent.iter().map(|(octets, _)| *octets).collect::<Vec<_>>(), [bytes]);
@@ -238,11 +260,13 @@ fn the_hash_of_nothing_is_the_one_that_everybody_knows() {
 
 #[test]
 fn streams_survive_loss_whole() {
-    let lossy = PipeConfig { loss: Probability::from_percent(5), ..wire() };
-    let client = r#"{ send = { to = "server:9000", bytes = "100KB" } }"#;
-    let (outcome, seen) = pair(3, lossy, "{ sink = { port = 9000 } }", client);
-    outcome.expect("TCP sends again what is lost");
-    assert_eq!(seen.streams(CLIENT, Direction::Out), seen.streams(SERVER, Direction::In));
+    for kind in STACKS {
+        let lossy = PipeConfig { loss: Probability::from_percent(5), ..wire() };
+        let client = r#"{ send = { to = "server:9000", bytes = "100KB" } }"#;
+        let (outcome, seen) = pair_on(kind, 3, lossy, "{ sink = { port = 9000 } }", client);
+        outcome.expect("TCP sends again what is lost");
+        assert_eq!(seen.streams(CLIENT, Direction::Out), seen.streams(SERVER, Direction::In), "{kind}");
+    }
 }
 
 #[test]

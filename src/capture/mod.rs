@@ -95,6 +95,12 @@ impl fmt::Display for Remark {
 
 /// Who is told everything, in order: the recorder of a run, or a test.
 pub trait Witness: Send {
+    /// Whether anybody is listening. When nobody is, nothing is told and nothing is made ready to be told; asked once,
+    /// before the run.
+    fn listens(&self) -> bool {
+        true
+    }
+
     /// A packet passed the vantage point of `node`.
     fn packet(&mut self, node: NodeId, record: Record);
 

@@ -30,6 +30,8 @@ Examples:
   wireglass run 20 --break three-in-a-row
                                        a variant of the lab, made to go wrong
   wireglass run 14 --seed 7            other packets are lost
+  wireglass run 20 -v                  with what the stack learns: round trips, timers, windows
+  wireglass run 20 --stack smoltcp     on another TCP/IP stack, to compare
   wireglass run 10 --json | jq .verdicts
 
 Captures are written to out/LAB/ and open in Wireshark.
@@ -144,7 +146,7 @@ pub(super) struct RunArguments {
     /// Decides every chance of the run [default: the lab's own].
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
-    /// The userspace stack.
+    /// The userspace stack that the lab's nodes are made of.
     #[arg(long, default_value = "native")]
     pub(super) stack: StackChoice,
     /// How the kernel's packets come in, in live runs.

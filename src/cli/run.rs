@@ -16,6 +16,7 @@ use crate::journal::{Entry, Event, NodeId, ProgramEvent};
 use crate::lab::{Catalogue, Definition, Finished, Mode, Options, StepFailure, Wanted};
 use crate::packet::Dissection;
 use crate::report::{self, Ends, Ladder, Lane, PacketView, Side, Style, VerdictLine};
+use crate::stack::StackKind;
 use crate::time::Instant;
 
 /// Columns of `layers.txt`.
@@ -137,7 +138,12 @@ fn write_heading(out: &mut impl Write, terminal: Terminal, lab: &Definition, fin
         (Mode::Live, None) => "live".to_owned(),
         (Mode::Sim, _) => format!("simulated, seed {}", finished.seed),
     };
-    writeln!(out, "{} {} ({mode})", terminal.bold(&lab.id), lab.title)?;
+    // The stack is named where it is not the usual one.
+    let stack = match finished.stack {
+        stack if stack == StackKind::default() => String::new(),
+        stack => format!(", on {stack}"),
+    };
+    writeln!(out, "{} {} ({mode}{stack})", terminal.bold(&lab.id), lab.title)?;
     if let Some(broken) = lab.breaks.iter().find(|each| Some(&each.name) == lab.broken.as_ref()) {
         writeln!(out, "broken on purpose: {}: {}", broken.name, broken.teaches)?;
     }
@@ -283,6 +289,7 @@ struct Report<'a> {
     /// Why it was not live, or which door stood in for another.
     note: Option<&'a str>,
     door: Option<DoorKind>,
+    stack: StackKind,
     seed: u64,
     passed: bool,
     interrupted: bool,
@@ -322,6 +329,7 @@ impl<'a> Report<'a> {
             mode: finished.mode,
             note: finished.note.as_deref(),
             door: finished.door,
+            stack: finished.stack,
             seed: finished.seed,
             passed: went_well(finished),
             interrupted: finished.interrupted,

@@ -43,7 +43,7 @@ use std::num::NonZeroU16;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::journal::{DropReason, Event, Timer, Why};
+use crate::journal::{DropReason, Event, Notebook, Timer, Why};
 use crate::packet::{DeliveryError, Dissection, Medium, Packet, PacketId, SeqNum};
 use crate::rng::Rng;
 use crate::time::Instant;
@@ -96,7 +96,7 @@ pub struct Host {
     loopback: Queue<Packet>,
     /// What the transports have not yet been told.
     reports: VecDeque<Undelivered>,
-    journal: Vec<Event>,
+    journal: Notebook,
     /// The latest moment of which the host was told.
     now: Instant,
 }
@@ -239,7 +239,7 @@ impl Host {
             outbound: Queue::new(OUTBOUND),
             loopback: Queue::new(LOOPBACK),
             reports: VecDeque::new(),
-            journal: Vec::new(),
+            journal: Notebook::default(),
             now,
         }
     }
@@ -325,7 +325,12 @@ impl Host {
 
     /// Moves what there is to tell since the last call into `journal`.
     pub fn drain_journal(&mut self, journal: &mut Vec<Event>) {
-        journal.append(&mut self.journal);
+        self.journal.drain(journal);
+    }
+
+    /// Whether there is anything to be told at all.
+    pub fn set_telling(&mut self, telling: bool) {
+        self.journal.set_open(telling);
     }
 
     /// Time does not go back, whatever a caller says.
@@ -335,6 +340,6 @@ impl Host {
 
     /// Notes that a packet is not used.
     fn dropped(&mut self, packet: PacketId, reason: DropReason) {
-        self.journal.push(Event::PacketDropped { packet, reason });
+        self.journal.tell(Event::PacketDropped { packet, reason });
     }
 }

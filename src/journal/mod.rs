@@ -7,6 +7,7 @@
 //! bounded [`Journal`] that keeps them. What does not: who decides anything.
 
 mod event;
+mod notebook;
 mod snapshot;
 mod why;
 
@@ -18,6 +19,7 @@ use serde::Serialize;
 use crate::time::Instant;
 
 pub use event::{CwndCause, DropReason, Event, Impairment, ProgramEvent, TcpState, Timer, TransportKind};
+pub use notebook::Notebook;
 pub use snapshot::{Agreed, Flight, Recovery, Snapshot};
 pub use why::{Reason, Why};
 

@@ -1,7 +1,8 @@
 //! Packets on their way: ordered by arrival, some of them held back.
 //!
 //! ```text
-//!   arrivals   a heap by (time, order): what `deliver` takes from
+//!   line       by (time, order), as they come: ordinary packets, which keep their order
+//!   late       a heap by (time, order): those that others overtake
 //!   held       a line by time limit:    leaves at its limit …
 //!   by_count   a heap by passes:        … or when enough others are scheduled, whichever comes first
 //! ```
@@ -19,7 +20,8 @@ use crate::time::Instant;
 /// Every packet between the two ends of a pipe.
 #[derive(Default)]
 pub(super) struct Flight {
-    arrivals: BinaryHeap<Reverse<Arrival>>,
+    line: VecDeque<Arrival>,
+    late: BinaryHeap<Reverse<Arrival>>,
     /// By limit and by order at once, since held packets keep the order of their normal arrivals.
     held: VecDeque<Held>,
     /// (passes at which to go on, order of the held packet); may name packets that have gone at their limit.
@@ -51,7 +53,8 @@ impl Flight {
 
     /// Schedules an ordinary packet, and behind it the held ones that have now been passed by enough others.
     pub(super) fn carry(&mut self, at: Instant, packet: Packet) {
-        self.schedule(at, packet);
+        let order = self.next_order();
+        self.schedule(Arrival { at, order, packet });
         self.passes += 1;
         while let Some(Reverse((passes, order))) = self.by_count.peek().copied()
             && passes <= self.passes
@@ -64,7 +67,8 @@ impl Flight {
 
     /// Schedules a packet out of order: it passes nobody.
     pub(super) fn carry_late(&mut self, at: Instant, packet: Packet) {
-        self.schedule(at, packet);
+        let order = self.next_order();
+        self.late.push(Reverse(Arrival { at, order, packet }));
     }
 
     /// Holds a packet back that would arrive at `normal`, until `packets` others have passed or [`HOLD_LIMIT`] is over.
@@ -76,14 +80,18 @@ impl Flight {
 
     /// The next packet that arrives at or before `now`.
     pub(super) fn deliver(&mut self, now: Instant) -> Option<Packet> {
-        let arrival = self.arrivals.peek().map(|Reverse(arrival)| (arrival.at, arrival.order));
+        let line = self.line.front().map(|arrival| (arrival.at, arrival.order));
+        let late = self.late.peek().map(|Reverse(arrival)| (arrival.at, arrival.order));
         let limit = self.held.front().map(|held| (held.limit, held.order));
-        let next = arrival.into_iter().chain(limit).min()?;
+        let next = [line, late, limit].into_iter().flatten().min()?;
         if next.0 > now {
             return None;
         }
-        if Some(next) == arrival {
-            return self.arrivals.pop().map(|Reverse(arrival)| arrival.packet);
+        if Some(next) == line {
+            return self.line.pop_front().map(|arrival| arrival.packet);
+        }
+        if Some(next) == late {
+            return self.late.pop().map(|Reverse(arrival)| arrival.packet);
         }
         let packet = self.held.pop_front().and_then(|held| held.packet);
         self.forget_gone();
@@ -92,13 +100,18 @@ impl Flight {
 
     /// When [`Flight::deliver`] has something next.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let arrival = self.arrivals.peek().map(|Reverse(arrival)| arrival.at);
-        arrival.into_iter().chain(self.held.front().map(|held| held.limit)).min()
+        let line = self.line.front().map(|arrival| arrival.at);
+        let late = self.late.peek().map(|Reverse(arrival)| arrival.at);
+        [line, late, self.held.front().map(|held| held.limit)].into_iter().flatten().min()
     }
 
-    fn schedule(&mut self, at: Instant, packet: Packet) {
-        let order = self.next_order();
-        self.arrivals.push(Reverse(Arrival { at, order, packet }));
+    /// At the end of the line, unless it would stand before somebody there.
+    fn schedule(&mut self, arrival: Arrival) {
+        if self.line.back().is_some_and(|last| *last > arrival) {
+            self.late.push(Reverse(arrival));
+        } else {
+            self.line.push_back(arrival);
+        }
     }
 
     /// Schedules the held packet of `order` behind the one that arrives at `at`, unless its limit comes first.
@@ -108,7 +121,8 @@ impl Flight {
             return;
         };
         if let Some(packet) = held.packet.take() {
-            self.schedule(at, packet);
+            let order = self.next_order();
+            self.schedule(Arrival { at, order, packet });
         }
     }
 

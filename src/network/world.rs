@@ -32,6 +32,8 @@ pub struct World {
     clock: Clock,
     doorbell: Arc<Notify>,
     witness: SharedWitness,
+    /// Whether the witness listens.
+    telling: bool,
     nodes: Vec<Node>,
     pipes: Vec<Cable>,
     ids: PacketIds,
@@ -62,6 +64,7 @@ impl World {
         World {
             clock,
             doorbell: Arc::new(Notify::new()),
+            telling: witness.listens(),
             witness: Arc::new(Mutex::new(witness)),
             nodes: Vec::new(),
             pipes: Vec::new(),
@@ -71,7 +74,8 @@ impl World {
     }
 
     /// Adds a host with a userspace stack.
-    pub fn add_stack(&mut self, stack: Box<dyn Stack>) -> NodeHandle {
+    pub fn add_stack(&mut self, mut stack: Box<dyn Stack>) -> NodeHandle {
+        stack.set_telling(self.telling);
         let node = self.next_id();
         let handle = NodeHandle::new(node, stack, self.clock.clone(), self.doorbell.clone(), self.reporter(node));
         self.nodes.push(Node { kind: Kind::Stack(handle.clone()), out: None, inbox: Vec::new() });
@@ -227,8 +231,10 @@ impl World {
     /// Puts one packet on its way: names it, tells of it, hands it to the link.
     fn depart(&mut self, now: Instant, from: NodeId, mut packet: Packet, why: Option<Why>, told: Vec<Event>) {
         packet.id = self.ids.allocate();
-        // Both captures and the receiving stack look at the same bytes.
-        packet.join();
+        if self.telling {
+            // Both captures and the receiving stack look at the same bytes.
+            packet.join();
+        }
         let name = packet.id;
         for mut event in told {
             event.name_packet(name);
@@ -244,9 +250,10 @@ impl World {
             return self.tell_packet(now, from, Direction::Out, &packet, comments);
         };
         // The link decides before the capture is written, so that the packet's own comment can say what became of it.
-        let sent = packet.clone();
+        let sent = self.telling.then(|| packet.clone());
         let cable = &mut self.pipes[out];
         cable.pipe.offer(now, packet, &mut self.ids, &mut self.impairments);
+        let Some(sent) = sent else { return self.impairments.clear() };
         let impairments = std::mem::take(&mut self.impairments);
         for (packet, impairment) in impairments {
             comments.push(match &impairment {
@@ -261,10 +268,16 @@ impl World {
     }
 
     fn tell(&self, at: Instant, node: NodeId, event: Event) {
+        if !self.telling {
+            return;
+        }
         self.witness.lock().unwrap_or_else(PoisonError::into_inner).event(Entry { at, node, event });
     }
 
     fn tell_packet(&self, at: Instant, node: NodeId, direction: Direction, packet: &Packet, comments: Remarks) {
+        if !self.telling {
+            return;
+        }
         let record = Record {
             at,
             packet: packet.id,

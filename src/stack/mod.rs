@@ -164,6 +164,10 @@ pub trait Stack: Send {
     /// Moves what there is to tell since the last call into `journal`.
     fn drain_journal(&mut self, journal: &mut Vec<Event>);
 
+    /// Whether anything is to be told: nothing is noted for a journal that nobody keeps. At first it is. A stack that
+    /// cannot be silent goes on telling.
+    fn set_telling(&mut self, _telling: bool) {}
+
     /// What a connection knows; `None` when there is no such connection. A look: it never gives the stack anything to do.
     fn snapshot(&self, socket: SocketId) -> Option<Snapshot>;
 

@@ -21,9 +21,10 @@ const TIMESTAMPS: u8 = 8;
 /// Octets of the timestamps option with its padding.
 pub(super) const TIMESTAMPS_LEN: u16 = 12;
 
-/// SACK blocks that fit beside the other options of a segment (RFC 2018 §3: 40 octets in all).
-pub(super) const fn sack_room(timestamps: bool) -> usize {
-    if timestamps { 3 } else { 4 }
+/// SACK blocks that fit into `room` octets and beside the other options of a segment (RFC 2018 §3: 40 octets in all).
+pub(super) fn sack_blocks(room: u32, timestamps: bool) -> usize {
+    let most = if timestamps { 3 } else { 4 };
+    (room.saturating_sub(4) as usize / 8).min(most)
 }
 
 /// Octets that these options take in a header.
@@ -114,7 +115,7 @@ mod tests {
             timestamps in proptest::option::of(any::<(u32, u32)>()),
             blocks in proptest::collection::vec(any::<(u32, u32)>(), 0..=4),
         ) {
-            let room = if mss.is_some() { 0 } else { sack_room(timestamps.is_some()) };
+            let room = if mss.is_some() { 0 } else { sack_blocks(40, timestamps.is_some()) };
             let sack = blocks.iter().take(room).map(|(left, right)| (SeqNum(*left), SeqNum(*right))).collect();
             let options = TcpOptions {
                 mss,

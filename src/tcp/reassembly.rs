@@ -113,11 +113,11 @@ impl Reassembly {
         *self = Reassembly::default();
     }
 
-    /// The ranges to report in an acknowledgment, at most `most`, and whether the first is a duplicate (RFC 2883 §4):
-    /// then the newest range, then those reported before it (RFC 2018 §4).
-    pub(crate) fn report(&mut self, most: usize) -> SmallVec<[Range<u64>; REPORTED]> {
+    /// The ranges to report in an acknowledgment, at most `most`: first what arrived twice (RFC 2883 §4), then the newest
+    /// range, then those reported before it (RFC 2018 §4).
+    pub(crate) fn report(&self, most: usize) -> SmallVec<[Range<u64>; REPORTED]> {
         let mut blocks: SmallVec<[Range<u64>; REPORTED]> = SmallVec::new();
-        blocks.extend(self.duplicate.take());
+        blocks.extend(self.duplicate.clone().filter(|_| most > 0));
         let is_duplicate = blocks.len();
         for position in &self.recent {
             let Some(range) = self.ranges.at(*position) else { continue };
@@ -133,9 +133,9 @@ impl Reassembly {
         self.duplicate.is_some()
     }
 
-    /// Whether there is anything to report.
-    pub(crate) fn has_report(&self) -> bool {
-        self.duplicate.is_some() || !self.ranges.is_empty()
+    /// A report has left: what arrived twice is told once.
+    pub(crate) fn reported(&mut self) {
+        self.duplicate = None;
     }
 
     /// Remembers what of `range` had arrived before: the first part of it is reported once (RFC 2883 §4.2).
@@ -252,6 +252,7 @@ mod tests {
         assert_eq!(reassembly.report(4).to_vec(), [30..40, 50..60, 10..20]);
         assert_eq!(insert(&mut reassembly, 52..58), Taken::Duplicate);
         assert_eq!(reassembly.report(3).to_vec(), [52..58, 50..60, 30..40]);
+        reassembly.reported();
         assert_eq!(reassembly.report(3).to_vec(), [50..60, 30..40, 10..20]);
     }
 

@@ -22,18 +22,33 @@ const NEVER: Instant = Instant::from_nanos(u64::MAX);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timers {
     due: [Instant; TIMERS.len()],
+    /// The place of the one that fires next: it is asked for with every packet, and moves more rarely.
+    first: u8,
 }
 
 impl Default for Timers {
     fn default() -> Timers {
-        Timers { due: [NEVER; TIMERS.len()] }
+        Timers { due: [NEVER; TIMERS.len()], first: 0 }
     }
 }
 
 impl Timers {
     /// Starts or moves a timer. Returns whether that changed anything.
     pub(crate) fn set(&mut self, timer: Timer, due: Instant) -> bool {
-        place(timer).is_some_and(|place| std::mem::replace(&mut self.due[place], due) != due)
+        let Some(place) = place(timer) else { return false };
+        if std::mem::replace(&mut self.due[place], due) == due {
+            return false;
+        }
+        let first = usize::from(self.first);
+        if place == first || (due, place) < (self.due[first], first) {
+            self.find_first();
+        }
+        true
+    }
+
+    fn find_first(&mut self) {
+        let first = (0_u8..).zip(self.due).min_by_key(|(_, due)| *due);
+        self.first = first.map_or(0, |(place, _)| place);
     }
 
     /// Stops a timer. Returns whether it ran.
@@ -48,8 +63,8 @@ impl Timers {
 
     /// The timer that fires next.
     pub(crate) fn next(&self) -> Option<(Instant, Timer)> {
-        let first = self.due.iter().copied().zip(TIMERS).min_by_key(|(due, _)| *due);
-        first.filter(|(due, _)| *due != NEVER)
+        let first = usize::from(self.first);
+        Some((self.due[first], TIMERS[first])).filter(|(due, _)| *due != NEVER)
     }
 
     /// Takes out the next timer whose time has come.
@@ -66,7 +81,17 @@ impl Timers {
 }
 
 fn place(timer: Timer) -> Option<usize> {
-    TIMERS.iter().position(|one| *one == timer)
+    match timer {
+        Timer::DelayedAck => Some(0),
+        Timer::Cork => Some(1),
+        Timer::Retransmission => Some(2),
+        Timer::Persist => Some(3),
+        Timer::KeepAlive => Some(4),
+        Timer::UserTimeout => Some(5),
+        Timer::FinWait2 => Some(6),
+        Timer::TimeWait => Some(7),
+        Timer::Neighbour | Timer::Reassembly | Timer::Unnamed => None,
+    }
 }
 
 #[cfg(test)]
@@ -88,6 +113,27 @@ mod tests {
         assert_eq!(timers.take_due(at(25)), Some(Timer::DelayedAck));
         assert_eq!((timers.take_due(at(25)), timers.due(Timer::Retransmission)), (None, Some(at(30))));
         assert!(timers.stop(Timer::Retransmission) && !timers.stop(Timer::Retransmission));
+    }
+
+    #[test]
+    fn the_first_timer_is_known_whatever_is_moved() {
+        let mut timers = Timers::default();
+        for (index, (timer, due)) in (0..1000).map(|n| (TIMERS[n * 7 % 8], (n * 7919) as u64 % 13)).enumerate() {
+            if index % 3 == 0 {
+                timers.stop(timer);
+            } else {
+                timers.set(timer, at(due));
+            }
+            let plain = timers.due.iter().copied().zip(TIMERS).min_by_key(|(due, _)| *due);
+            assert_eq!(timers.next(), plain.filter(|(due, _)| *due != NEVER), "after step {index}");
+        }
+    }
+
+    #[test]
+    fn each_timer_has_the_place_of_the_table() {
+        for (index, timer) in TIMERS.into_iter().enumerate() {
+            assert_eq!(place(timer), Some(index));
+        }
     }
 
     #[test]

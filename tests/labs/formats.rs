@@ -1,4 +1,6 @@
-//! The old capture format: bare packets, for tools that want it.
+//! What the capture files are: the old format holds bare packets, for tools that want it; the new one says whose they are.
+
+use std::fs;
 
 use super::super::support::has;
 use super::super::support::wireshark::{complaints, fields, judge};
@@ -25,5 +27,18 @@ fn pcap_files_hold_the_same_packets_to_the_nanosecond() {
             assert!(has("File timestamp precision:", "nanoseconds (9)"), "{told}");
             assert!(has("Number of packets:", &format!(" {}", packets.len())), "{told}");
         }
+    }
+}
+
+#[test]
+fn the_report_and_every_capture_name_the_stack_that_was_run() {
+    for (arguments, stack) in
+        [(&["--mode", "sim"][..], "native"), (&["--mode", "sim", "--stack", "smoltcp"], "smoltcp")]
+    {
+        let ran = Ran::of("20", arguments);
+        assert_eq!(ran.report["stack"], stack);
+        let capture = fs::read(ran.file("client.pcapng")).expect("the run made it");
+        let comment = format!("sim, {stack} stack, seed 20");
+        assert!(capture.windows(comment.len()).any(|window| window == comment.as_bytes()), "{comment}");
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use serde_json::Value;
 
 use super::super::support::{dump, has, live, skip, wireshark};
 use super::Ran;
+use super::flags::{self, Packet};
 
 const DOORS: [&str; 3] = ["tun", "tap", "veth"];
 
@@ -30,44 +30,9 @@ struct Expected {
     unharmed_kernel: Option<(&'static str, &'static str)>,
 }
 
-/// By the reason that the stack gives for sending again, the flags that tshark may set; the first it must set.
-const ALLOWED_FLAGS: [(&str, &[&str]); 3] = [
-    ("retransmit-by-timer", &["tcp.analysis.retransmission"]),
-    ("retransmit-after-timer", &["tcp.analysis.retransmission"]),
-    ("retransmit-by-duplicate-acks", &["tcp.analysis.retransmission", "tcp.analysis.fast_retransmission"]),
-];
-
 /// What tshark is asked about every packet, after its number and id.
 const ASKED: [&str; 7] =
     ["ip.src", "tcp.stream", "tcp.flags", "tcp.analysis.rto", "arp.opcode", "udp.length", "http.user_agent"];
-
-/// Everything by which tshark says that octets came again, or in another order than they were sent in.
-const FLAGS: [&str; 4] = [
-    "tcp.analysis.retransmission",
-    "tcp.analysis.fast_retransmission",
-    "tcp.analysis.spurious_retransmission",
-    "tcp.analysis.out_of_order",
-];
-
-/// A packet as tshark sees it.
-struct Packet {
-    id: u64,
-    /// What was asked and is there, by the field's name.
-    fields: BTreeMap<&'static str, String>,
-    /// Which of [`FLAGS`] it bears.
-    flags: Vec<&'static str>,
-}
-
-impl Packet {
-    fn field(&self, name: &str) -> &str {
-        self.fields.get(name).map_or("", String::as_str)
-    }
-
-    /// Whether it, and not a packet that an ICMP error quotes, comes from this address.
-    fn is_from(&self, address: &str) -> bool {
-        self.field("ip.src") == address
-    }
-}
 
 /// A run with both of its captures, read by tshark once.
 struct Seen<'r> {
@@ -80,22 +45,6 @@ impl Seen<'_> {
     fn at(&self, node: &str) -> &[Packet] {
         &self.captures[node]
     }
-}
-
-/// Every packet of a file.
-fn packets(file: &Path) -> Vec<Packet> {
-    let names = [&["frame.packet_id"], &ASKED[..], &FLAGS[..]].concat();
-    let packet = |line: &String| {
-        let mut columns = names.iter().copied().zip(line.split('\t')).filter(|(_, value)| !value.is_empty());
-        let id = columns.next().and_then(|(_, id)| id.parse().ok()).expect("each packet has an id");
-        let (flags, fields): (Vec<_>, Vec<_>) = columns.partition(|(name, _)| FLAGS.contains(name));
-        Packet {
-            id,
-            fields: fields.into_iter().map(|(name, value)| (name, value.to_owned())).collect(),
-            flags: flags.into_iter().map(|(name, _)| name).collect(),
-        }
-    };
-    wireshark::fields(&names, file).iter().map(packet).collect()
 }
 
 #[test]
@@ -163,7 +112,7 @@ fn hold(expected: &Expected, further: impl Fn(&Seen<'_>)) {
         for node in NODES {
             let file = ran.file(&format!("{node}.pcapng"));
             assert_eq!(wireshark::complaints(&file), "", "{door}: {}", file.display());
-            captures.insert(node, packets(&file));
+            captures.insert(node, flags::packets(&file, &ASKED));
         }
         let seen = Seen { ran: &ran, door, captures };
         for node in NODES {
@@ -271,21 +220,12 @@ fn medium_of_the_door(seen: &Seen<'_>, node: &str) {
 /// In the sender's own file: what the stack says it has sent again is what tshark sees sent again, and nothing else.
 fn sent_again(seen: &Seen<'_>, expected: &Expected) {
     let (node, address) = expected.stack;
-    let told = reasons(seen.ran, node);
-    let flagged = |packet: &&Packet| packet.is_from(address) && !packet.flags.is_empty();
-    let found: BTreeMap<u64, &Packet> =
-        seen.at(node).iter().filter(flagged).map(|packet| (packet.id, packet)).collect();
-    let flags: Vec<_> = found.values().map(|packet| (packet.id, &packet.flags)).collect();
-    let context = format!("lab {} through {}: told {told:?}, found {flags:?}", expected.lab, seen.door);
-    assert!(told.keys().eq(found.keys()), "{context}");
-    for (packet, reason) in &told {
-        let allowed = ALLOWED_FLAGS.iter().find(|(known, _)| known == reason).map(|(_, flags)| *flags);
-        let allowed = allowed.unwrap_or_else(|| panic!("{reason} is not in the table; {context}"));
-        let flags = &found[packet].flags;
-        assert!(flags.contains(&allowed[0]) && flags.iter().all(|flag| allowed.contains(flag)), "{context}");
-    }
+    let told = flags::reasons(seen.ran, node);
+    let wrong = flags::disagreements(&told, seen.at(node), address);
+    let context = format!("lab {} through {}", expected.lab, seen.door);
+    assert!(wrong.is_empty(), "{context}: {}", wrong.join("\n"));
     match expected.again {
-        Some(reasons) => assert!(told.values().eq(reasons), "expected {reasons:?}; {context}"),
+        Some(reasons) => assert!(told.values().eq(reasons), "{context}: expected {reasons:?}; told {told:?}"),
         None => assert!(!told.is_empty(), "{context}"),
     }
     if let Some((node, address)) = expected.unharmed_kernel {
@@ -302,15 +242,4 @@ fn only_the_impatient(seen: &Seen<'_>, node: &str, address: &str) {
         let is_impatient = waited.is_some_and(|waited| waited >= PATIENCE_SECONDS);
         assert!(is_impatient, "{}: {node}: packet id {}: {:?} after {waited:?} s", seen.door, packet.id, packet.flags);
     }
-}
-
-/// By packet id, the reason of everything that the stack of `node` says it has sent again.
-fn reasons(ran: &Ran, node: &str) -> BTreeMap<u64, String> {
-    let journal = fs::read_to_string(ran.file("journal.jsonl")).expect("a run has a journal");
-    let lines = journal.lines().map(|line| serde_json::from_str::<Value>(line).expect("each line is JSON"));
-    lines
-        .filter(|line| line["node_name"] == node && line["kind"] == "packet-sent")
-        .filter_map(|line| Some((line["packet"].as_u64()?, line["why"]["reason"].as_str()?.to_owned())))
-        .filter(|(_, reason)| reason.starts_with("retransmit-"))
-        .collect()
 }

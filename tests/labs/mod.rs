@@ -2,6 +2,7 @@
 
 mod determinism;
 mod falsifiers;
+mod flags;
 mod formats;
 mod goldens;
 mod live;

@@ -75,8 +75,10 @@ impl Pair {
     }
 
     /// These two stacks.
-    pub(crate) fn of(stacks: [Box<dyn Stack>; 2], edge: Edge, delay: Duration) -> Pair {
+    pub(crate) fn of(mut stacks: [Box<dyn Stack>; 2], edge: Edge, delay: Duration) -> Pair {
         let mtu = if edge == Edge::Cuts { 1500 } else { 65_535 + 40 };
+        // Nobody listens.
+        stacks.iter_mut().for_each(|stack| stack.set_telling(false));
         let pipe = |label| Pipe::new(PipeConfig { delay, mtu, ..PipeConfig::clean(label) }, Rng::derive(1, label));
         Pair {
             now: Instant::ZERO,

@@ -112,6 +112,8 @@ pub struct Finished {
     pub note: Option<String>,
     /// The door of the kernel nodes; `None` in simulation, or without kernel nodes.
     pub door: Option<DoorKind>,
+    /// The userspace stack it had.
+    pub stack: StackKind,
     /// The seed it had.
     pub seed: u64,
     /// When the last thing happened.
@@ -272,7 +274,8 @@ impl<'a> Setting<'a> {
             Mode::Sim => "sim",
         };
         let broken = self.lab.broken.as_ref().map(|name| format!(", break {name}")).unwrap_or_default();
-        format!("wireglass lab {} ({}){broken}, {mode}, seed {}", self.lab.id, self.lab.title, self.seed)
+        let (id, title, stack, seed) = (&self.lab.id, &self.lab.title, self.options.stack, self.seed);
+        format!("wireglass lab {id} ({title}){broken}, {mode}, {stack} stack, seed {seed}")
     }
 
     /// The userspace stack of a node.
@@ -354,6 +357,7 @@ impl<'a> Setting<'a> {
             mode: self.mode,
             note: None,
             door: None,
+            stack: self.options.stack,
             seed: self.seed,
             ended,
             recorder,

@@ -82,12 +82,13 @@ impl Rails {
     }
 
     /// What each node has learnt, beside its rail: as much in a line as fits.
-    pub(super) fn learnt(&self, nodes: &[Vec<String>; 2]) -> Vec<Line> {
+    pub(super) fn learnt(&self, told: &[(Side, String)]) -> Vec<Line> {
         let room = self.columns - 4;
         let mut lines = Vec::new();
-        for (side, texts) in [Side::Left, Side::Right].into_iter().zip(nodes) {
+        for side in [Side::Left, Side::Right] {
             let mut packed: Vec<String> = Vec::new();
-            for text in texts.iter().flat_map(|text| wrap(&clean(text, self.style), room)) {
+            let texts = told.iter().filter(|(one, _)| *one == side).map(|(_, text)| clean(text, self.style));
+            for text in texts.flat_map(|text| wrap(&text, room)) {
                 match packed.last_mut() {
                     Some(line) if width(line) + width(self.glyphs.separator) + width(&text) <= room => {
                         line.push_str(self.glyphs.separator);

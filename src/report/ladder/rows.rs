@@ -32,8 +32,8 @@ pub(super) struct Row {
     pub(super) notes: Vec<Note>,
     /// The states that the left and the right node entered by it.
     pub(super) states: [Vec<TcpState>; 2],
-    /// What the left and the right node have learnt; only when verbose.
-    pub(super) learnt: [Vec<String>; 2],
+    /// What the two nodes have learnt; only when verbose.
+    pub(super) learnt: Vec<(Side, String)>,
     /// The connection that begins here.
     pub(super) opened: Option<(usize, Opened)>,
     /// The two ends of a conversation that begins here and is no connection.
@@ -207,9 +207,9 @@ impl Reader<'_> {
         about: Option<&About<'_>>,
         dissection: &Dissection,
         reading: Option<&Reading>,
-    ) -> [Vec<String>; 2] {
+    ) -> Vec<(Side, String)> {
         let (Some(ends), Some(about), true) = (self.ladder.ends, about, self.style.verbose) else {
-            return Default::default();
+            return Vec::new();
         };
         let start = self.ladder.records.first().map_or(Instant::ZERO, |record| record.at);
         // A hole is in the stream of whoever sent this packet, so it is as far from its number here as there.
@@ -217,10 +217,10 @@ impl Reader<'_> {
             (Some(tcp), Some(reading)) => reading.seq.wrapping_add(seq.offset_from(tcp.seq)),
             (_, _) => seq.0,
         };
-        [ends.left.node, ends.right.node].map(|lane| {
-            let mine = about.learnt.iter().filter(|(node, _)| *node == lane);
-            mine.flat_map(|(_, event)| learnt::text(event, start, relative)).collect()
-        })
+        let side_of = |node| [Side::Left, Side::Right].into_iter().find(|side| ends.lane(*side).node == node);
+        let of_this_link = about.learnt.iter().filter_map(|(node, event)| Some((side_of(*node)?, event)));
+        let texts = of_this_link.map(|(side, event)| (side, learnt::text(event, start, relative)));
+        texts.flat_map(|(side, texts)| texts.into_iter().map(move |text| (side, text))).collect()
     }
 
     fn states(&self, about: Option<&About<'_>>) -> [Vec<TcpState>; 2] {

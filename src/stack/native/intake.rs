@@ -96,6 +96,6 @@ impl NativeStack {
     }
 
     fn drop(&mut self, delivered: &Delivered, reason: DropReason) {
-        self.journal.push(Event::PacketDropped { packet: delivered.packet.id, reason });
+        self.journal.tell(Event::PacketDropped { packet: delivered.packet.id, reason });
     }
 }

@@ -18,7 +18,7 @@ mod verbs;
 mod tests;
 
 use super::{SocketEvent, StackConfig, TcpConfig};
-use crate::journal::{Event, SocketId};
+use crate::journal::{Notebook, SocketId};
 use crate::time::Instant;
 use crate::{ip, tcp, udp};
 
@@ -29,7 +29,7 @@ pub struct NativeStack {
     tcp: tcp::Engine,
     udp: udp::Sockets,
     defaults: TcpConfig,
-    journal: Vec<Event>,
+    journal: Notebook,
     udp_events: Vec<udp::Event>,
     /// The latest moment of which the stack was told.
     now: Instant,
@@ -52,7 +52,7 @@ impl NativeStack {
             tcp: tcp::Engine::new(config.seed, interface.mtu),
             udp: udp::Sockets::new(config.seed),
             defaults: config.tcp.clone(),
-            journal: Vec::new(),
+            journal: Notebook::default(),
             udp_events: Vec::new(),
             now,
         }

@@ -1,11 +1,13 @@
 //! The joined stack: two of them, back to back, in virtual time.
 
+mod packets;
+
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::NativeStack;
-use crate::journal::{SocketId, TcpState};
+use crate::journal::{Reason, SocketId, TcpState};
 use crate::packet::{Medium, Packet, segment};
 use crate::stack::{Interface, Stack, StackConfig, TcpConfig};
 use crate::time::Instant;
@@ -112,4 +114,15 @@ fn a_stream_goes_over_and_both_sides_close() {
 #[test]
 fn a_stream_goes_over_ethernet_and_ipv6() {
     transfer(Medium::Ethernet, SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 0, 2], 80)));
+}
+
+#[test]
+fn a_datagram_given_first_leaves_before_the_segment_given_after_it() {
+    let (mut stack, now) = (stack(Medium::Ip, 1), Instant::ZERO);
+    let peer = SocketAddr::from(([10, 0, 0, 2], 80));
+    let socket = stack.udp_bind(SocketAddr::from(([10, 0, 0, 1], 0))).expect("a port is free");
+    assert_eq!(stack.udp_send_to(now, socket, b"first", peer), Ok(true));
+    stack.connect(now, None, peer, &TcpConfig::default()).expect("there is a way");
+    let reasons: Vec<Reason> = std::iter::from_fn(|| stack.transmit(now)).map(|(_, why)| why.reason).collect();
+    assert_eq!(reasons, [Reason::Datagram, Reason::ActiveOpen]);
 }

@@ -206,7 +206,13 @@ impl Stack for NativeStack {
     fn drain_journal(&mut self, journal: &mut Vec<Event>) {
         self.ip.drain_journal(journal);
         self.tcp.drain_journal(journal);
-        journal.append(&mut self.journal);
+        self.journal.drain(journal);
+    }
+
+    fn set_telling(&mut self, telling: bool) {
+        self.ip.set_telling(telling);
+        self.tcp.set_telling(telling);
+        self.journal.set_open(telling);
     }
 
     fn snapshot(&self, socket: SocketId) -> Option<Snapshot> {

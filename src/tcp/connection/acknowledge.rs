@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::{Connection, Context, Fin};
-use crate::journal::{CwndCause, DropReason, Event, Reason, TcpState, Timer};
+use crate::journal::{CwndCause, DropReason, Event, Reason, Recovery, TcpState, Timer};
 use crate::packet::TcpFlags;
 use crate::tcp::congestion::{Acknowledged, Window};
 use crate::tcp::flight::Delivery;
@@ -139,7 +139,12 @@ impl Connection {
         }
         match verdict {
             Verdict::Fine => self.grow(cx, delivery),
-            Verdict::Wait | Verdict::Continue => {}
+            Verdict::Wait => {}
+            Verdict::Continue => {
+                // Without SACK a partial acknowledgment brings the next segment, whatever the window (RFC 6582 §3.2).
+                let partial = advanced && !evidence.sack && self.recovery.name() == Recovery::FastRecovery;
+                self.force_resend |= partial;
+            }
             Verdict::Begin => {
                 self.reduce(cx, in_flight, CwndCause::FastRecovery);
                 self.force_resend = true;
@@ -185,8 +190,7 @@ impl Connection {
         self.send.remove_before(self.snd_una - 1);
         self.flight.rest();
         self.snd_up = self.snd_up.filter(|end| *end > self.snd_una);
-        let room = self.config.send_buffer.saturating_sub(self.send.len());
-        if self.write_blocked && room >= self.config.send_buffer / 3 {
+        if self.write_blocked && self.send_room() >= self.config.send_buffer / 3 {
             self.write_blocked = false;
             cx.notify(SocketEvent::Writable(cx.socket));
         }

@@ -44,7 +44,8 @@ impl Connection {
             self.due = Some(Reason::RetransmitByTimer { nth: self.retries.into(), rto });
             return;
         }
-        let in_flight = self.flight.unacked();
+        // What SACK has reported is in flight no more, however much of it waits behind a hole (RFC 6675 §4, pipe).
+        let in_flight = self.flight.in_network(self.recovery.unreported());
         let ssthresh = match self.recovery.timed_out(self.snd_nxt, &mut self.flight) {
             true => self.congestion.threshold_after_loss(&self.cwnd, in_flight),
             false => self.cwnd.ssthresh,

@@ -52,7 +52,8 @@ use super::state::{Cause, State};
 use super::timers::Timers;
 use super::window::ReceiveWindow;
 use crate::journal::{
-    Agreed, CwndCause, DropReason, Event, Flight as FlightView, Reason, Snapshot, SocketId, TcpState, Timer, Why,
+    Agreed, CwndCause, DropReason, Event, Flight as FlightView, Notebook, Reason, Snapshot, SocketId, TcpState, Timer,
+    Why,
 };
 use crate::packet::{DeliveryError, PacketId, SeqNum};
 use crate::time::Instant;
@@ -76,7 +77,7 @@ pub(crate) struct Told {
     /// For applications.
     pub(crate) events: Vec<SocketEvent>,
     /// For the journal.
-    pub(crate) journal: Vec<Event>,
+    pub(crate) journal: Notebook,
     /// Segments that no connection stands behind any more: resets.
     pub(crate) replies: VecDeque<(Ends, Segment, Why)>,
 }
@@ -95,7 +96,7 @@ impl Told {
 
 impl Context<'_> {
     fn tell(&mut self, event: Event) {
-        self.told.journal.push(event);
+        self.told.journal.tell(event);
     }
 
     fn notify(&mut self, event: SocketEvent) {

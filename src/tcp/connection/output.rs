@@ -67,8 +67,8 @@ impl Connection {
             _ => Reason::RetransmitByDuplicateAcks,
         };
         let payload = self.send.slice(range.start - 1..range.end - 1);
-        let mut segment = self.data_segment(cx, range.start, payload, push);
-        let length = segment.len();
+        let length = payload.iter().map(|chunk| chunk.len() as u32).sum();
+        let mut segment = self.data_segment(cx, range.start, (payload, length), push);
         if range.end == self.snd_nxt && self.fin == Fin::Sent {
             segment.flags.0 |= TcpFlags::FIN.0;
         }
@@ -112,7 +112,7 @@ impl Connection {
             return None;
         }
         self.restart_after_idle(cx);
-        let options = self.usual_options(cx.now);
+        let options = self.usual_options(cx.now, 0);
         let mss = self.room_beside(options::length(&options));
         let length = self.burst(cx, unsent, mss)?;
         let takes_all = u64::from(length) == unsent;
@@ -131,7 +131,7 @@ impl Connection {
     fn depart(&mut self, cx: &mut Context<'_>, length: u32, mss: u32, push: bool, fin: bool) -> (Segment, Why) {
         let start = self.snd_nxt;
         let payload = self.send.slice(start - 1..start - 1 + u64::from(length));
-        let mut segment = self.data_segment(cx, start, payload, push);
+        let mut segment = self.data_segment(cx, start, (payload, length.min(mss)), push);
         if fin {
             segment.flags.0 |= TcpFlags::FIN.0;
             self.fin = Fin::Sent;
@@ -301,9 +301,16 @@ impl Connection {
         self.set_cwnd(cx, Window { cwnd, ssthresh }, CwndCause::Idle);
     }
 
-    /// A segment with these octets at `position`, acknowledging what has arrived.
-    fn data_segment(&mut self, cx: &mut Context<'_>, position: u64, payload: Payload, push: bool) -> Segment {
-        let mut segment = self.bare_ack(cx);
+    /// A segment with these octets at `position`, acknowledging what has arrived. Its packets have `piece` octets of data
+    /// at most.
+    fn data_segment(
+        &mut self,
+        cx: &mut Context<'_>,
+        position: u64,
+        (payload, piece): (Payload, u32),
+        push: bool,
+    ) -> Segment {
+        let mut segment = self.acknowledgment(cx, piece);
         segment.seq = self.seq(position);
         segment.payload = payload;
         if push {
@@ -320,7 +327,15 @@ impl Connection {
 
     /// An acknowledgment and nothing else.
     fn bare_ack(&mut self, cx: &mut Context<'_>) -> Segment {
-        let options = self.usual_options(cx.now);
+        self.acknowledgment(cx, 0)
+    }
+
+    /// What every segment says of the other direction, with options that leave room for `piece` octets of data.
+    fn acknowledgment(&mut self, cx: &mut Context<'_>, piece: u32) -> Segment {
+        let options = self.usual_options(cx.now, piece);
+        if !options.sack.is_empty() {
+            self.receive.reported();
+        }
         let rcv_nxt = self.rcv_nxt();
         let rcv_mss = self.acks.rcv_mss();
         let window = self.window.announce(self.receive.next(), self.receive.unread(), rcv_mss, true);
@@ -337,16 +352,16 @@ impl Connection {
         }
     }
 
-    /// Timestamps, and the ranges that wait beyond a gap.
-    fn usual_options(&mut self, now: crate::time::Instant) -> TcpOptions {
+    /// Timestamps, and as many of the ranges that wait beyond a gap as fit beside `piece` octets of data: what goes again
+    /// was cut when perhaps none waited.
+    fn usual_options(&self, now: crate::time::Instant, piece: u32) -> TcpOptions {
         let agreed = self.terms.agreed;
-        let mut options = TcpOptions {
-            timestamps: agreed.timestamps.then(|| (self.timestamp(now), self.peer_clock.ts_recent)),
-            ..TcpOptions::default()
-        };
-        if agreed.sack && self.receive.has_report() {
+        let timestamps = agreed.timestamps.then(|| (self.timestamp(now), self.peer_clock.ts_recent));
+        let mut options = TcpOptions { timestamps, ..TcpOptions::default() };
+        if agreed.sack {
+            let room = self.room_beside(options::length(&options)).saturating_sub(piece);
             let first = self.irs + 1;
-            let blocks = self.receive.report(options::sack_room(agreed.timestamps));
+            let blocks = self.receive.report(options::sack_blocks(room, agreed.timestamps));
             options.sack = blocks.iter().map(|range| (first + range.start as u32, first + range.end as u32)).collect();
         }
         options

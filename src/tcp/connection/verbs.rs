@@ -8,6 +8,9 @@ use crate::journal::{Reason, TcpState, Timer, Why};
 use crate::tcp::state::Cause;
 use crate::transport::{CloseReason, SocketError, SocketOption};
 
+/// What a segment in flight costs besides its octets: a record, and a chunk of the send queue.
+const NOTE_COST: usize = 128;
+
 impl Connection {
     /// SEND (§3.10.2): queues what finds room; returns how much that is. Before the connection is open it waits there.
     ///
@@ -20,11 +23,18 @@ impl Connection {
         if self.fin != Fin::Open {
             return Err(SocketError::ShutDown);
         }
-        let room = self.config.send_buffer.saturating_sub(self.send.len());
-        let taken = room.min(data.len());
+        let taken = self.send_room().min(data.len());
         self.send.append(&data[..taken]);
         self.write_blocked = taken < data.len();
         Ok(taken)
+    }
+
+    /// Octets that the send buffer has room for. What is noted of segments in flight counts as far as it outweighs their
+    /// data: many small ones would else hold a multiple of the buffer.
+    pub(super) fn send_room(&self) -> usize {
+        let notes = NOTE_COST * self.flight.unacked() as usize;
+        let in_flight = (self.snd_nxt - self.snd_una) as usize;
+        self.config.send_buffer.saturating_sub(self.send.len() + notes.saturating_sub(in_flight / 4))
     }
 
     /// SEND with URGENT: the last of these octets is the last of the urgent data (§3.8.5, MUST-30).

@@ -66,9 +66,10 @@ impl Engine {
         if listener.is_full() {
             return self.drop(packet, DropReason::BacklogFull);
         }
-        listener.opening += 1;
         let config = listener.config.clone();
-        let socket = self.new_id();
+        self.last_id += 1;
+        let socket = SocketId(self.last_id);
+        listener.opening.insert(socket);
         let iss = match after {
             // RFC 1122 §4.2.2.13: larger than the largest of the old connection.
             Some(snd_nxt) => snd_nxt + 65_535 + 2,
@@ -78,7 +79,7 @@ impl Engine {
         let origin = Origin::Passive(parent);
         let birth = Birth { ends, origin, config, iss, timestamp_offset, mtu: self.mtu, now };
         let connection = Box::new(Connection::new(birth));
-        self.connections.insert(socket, Slot { connection, scheduled: None, ready: false, pending: true });
+        self.connections.insert(socket, Slot { connection, scheduled: None, ready: false, pending: true, busy: false });
         self.by_ends.insert(ends, socket);
         self.with(now, socket, packet, |connection: &mut Connection, cx: &mut Context<'_>| {
             connection.answer(cx, &segment);
@@ -94,7 +95,7 @@ impl Engine {
     }
 
     fn drop(&mut self, packet: crate::packet::PacketId, reason: DropReason) {
-        self.told.journal.push(Event::PacketDropped { packet, reason });
+        self.told.journal.tell(Event::PacketDropped { packet, reason });
     }
 }
 

@@ -1,7 +1,7 @@
 //! Listeners: sockets in LISTEN, and the connections that wait to be accepted.
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::collections::{BTreeSet, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::Engine;
@@ -17,8 +17,8 @@ pub(super) struct Listener {
     pub(super) backlog: usize,
     /// What its connections begin with.
     pub(super) config: Arc<Config>,
-    /// Connections in their handshake.
-    pub(super) opening: usize,
+    /// Connections in their handshake, in the order in which they came.
+    pub(super) opening: BTreeSet<SocketId>,
     /// Connections that are open and not yet accepted, oldest first.
     pub(super) open: VecDeque<SocketId>,
 }
@@ -26,18 +26,28 @@ pub(super) struct Listener {
 impl Listener {
     /// Whether one more connection would be too many. As in Linux a backlog of `n` lets `n + 1` wait.
     pub(super) fn is_full(&self) -> bool {
-        self.opening + self.open.len() > self.backlog
+        self.opening.len() + self.open.len() > self.backlog
     }
 }
 
 impl Engine {
     /// The listener that a segment to `local` is for: the one on this very address, else the one on any.
     pub(super) fn listener_at(&self, local: SocketAddr) -> Option<SocketId> {
-        let any = match local {
-            SocketAddr::V4(_) => SocketAddr::from(([0; 4], local.port())),
-            SocketAddr::V6(_) => SocketAddr::from(([0; 16], local.port())),
+        let at = |address| self.by_port.get(&(local.port(), address)).copied();
+        at(local.ip()).or_else(|| at(any_of_family(local)))
+    }
+
+    /// Whether a listener is in the way of another one there.
+    pub(super) fn has_listener(&self, local: SocketAddr) -> bool {
+        let port = local.port();
+        if !local.ip().is_unspecified() {
+            return self.listener_at(local).is_some();
+        }
+        let last: IpAddr = match local {
+            SocketAddr::V4(_) => Ipv4Addr::BROADCAST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::from_bits(u128::MAX).into(),
         };
-        self.by_address.get(&local).or_else(|| self.by_address.get(&any)).copied()
+        self.by_port.range((port, any_of_family(local))..=(port, last)).next().is_some()
     }
 
     /// A connection of a listener is open now, or has failed before it was.
@@ -51,10 +61,18 @@ impl Engine {
             slot.connection.orphan_quietly();
         }
         if let Some(listener) = self.listeners.get_mut(&parent) {
-            listener.opening = listener.opening.saturating_sub(1);
+            listener.opening.remove(&socket);
             if !failed {
                 listener.open.push_back(socket);
             }
         }
+    }
+}
+
+/// The address that stands for every one of the family, and comes before all of them.
+fn any_of_family(local: SocketAddr) -> IpAddr {
+    match local {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     }
 }

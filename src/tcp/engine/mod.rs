@@ -13,14 +13,18 @@
 
 mod arrivals;
 mod listener;
+mod names;
 mod verbs;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 pub(crate) use arrivals::reset_for;
 
 use self::listener::Listener;
+use self::names::BySocket;
+use super::config::Config;
 use super::connection::{Connection, Context, Told};
 use super::isn::Secret;
 use super::segment::{Ends, Segment};
@@ -33,12 +37,19 @@ use crate::transport::SocketEvent;
 /// TCP of one host.
 #[derive(Debug)]
 pub struct Engine {
-    connections: HashMap<SocketId, Slot>,
+    connections: BySocket<Slot>,
     by_ends: HashMap<Ends, SocketId>,
-    listeners: HashMap<SocketId, Listener>,
-    by_address: BTreeMap<SocketAddr, SocketId>,
+    listeners: BySocket<Listener>,
+    /// Port first, so that those who share a port stand together.
+    by_port: BTreeMap<(u16, IpAddr), SocketId>,
+    /// One entry for a connection, never later than its first timer. Timers move ahead with each acknowledgment, and an
+    /// entry follows only when its time has come.
     deadlines: BTreeSet<(Instant, SocketId)>,
     ready: VecDeque<SocketId>,
+    /// Connections that are not quiet.
+    busy: usize,
+    /// What connections last began with: most begin with the same, and share it.
+    usual: Arc<Config>,
     told: Told,
     secret: Secret,
     rng: Rng,
@@ -56,6 +67,8 @@ struct Slot {
     ready: bool,
     /// Nobody has accepted it yet.
     pending: bool,
+    /// It is counted as busy.
+    busy: bool,
 }
 
 /// A segment on its way out.
@@ -89,12 +102,14 @@ impl Engine {
     pub fn new(seed: u64, mtu: usize) -> Engine {
         let mut rng = Rng::derive(seed, "tcp");
         Engine {
-            connections: HashMap::new(),
+            connections: BySocket::default(),
             by_ends: HashMap::new(),
-            listeners: HashMap::new(),
-            by_address: BTreeMap::new(),
+            listeners: BySocket::default(),
+            by_port: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             ready: VecDeque::new(),
+            busy: 0,
+            usual: Arc::default(),
             told: Told::default(),
             secret: Secret::draw(&mut rng),
             rng,
@@ -110,18 +125,23 @@ impl Engine {
     }
 
     /// When [`Engine::expire`] wants to be called, and for whose timer.
-    pub fn deadline(&self) -> Option<(Instant, SocketId, Timer)> {
-        let (at, socket) = *self.deadlines.first()?;
-        let (_, timer) = self.connections.get(&socket)?.connection.deadline()?;
-        Some((at, socket, timer))
+    pub fn deadline(&mut self) -> Option<(Instant, SocketId, Timer)> {
+        loop {
+            let (at, socket) = *self.deadlines.first()?;
+            match self.connections.get(&socket).and_then(|slot| slot.connection.deadline()) {
+                Some((due, timer)) if due == at => return Some((at, socket, timer)),
+                _ => self.reschedule(at, socket),
+            }
+        }
     }
 
     /// Lets every timer fire whose time has come.
     pub fn expire(&mut self, now: Instant) {
         while let Some((at, socket)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
-            self.deadlines.remove(&(at, socket));
-            if let Some(slot) = self.connections.get_mut(&socket) {
-                slot.scheduled = None;
+            self.reschedule(at, socket);
+            let due = self.connections.get(&socket).and_then(|slot| slot.scheduled);
+            if due.is_none_or(|due| due > now) {
+                continue;
             }
             self.with(now, socket, PacketId::default(), |connection, cx| connection.expire(cx));
         }
@@ -167,7 +187,12 @@ impl Engine {
 
     /// Moves what there is to tell into `journal`.
     pub fn drain_journal(&mut self, journal: &mut Vec<Event>) {
-        journal.append(&mut self.told.journal);
+        self.told.journal.drain(journal);
+    }
+
+    /// Whether there is anything to be told at all.
+    pub fn set_telling(&mut self, telling: bool) {
+        self.told.journal.set_open(telling);
     }
 
     /// What a connection knows; `None` when there is no such connection.
@@ -177,9 +202,7 @@ impl Engine {
 
     /// Whether nothing is under way.
     pub fn is_quiet(&self) -> bool {
-        self.ready.is_empty()
-            && self.told.replies.is_empty()
-            && self.connections.values().all(|slot| slot.connection.is_quiet())
+        self.ready.is_empty() && self.told.replies.is_empty() && self.busy == 0
     }
 
     /// Connections that there are, those that wait out TIME-WAIT included.
@@ -230,25 +253,45 @@ impl Engine {
         self.schedule(socket);
     }
 
+    /// After a connection has changed: is it busy, and is its entry early enough?
     fn schedule(&mut self, socket: SocketId) {
         let Some(slot) = self.connections.get_mut(&socket) else { return };
-        let due = slot.connection.deadline().map(|(at, _)| at);
-        if slot.scheduled == due {
+        let busy = !slot.connection.is_quiet();
+        if std::mem::replace(&mut slot.busy, busy) != busy {
+            self.busy = if busy { self.busy + 1 } else { self.busy.saturating_sub(1) };
+        }
+        let Some((due, _)) = slot.connection.deadline() else { return };
+        if slot.scheduled.is_some_and(|entry| entry <= due) {
             return;
         }
-        if let Some(old) = std::mem::replace(&mut slot.scheduled, due) {
-            self.deadlines.remove(&(old, socket));
+        if let Some(later) = slot.scheduled.replace(due) {
+            self.deadlines.remove(&(later, socket));
         }
-        if let Some(due) = due {
-            self.deadlines.insert((due, socket));
+        self.deadlines.insert((due, socket));
+    }
+
+    /// Moves the entry at `at` to where the connection's first timer is by now.
+    fn reschedule(&mut self, at: Instant, socket: SocketId) {
+        self.deadlines.remove(&(at, socket));
+        if let Some(slot) = self.connections.get_mut(&socket) {
+            slot.scheduled = None;
         }
+        self.schedule(socket);
     }
 
     fn remove(&mut self, socket: SocketId) {
-        if let Some(slot) = self.connections.remove(&socket)
-            && let Some(scheduled) = slot.scheduled
-        {
+        let Some(slot) = self.connections.remove(&socket) else { return };
+        self.busy = self.busy.saturating_sub(usize::from(slot.busy));
+        if let Some(scheduled) = slot.scheduled {
             self.deadlines.remove(&(scheduled, socket));
         }
+    }
+
+    /// Shares what a connection begins with among all that begin so.
+    fn share(&mut self, config: &Config) -> Arc<Config> {
+        if *self.usual != *config {
+            self.usual = Arc::new(config.clone());
+        }
+        self.usual.clone()
     }
 }

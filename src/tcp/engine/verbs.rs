@@ -1,6 +1,6 @@
 //! What the applications of a host ask for.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -33,9 +33,10 @@ impl Engine {
             _ => local,
         };
         let socket = self.new_id();
-        let config = Arc::new(config.clone());
-        self.listeners.insert(socket, Listener { local, backlog, config, opening: 0, open: VecDeque::new() });
-        self.by_address.insert(local, socket);
+        let config = self.share(config);
+        let listener = Listener { local, backlog, config, opening: BTreeSet::new(), open: VecDeque::new() };
+        self.listeners.insert(socket, listener);
+        self.by_port.insert((local.port(), local.ip()), socket);
         Ok(socket)
     }
 
@@ -68,14 +69,15 @@ impl Engine {
         let birth = Birth {
             ends,
             origin: Origin::Active,
-            config: Arc::new(config.clone()),
+            config: self.share(config),
             iss: self.secret.initial_sequence_number(now, &ends),
             timestamp_offset: self.secret.timestamp_offset(&ends),
             mtu: self.mtu,
             now,
         };
         let connection = Box::new(Connection::new(birth));
-        self.connections.insert(socket, Slot { connection, scheduled: None, ready: false, pending: false });
+        self.connections
+            .insert(socket, Slot { connection, scheduled: None, ready: false, pending: false, busy: false });
         self.by_ends.insert(ends, socket);
         self.with(now, socket, PacketId::default(), |connection, cx| connection.open(cx));
         Ok(socket)
@@ -174,14 +176,9 @@ impl Engine {
     /// Closing a listener resets what was not accepted (RFC 9293 §3.10.4 for LISTEN; as Linux does for the rest).
     fn close_listener(&mut self, now: Instant, socket: SocketId) {
         let Some(listener) = self.listeners.remove(&socket) else { return };
-        self.by_address.remove(&listener.local);
-        let mut pending: Vec<SocketId> = self
-            .connections
-            .iter()
-            .filter(|(_, slot)| slot.pending && slot.connection.origin() == Origin::Passive(socket))
-            .map(|(id, _)| *id)
-            .collect();
-        // In the order in which they came, which no hash table decides.
+        self.by_port.remove(&(listener.local.port(), listener.local.ip()));
+        let mut pending: Vec<SocketId> = listener.opening.into_iter().chain(listener.open).collect();
+        // In the order in which they came.
         pending.sort_unstable();
         for id in pending {
             if let Some(slot) = self.connections.get_mut(&id) {
@@ -189,13 +186,6 @@ impl Engine {
             }
             self.with(now, id, PacketId::default(), |connection, cx| connection.abort(cx));
         }
-    }
-
-    fn has_listener(&self, local: SocketAddr) -> bool {
-        self.by_address.keys().any(|other| {
-            let overlap = other.ip() == local.ip() || other.ip().is_unspecified() || local.ip().is_unspecified();
-            other.port() == local.port() && other.is_ipv4() == local.is_ipv4() && overlap
-        })
     }
 
     /// A port that is free: the first after a random one (RFC 6056 §3.3.1).

@@ -3,9 +3,19 @@
 //! | the test is about | file |
 //! |---|---|
 //! | the handshake, and who may open what | [`opening`] |
+//! | the retransmission timer | [`timing_out`] |
 
+mod attacks;
+mod closing;
+mod congesting;
 mod notation;
 mod wire;
 
+mod acknowledging;
 mod arriving;
 mod opening;
+mod pair;
+mod pairs;
+mod sending;
+mod timing_out;
+mod waiting;

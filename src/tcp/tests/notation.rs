@@ -136,7 +136,9 @@ fn read_options(text: &str, origins: Origins) -> TcpOptions {
                 options.sack = words[1..]
                     .iter()
                     .map(|block| read_range(block))
-                    .map(|(first, length)| (origins.ack + first as u32, origins.ack + (first as u32 + length as u32)))
+                    .map(|(first, length)| {
+                        (origins.ack + first as u32, origins.ack + (first as u32).wrapping_add(length as u32))
+                    })
                     .collect();
             }
             other => panic!("the log has the option {other:?}"),

@@ -441,7 +441,7 @@ fn a_new_connection_does_not_disturb_another() {
     let mut wire = Wire::listening(3, &config());
     wire.handshake("mss 1000");
     let before = wire.snapshot();
-    wire.from_port(4001);
+    wire.peer_port(4001);
     wire.log("< S 0 <mss 500>\n > SA 0 ack 1 | answer-open\n < R 1");
     assert_eq!(wire.snapshot(), before);
 }
@@ -476,14 +476,14 @@ fn the_same_ends_cannot_be_opened_twice() {
 fn a_full_backlog_drops_the_next_syn() {
     let mut wire = Wire::listening(1, &config());
     for port in [4001, 4002] {
-        wire.from_port(port);
+        wire.peer_port(port);
         wire.log("< S 0 <mss 1000>\n > SA 0 ack 1 | answer-open\n < A 1 ack 1");
     }
-    wire.from_port(4003);
+    wire.peer_port(4003);
     wire.log("< S 0 <mss 1000>");
     assert_eq!(wire.drops().last(), Some(&DropReason::BacklogFull));
     wire.accept();
-    wire.from_port(4003);
+    wire.peer_port(4003);
     wire.log("+1s\n < S 0 <mss 1000>\n > SA 0 ack 1 | answer-open");
 }
 
@@ -492,7 +492,7 @@ fn a_full_backlog_drops_the_next_syn() {
 fn closing_a_listener_resets_what_nobody_accepted() {
     let mut wire = Wire::listening(1, &config());
     wire.log("< S 0 <mss 1000>\n > SA 0 ack 1 | answer-open\n < A 1 ack 1");
-    wire.from_port(4001);
+    wire.peer_port(4001);
     wire.log("< S 0 <mss 1000>\n > SA 0 ack 1 | answer-open");
     wire.close_listener();
     let resets: Vec<_> = wire.take_sent().iter().map(|sent| (sent.ends.remote.port(), sent.segment.flags)).collect();

@@ -148,7 +148,7 @@ impl Wire {
     }
 
     /// From now on the log is about a peer at this port.
-    pub(super) fn from_port(&mut self, port: u16) {
+    pub(super) fn peer_port(&mut self, port: u16) {
         self.ends.remote.set_port(port);
     }
 
