@@ -205,6 +205,8 @@ pub(crate) struct Connection {
     rcv_up: Option<u64>,
     /// Last.ACK.sent (RFC 7323 §4.3).
     last_ack_sent: SeqNum,
+    /// When the handshake was done; `None` before.
+    established: Option<Instant>,
     peer_clock: PeerClock,
     /// Where our timestamp clock began.
     timestamp_offset: u32,
@@ -296,6 +298,7 @@ impl Connection {
             fin_at: None,
             rcv_up: None,
             last_ack_sent: SeqNum(0),
+            established: None,
             peer_clock: PeerClock::default(),
             timestamp_offset,
             flight: Flight::default(),
@@ -540,6 +543,8 @@ impl Connection {
             rto: Some(self.round_trip.rto(self.backoff).duration()),
             min_rtt: self.round_trip.least(),
             snd_mss: u16::try_from(self.snd_mss()).ok(),
+            rcv_mss: u16::try_from(self.acks.rcv_mss()).ok(),
+            last_data_received: self.acks.last_arrival().or(self.established),
             advertised_mss: Some(self.terms.own_mss),
             agreed: Some(self.terms.agreed),
             flight: Some(FlightView {
