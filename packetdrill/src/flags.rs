@@ -1,7 +1,8 @@
-//! What `--so_flags` says: `stack=native,local=192.168.0.1,local=fd3d::1,mtu=1500,unsupported=/tmp/marks`.
+//! What `--so_flags` says: `stack=native,local=192.168.0.1,local=fd3d::1,mtu=1500,mss=1000,unsupported=/tmp/marks`.
 
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use wireglass::packet::Medium;
@@ -21,6 +22,9 @@ pub(crate) struct Flags {
     pub(crate) stack: StackKind,
     pub(crate) local: Vec<IpAddr>,
     pub(crate) mtu: usize,
+    /// Octets of data in each segment that a longer incoming packet stands for, as the option `--mss` of a script says;
+    /// packetdrill tells it to a kernel's device, and to no library.
+    pub(crate) mss: Option<NonZeroU16>,
     /// Where to say what the stack could not do; standard error when absent.
     pub(crate) marks: Option<PathBuf>,
 }
@@ -33,7 +37,7 @@ impl fmt::Display for BadFlag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "--so_flags: `{}` is not understood; write stack=native or stack=smoltcp, local=ADDRESS, mtu=OCTETS or unsupported=FILE, \
+            "--so_flags: `{}` is not understood; write stack=native or stack=smoltcp, local=ADDRESS, mtu=OCTETS, mss=OCTETS or unsupported=FILE, \
              with commas between them",
             self.0
         )
@@ -43,7 +47,7 @@ impl fmt::Display for BadFlag {
 impl Flags {
     /// Reads the flags; an empty text means the usual ones.
     pub(crate) fn parse(text: &str) -> Result<Flags, BadFlag> {
-        let mut flags = Flags { stack: StackKind::Native, local: Vec::new(), mtu: USUAL_MTU, marks: None };
+        let mut flags = Flags { stack: StackKind::Native, local: Vec::new(), mtu: USUAL_MTU, mss: None, marks: None };
         for flag in text.split(',').map(str::trim).filter(|flag| !flag.is_empty()) {
             let bad = || BadFlag(flag.to_owned());
             let (name, value) = flag.split_once('=').ok_or_else(bad)?;
@@ -51,6 +55,7 @@ impl Flags {
                 "stack" => flags.stack = stack_named(value).ok_or_else(bad)?,
                 "local" => flags.local.push(value.parse().map_err(|_| bad())?),
                 "mtu" => flags.mtu = value.parse().ok().filter(|mtu| *mtu >= LEAST_MTU).ok_or_else(bad)?,
+                "mss" => flags.mss = Some(value.parse().map_err(|_| bad())?),
                 "unsupported" => flags.marks = Some(PathBuf::from(value)),
                 _ => return Err(bad()),
             }
@@ -86,10 +91,10 @@ mod tests {
 
     #[test]
     fn flags_are_names_and_values_with_commas_between() {
-        let flags = Flags::parse("stack=smoltcp, local=10.0.0.1,local=fd00::1,mtu=1400,unsupported=/tmp/x");
+        let flags = Flags::parse("stack=smoltcp, local=10.0.0.1,local=fd00::1,mtu=1400,mss=1000,unsupported=/tmp/x");
         let flags = flags.expect("they are understood");
         assert_eq!((flags.stack, flags.local.len(), flags.mtu), (StackKind::Smoltcp, 2, 1400));
-        assert_eq!(flags.marks, Some(PathBuf::from("/tmp/x")));
+        assert_eq!((flags.mss, flags.marks), (NonZeroU16::new(1_000), Some(PathBuf::from("/tmp/x"))));
     }
 
     #[test]
@@ -100,7 +105,7 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_named() {
-        for wrong in ["stack=nonsense", "stack", "local=here", "mtu=67", "colour=red"] {
+        for wrong in ["stack=nonsense", "stack", "local=here", "mtu=67", "mss=0", "colour=red"] {
             let told = Flags::parse(wrong).expect_err(wrong).to_string();
             assert!(told.contains(wrong), "{told}");
         }

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use wireglass::drill::posix::{Errno, Outcome, Posix, Reply, Request, Sysctls, Written};
 use wireglass::time::Instant;
 
+use crate::commands;
 use crate::flags::Flags;
 use crate::marks::Marks;
 use crate::sysctls;
@@ -68,7 +69,7 @@ impl Instance {
         let mut posix = Posix::new(flags.build(now), Sysctls::default());
         posix.number_from(FIRST_NUMBER);
         let state = State {
-            world: World::new(posix, now),
+            world: World::new(posix, now, flags.mss),
             marks: Marks::new(flags.marks.clone()),
             sleeper: None,
             numbers: BTreeSet::new(),
@@ -85,6 +86,14 @@ impl Instance {
     pub(crate) fn holding(fd: i32) -> Option<Arc<Instance>> {
         let live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
         live.iter().filter_map(Weak::upgrade).find(|instance| instance.lock().numbers.contains(&fd))
+    }
+
+    /// Looks at a shell command before the shell does, on behalf of every instance.
+    pub(crate) fn foresee(command: &str) {
+        let live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+        for instance in live.iter().filter_map(Weak::upgrade) {
+            commands::look(command, &mut instance.lock().marks);
+        }
     }
 
     /// The instance behind an interface.
@@ -126,6 +135,11 @@ impl Instance {
             outcome => outcome,
         };
         let answer = state.take_in(&request, outcome);
+        if let (Request::GetSockOpt { fd, level: libc::IPPROTO_TCP, name: libc::TCP_INFO }, Ok(_)) = (&request, &answer)
+        {
+            let State { world, marks, .. } = &mut *state;
+            marks.told(&world.posix.tcp_info(world.now(), *fd).map_or_else(Vec::new, |info| info.told()));
+        }
         if state.world.has_woken() {
             self.woken.notify_all();
         }

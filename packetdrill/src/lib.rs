@@ -13,6 +13,7 @@
 //! that sleeps (`instance`). All `unsafe` is in the first of these, each with its reason.
 
 mod calls;
+mod commands;
 mod flags;
 mod instance;
 pub mod interface;
@@ -116,4 +117,21 @@ pub unsafe extern "C" fn getsockopt(
         // SAFETY: as the caller says.
         None => unsafe { memory::kernel_option(fd, level, name, at, length) },
     }
+}
+
+/// libc's `system`, for programs that load this library before libc: packetdrill runs a script's shell commands with it. They
+/// do run, but what they change is the kernel's; one that would have to reach the stack is marked first.
+///
+/// # Safety
+/// As for `system(3)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn system(command: *const c_char) -> c_int {
+    if !command.is_null() {
+        // SAFETY: not null, so a text by the caller's word.
+        let text = unsafe { CStr::from_ptr(command) }.to_string_lossy();
+        // A mark that cannot be made must not keep the command from running.
+        let _ = std::panic::catch_unwind(|| Instance::foresee(&text));
+    }
+    // SAFETY: as the caller says.
+    unsafe { memory::shell(command) }
 }

@@ -6,7 +6,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use bytes::Bytes;
-use libc::{c_int, c_void, cmsghdr, iovec, msghdr, sockaddr, sockaddr_in, sockaddr_in6, socklen_t};
+use libc::{c_char, c_int, c_void, cmsghdr, iovec, msghdr, sockaddr, sockaddr_in, sockaddr_in6, socklen_t};
 use wireglass::drill::posix::{Address, Control, Memory, OptionValue, Payload, Received};
 
 /// Octets of a message that are believed: more than any script moves.
@@ -47,6 +47,22 @@ pub(crate) unsafe fn kernel_option(
 ) -> c_int {
     // SAFETY: the caller vouches for the pointers, which go to the kernel as they came.
     (unsafe { libc::syscall(libc::SYS_getsockopt, fd, level, name, value, length) }) as c_int
+}
+
+/// libc's own `system`, found behind ours; -1 when there is none.
+///
+/// # Safety
+/// As for `system(3)`.
+pub(crate) unsafe fn shell(command: *const c_char) -> c_int {
+    // SAFETY: a name that ends with a zero octet; the answer is null or the function that libc exports by that name.
+    let found = unsafe { libc::dlsym(libc::RTLD_NEXT, c"system".as_ptr()) };
+    if found.is_null() {
+        return -1;
+    }
+    // SAFETY: not null, and libc's `system` has this signature.
+    let system: unsafe extern "C" fn(*const c_char) -> c_int = unsafe { std::mem::transmute(found) };
+    // SAFETY: the caller vouches for the pointer, which goes to libc as it came.
+    unsafe { system(command) }
 }
 
 /// Reads a value; `None` behind a null pointer.

@@ -10,6 +10,7 @@
 //! that its end does not depend on when its thread gets to run.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,6 +31,8 @@ pub(crate) struct World {
     /// What the stack has sent, and when.
     departed: VecDeque<(Instant, Bytes)>,
     sleeper: Option<Sleeper>,
+    /// Octets of data in each segment that a longer incoming packet stands for.
+    mss: Option<NonZeroU16>,
 }
 
 /// A call that sleeps, or has just woken up.
@@ -45,8 +48,8 @@ enum Sleep {
 }
 
 impl World {
-    pub(crate) fn new(posix: Posix, now: Instant) -> World {
-        World { posix, now, departed: VecDeque::new(), sleeper: None }
+    pub(crate) fn new(posix: Posix, now: Instant, mss: Option<NonZeroU16>) -> World {
+        World { posix, now, departed: VecDeque::new(), sleeper: None, mss }
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -118,7 +121,9 @@ impl World {
 
     /// A packet comes in.
     pub(crate) fn inject(&mut self, packet: Bytes) {
-        self.posix.stack().receive(self.now, &mut vec![Packet::from_wire(Medium::Ip, packet)]);
+        let mut packet = Packet::from_wire(Medium::Ip, packet);
+        packet.set_gso_size(self.mss.filter(|mss| packet.payload_len() > usize::from(mss.get())));
+        self.posix.stack().receive(self.now, &mut vec![packet]);
         self.settle();
     }
 

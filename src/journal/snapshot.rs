@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::TcpState;
 use crate::packet::SeqNum;
+use crate::time::Instant;
 
 /// Everything that a stack will say about a connection. `None` means that this stack does not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -45,6 +46,10 @@ pub struct Snapshot {
     pub min_rtt: Option<Duration>,
     /// Octets of data in the longest segment sent, options deducted (RFC 9293 §3.7.1, Eff.snd.MSS).
     pub snd_mss: Option<u16>,
+    /// Octets of data in the longest segment received lately, as estimated.
+    pub rcv_mss: Option<u16>,
+    /// When data arrived last; before any has, when the connection was established.
+    pub last_data_received: Option<Instant>,
     /// The maximum segment size announced to the peer.
     pub advertised_mss: Option<u16>,
     /// What the handshake agreed on.

@@ -55,6 +55,11 @@ impl Acks {
         self.rcv_mss
     }
 
+    /// When data arrived last; `None` before the first.
+    pub(crate) fn last_arrival(&self) -> Option<Instant> {
+        self.last_arrival
+    }
+
     /// An acknowledgment is due at once. What is already due keeps its reason, unless the new one says more.
     pub(crate) fn demand(&mut self, reason: Reason) {
         if matches!(self.due, None | Some(Reason::Acknowledge | Reason::WindowUpdate)) {

@@ -179,7 +179,7 @@ impl Posix {
     }
 
     /// What `getsockopt(TCP_INFO)` would tell; `None` when the descriptor is no TCP socket.
-    pub fn tcp_info(&self, _now: Instant, fd: i32) -> Option<TcpInfo> {
+    pub fn tcp_info(&self, now: Instant, fd: i32) -> Option<TcpInfo> {
         let socket = self.descriptors.socket(fd).ok()?;
         match &socket.role {
             Role::Datagram { .. } => None,
@@ -188,7 +188,7 @@ impl Posix {
                 Some(TcpInfo { sacked: Some(listener.backlog.into()), ..TcpInfo::of_state(TcpState::Listen) })
             }
             Role::Connecting(id) | Role::Connected(id) => Some(match self.stack.snapshot(*id) {
-                Some(snapshot) => TcpInfo::of(&snapshot),
+                Some(snapshot) => TcpInfo::of(&snapshot, now),
                 None => TcpInfo::of_state(TcpState::Closed),
             }),
         }

@@ -53,6 +53,8 @@ const WITHOUT_EFFECT: &[&str] = &[
     "tcp_tso_win_divisor",
     "tcp_tw_reuse",
     "tcp_workaround_signed_windows",
+    // CUBIC leaves slow start by losses alone here: there is no HyStart++ (RFC 9406) to be set.
+    "module.tcp_cubic.hystart_detect",
     "net.inet.tcp.blackhole",
     "net.inet.tcp.fastopen.client_enable",
     "net.inet.tcp.hostcache.purgenow",
@@ -440,6 +442,7 @@ mod tests {
     fn what_changes_nothing_is_taken() {
         assert!(set("net.ipv4.tcp_min_tso_segs", "10").is_ok());
         assert!(set("net.inet.tcp.hostcache.purgenow", "1").is_ok());
+        assert!(set("module.tcp_cubic.hystart_detect", "2").is_ok());
         assert!(set("tcp_mtu_probing", "0").is_ok());
     }
 

@@ -5,6 +5,7 @@
 
 use crate::journal::{Recovery, Snapshot, TcpState};
 use crate::packet::SeqNum;
+use crate::time::Instant;
 
 /// Octets of the structure, as Linux 6.18 has it.
 const LENGTH: usize = 280;
@@ -28,6 +29,16 @@ macro_rules! layout {
                     "rcv_wscale" => self.wscales.map(|both| both >> 4),
                     _ => None,
                 }
+            }
+
+            /// The names of what the stack tells, without `tcpi_`.
+            pub fn told(&self) -> Vec<&'static str> {
+                let mut told = Vec::new();
+                $(if self.$field.is_some() { told.push(stringify!($field)); })*
+                if self.wscales.is_some() {
+                    told.extend(["snd_wscale", "rcv_wscale"]);
+                }
+                told
             }
 
             /// The structure as it lies in memory, in the machine's byte order.
@@ -57,6 +68,7 @@ layout! {
     32 4 lost "Segments thought lost.";
     36 4 retrans "Segments sent again and still under way.";
     40 4 fackets "Not used any more.";
+    52 4 last_data_recv "Milliseconds since data arrived last, or since the handshake.";
     60 4 pmtu "Path MTU in octets.";
     64 4 rcv_ssthresh "How far the receive window may grow, in octets.";
     68 4 rtt "Smoothed round-trip time in microseconds.";
@@ -88,8 +100,8 @@ impl TcpInfo {
         TcpInfo { state: Some(number(state)), ca_state: Some(0), ..TcpInfo::default() }
     }
 
-    /// Of a connection.
-    pub fn of(snapshot: &Snapshot) -> TcpInfo {
+    /// Of a connection, at `now`.
+    pub fn of(snapshot: &Snapshot, now: Instant) -> TcpInfo {
         let flight = snapshot.flight;
         let mss = snapshot.snd_mss.filter(|mss| *mss > 0).map(u64::from);
         let segments = |octets: u64| mss.map(|mss| octets / mss);
@@ -118,6 +130,8 @@ impl TcpInfo {
             }),
             rto: micros(snapshot.rto),
             snd_mss: mss,
+            rcv_mss: snapshot.rcv_mss.map(u64::from),
+            last_data_recv: snapshot.last_data_received.and_then(|at| u64::try_from((now - at).as_millis()).ok()),
             unacked: flight.map(|flight| flight.unacked.into()),
             sacked: flight.map(|flight| flight.sacked.into()),
             lost: flight.map(|flight| flight.lost.into()),
@@ -189,7 +203,7 @@ mod tests {
 
     #[test]
     fn windows_are_told_in_segments_and_times_in_microseconds() {
-        let info = TcpInfo::of(&snapshot());
+        let info = TcpInfo::of(&snapshot(), Instant::ZERO);
         let expected = [
             ("tcpi_state", 1),
             ("tcpi_snd_cwnd", 10),
@@ -208,19 +222,34 @@ mod tests {
 
     #[test]
     fn a_threshold_that_was_never_set_is_infinite() {
-        let info = TcpInfo::of(&Snapshot { ssthresh: Some(u32::MAX), ..snapshot() });
+        let info = TcpInfo::of(&Snapshot { ssthresh: Some(u32::MAX), ..snapshot() }, Instant::ZERO);
         assert_eq!(info.snd_ssthresh, Some(0x7fff_ffff));
     }
 
     #[test]
     fn what_the_stack_does_not_tell_is_missing() {
-        let info = TcpInfo::of(&Snapshot::default());
+        let info = TcpInfo::of(&Snapshot::default(), Instant::ZERO);
         assert_eq!((info.lookup("tcpi_snd_cwnd"), info.lookup("tcpi_nonsense")), (None, None));
     }
 
     #[test]
+    fn the_names_of_what_is_told_are_those_that_can_be_looked_up() {
+        let info = TcpInfo::of(&snapshot(), Instant::ZERO);
+        let told = info.told();
+        assert!(told.contains(&"snd_cwnd") && told.contains(&"rcv_wscale") && !told.contains(&"rcv_mss"), "{told:?}");
+        assert!(told.iter().all(|name| info.lookup(name).is_some()));
+    }
+
+    #[test]
+    fn silence_is_told_in_milliseconds() {
+        let at = Instant::ZERO + Duration::from_millis(20);
+        let heard = Snapshot { last_data_received: Some(at), ..snapshot() };
+        assert_eq!(TcpInfo::of(&heard, at + Duration::from_millis(1_500)).last_data_recv, Some(1_500));
+    }
+
+    #[test]
     fn the_octets_lie_where_linux_has_them() {
-        let bytes = TcpInfo::of(&snapshot()).to_bytes();
+        let bytes = TcpInfo::of(&snapshot(), Instant::ZERO).to_bytes();
         let word = |at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().expect("four octets"));
         assert_eq!((bytes.len(), bytes[0], bytes[1], bytes[5], bytes[6]), (280, 1, 3, 6, 0x86));
         assert_eq!((word(24), word(68), word(76), word(80)), (9, 100_000, 7, 10));

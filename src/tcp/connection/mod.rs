@@ -20,6 +20,7 @@
 //! | … and acknowledges something | `acknowledge` | §3.10.7.4 fifth check, RFC 5681 |
 //! | time passes | `expire` | §3.10.8, RFC 6298 §5 |
 //! | output is due | `output` | §3.7, §3.8 |
+//! | somebody looks | `snapshot` | |
 //!
 //! Each of them is a child module, so that it sees the private fields: there are no setters.
 //!
@@ -28,14 +29,16 @@
 
 mod acknowledge;
 mod arrives;
+mod context;
 mod expire;
 mod opening;
 mod output;
+mod snapshot;
 mod verbs;
 
+pub(crate) use context::{Context, Told};
 pub(crate) use verbs::apply;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::acks::Acks;
@@ -47,62 +50,14 @@ use super::options;
 use super::reassembly::Reassembly;
 use super::recovery::Recovery;
 use super::rtt::RoundTrip;
-use super::segment::{Ends, Segment};
+use super::segment::Ends;
 use super::state::{Cause, State};
 use super::timers::Timers;
 use super::window::ReceiveWindow;
-use crate::journal::{
-    Agreed, CwndCause, DropReason, Event, Flight as FlightView, Notebook, Reason, Snapshot, SocketId, TcpState, Timer,
-    Why,
-};
-use crate::packet::{DeliveryError, PacketId, SeqNum};
+use crate::journal::{Agreed, CwndCause, DropReason, Event, Reason, SocketId, TcpState, Timer};
+use crate::packet::{DeliveryError, SeqNum};
 use crate::time::Instant;
 use crate::transport::{CloseReason, SocketEvent};
-
-/// One moment of one connection: the time, its name, the packet at hand, and where to tell.
-pub(crate) struct Context<'a> {
-    /// The time.
-    pub(crate) now: Instant,
-    /// The connection.
-    pub(crate) socket: SocketId,
-    /// The packet that has come in; 0 when none has.
-    pub(crate) packet: PacketId,
-    /// Where to tell.
-    pub(crate) told: &'a mut Told,
-}
-
-/// What connections have to tell, until the engine's owner takes it.
-#[derive(Debug, Default)]
-pub(crate) struct Told {
-    /// For applications.
-    pub(crate) events: Vec<SocketEvent>,
-    /// For the journal.
-    pub(crate) journal: Notebook,
-    /// Segments that no connection stands behind any more: resets.
-    pub(crate) replies: VecDeque<(Ends, Segment, Why)>,
-}
-
-/// Resets that may wait to be sent; more are not answered (RFC 9293 asks for answers, but not at any cost).
-const MOST_REPLIES: usize = 1024;
-
-impl Told {
-    /// Queues a segment that no connection stands behind.
-    pub(crate) fn reply(&mut self, ends: Ends, segment: Segment, why: Why) {
-        if self.replies.len() < MOST_REPLIES {
-            self.replies.push_back((ends, segment, why));
-        }
-    }
-}
-
-impl Context<'_> {
-    fn tell(&mut self, event: Event) {
-        self.told.journal.tell(event);
-    }
-
-    fn notify(&mut self, event: SocketEvent) {
-        self.told.events.push(event);
-    }
-}
 
 /// What is known of the connection's beginning (RFC 9293 MUST-11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,6 +160,8 @@ pub(crate) struct Connection {
     rcv_up: Option<u64>,
     /// Last.ACK.sent (RFC 7323 §4.3).
     last_ack_sent: SeqNum,
+    /// When the handshake was done; `None` before.
+    established: Option<Instant>,
     peer_clock: PeerClock,
     /// Where our timestamp clock began.
     timestamp_offset: u32,
@@ -296,6 +253,7 @@ impl Connection {
             fin_at: None,
             rcv_up: None,
             last_ack_sent: SeqNum(0),
+            established: None,
             peer_clock: PeerClock::default(),
             timestamp_offset,
             flight: Flight::default(),
@@ -514,48 +472,6 @@ impl Connection {
     /// Takes what the network has reported.
     pub(crate) fn take_error(&mut self) -> Option<DeliveryError> {
         self.soft_error.take()
-    }
-
-    /// Everything that it knows.
-    pub(crate) fn snapshot(&self) -> Snapshot {
-        let in_octets = |segments: u32| match segments {
-            u32::MAX => u32::MAX,
-            segments => segments.saturating_mul(self.snd_mss()),
-        };
-        Snapshot {
-            state: self.state(),
-            local: Some(self.ends.local),
-            remote: Some(self.ends.remote),
-            send_queue: self.send.len(),
-            receive_queue: self.receive.unread(),
-            snd_una: Some(self.seq(self.snd_una)),
-            snd_nxt: Some(self.seq(self.snd_nxt)),
-            snd_wnd: Some(self.snd_wnd),
-            rcv_nxt: Some(self.rcv_nxt()),
-            rcv_wnd: Some(self.rcv_wnd()),
-            cwnd: Some(in_octets(self.cwnd.cwnd)),
-            ssthresh: Some(in_octets(self.cwnd.ssthresh)),
-            srtt: self.round_trip.srtt(),
-            rttvar: self.round_trip.rttvar(),
-            rto: Some(self.round_trip.rto(self.backoff).duration()),
-            min_rtt: self.round_trip.least(),
-            snd_mss: u16::try_from(self.snd_mss()).ok(),
-            advertised_mss: Some(self.terms.own_mss),
-            agreed: Some(self.terms.agreed),
-            flight: Some(FlightView {
-                unacked: self.flight.unacked(),
-                sacked: self.flight.sacked() + self.recovery.unreported(),
-                lost: self.flight.lost(),
-                retransmitted: self.flight.resent(),
-                total_retransmissions: self.flight.total_retransmissions(),
-                delivered: self.flight.delivered(),
-                reordering: super::flight::DUPLICATE_THRESHOLD,
-            }),
-            recovery: Some(self.recovery.name()),
-            backoff: Some(self.backoff),
-            probes: Some(self.probes),
-            urgent: self.rcv_up.map(|end| end.saturating_sub(self.receive.first_unread()) as u32),
-        }
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `echo b > /sys/module/M/parameters/P` | the setting `module.M.P` |
 //! | `ip tcp_metrics flush all`, `sysctl -w net.inet.tcp.hostcache.purgenow=1` | forget what is known of peers |
 //! | `sockstat … -s \| grep … \| grep -c STATE \| grep N` | N connections are in this state |
+//! | `rm -f FILE`, `dd … of=FILE`, with all files below `/tmp` | nothing: no call that reaches a file is known |
 //! | `…/sysctl_restore_….sh`, `ethtool -K`, `nstat` alone, `kldload`, `tc … pfifo` without a limit | nothing |
 //!
 //! Whoever carries the settings out knows which names have a meaning; a name without one makes the script unsupported too.
@@ -141,9 +142,16 @@ fn is_harmless(name: &str, arguments: &[&str]) -> bool {
     match (name, arguments) {
         (restore, []) => (restore.starts_with("sysctl_restore_") && restore.ends_with(".sh")) || restore == "nstat",
         ("ethtool", ["-K", ..]) | ("kldload", [_]) => true,
+        ("rm", ["-f", files @ ..]) => files.iter().all(|file| is_temporary(file)),
+        ("dd", options) => options.iter().all(|option| option.strip_prefix("of=").is_none_or(is_temporary)),
         ("tc", ["qdisc", "add" | "replace", "dev", _, "root", "pfifo"]) => true,
         _ => false,
     }
+}
+
+/// Whether a file is one that a script made for itself.
+fn is_temporary(file: &str) -> bool {
+    file.starts_with("/tmp/") && !file.contains("..")
 }
 
 fn defaults(command: &str) -> Vec<Directive> {

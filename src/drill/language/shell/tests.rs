@@ -72,6 +72,8 @@ fn what_a_stack_of_ours_cannot_show_is_ignored_by_name() {
         "nstat >/dev/null 2>&1",
         "kldload tcp_rack",
         "tc qdisc add dev tun0 root pfifo",
+        "/bin/rm -f /tmp/a /tmp/b",
+        "dd bs=1 count=9 if=/dev/zero of=/tmp/a status=none",
     ] {
         assert_eq!(directives(command), [ignore(command)]);
     }
@@ -99,6 +101,10 @@ fn everything_else_is_unsupported_and_named() {
         "echo 5 > /proc/sys/",
         "echo 5 > /sys/module/x/y",
         "ethtool -k tun0",
+        "rm /tmp/a",
+        "rm -f /tmp/a /etc/b",
+        "rm -f /tmp/../etc/b",
+        "dd if=/tmp/a of=/etc/b",
         "ip route change 192.0.2.1 dev tun0 mtu lock 640",
         "ip tcp_metrics flush",
         "tc qdisc add dev tun0 root pfifo limit 0",
