@@ -16,10 +16,11 @@ use super::{Ran, id_of, labs};
 ///
 /// To tshark it is a *fast* retransmission whenever two duplicate ACKs came within 20 ms before it, also when in truth the
 /// timer fired then. And octets below others that were sent less than a round trip ago look to it as if they had been
-/// overtaken: so it takes the second hole that SACK shows for *out of order*.
+/// overtaken: so it takes for *out of order* the second hole that SACK shows, and what the timer sends again while newer
+/// octets are still on their way.
 const ALLOWED_FLAGS: [(&str, &[&str]); 4] = [
-    ("retransmit-by-timer", &[RETRANSMISSION, FAST_RETRANSMISSION]),
-    ("retransmit-after-timer", &[RETRANSMISSION, FAST_RETRANSMISSION]),
+    ("retransmit-by-timer", &[RETRANSMISSION, FAST_RETRANSMISSION, OUT_OF_ORDER]),
+    ("retransmit-after-timer", &[RETRANSMISSION, FAST_RETRANSMISSION, OUT_OF_ORDER]),
     ("retransmit-by-duplicate-acks", &[RETRANSMISSION, FAST_RETRANSMISSION, OUT_OF_ORDER]),
     ("retransmit-by-sack", &[RETRANSMISSION, FAST_RETRANSMISSION, OUT_OF_ORDER]),
 ];
