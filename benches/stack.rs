@@ -8,13 +8,22 @@
 #[path = "../tests/support/pair.rs"]
 mod pair;
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nix::time::{ClockId, clock_gettime};
-use pair::{CLIENT, Edge, Pair, SERVER};
-use wireglass::journal::SocketId;
+use pair::{CLIENT, Edge, PORT, Pair, SERVER};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use wireglass::capture::{Direction, Record, Witness};
+use wireglass::journal::{Entry, NodeId, SocketId};
+use wireglass::link::{Pipe, PipeConfig};
+use wireglass::network::{NodeHandle, World, sim};
+use wireglass::rng::Rng;
+use wireglass::socket::{TcpListener, TcpStream};
 use wireglass::stack::{StackKind, TcpConfig};
 
 const BULK: usize = 8_000_000;
@@ -114,9 +123,73 @@ fn requests(criterion: &mut Criterion<CpuTime>) {
     group.finish();
 }
 
+/// Who is told nothing, or counts packets.
+struct Onlooker(Option<Arc<AtomicU64>>);
+
+impl Witness for Onlooker {
+    fn listens(&self) -> bool {
+        self.0.is_some()
+    }
+
+    fn packet(&mut self, _: NodeId, record: Record) {
+        if let Some(count) = self.0.as_ref().filter(|_| record.direction == Direction::Out) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn event(&mut self, _: Entry) {}
+
+    fn settle(&mut self) {}
+}
+
+/// A whole simulation: the driver, its clock, and applications on sockets. Returns its packets, if they are counted.
+fn simulate(kind: StackKind, counted: bool) -> u64 {
+    let count = counted.then(Arc::<AtomicU64>::default);
+    let onlooker = Box::new(Onlooker(count.clone()));
+    let simulation = sim::run(|clock| {
+        let mut world = World::new(clock.clone(), onlooker);
+        let nodes = [CLIENT, SERVER].map(|side| world.add_stack(pair::stack(kind, side)));
+        let [client, server] = [nodes[0].node(), nodes[1].node()];
+        let pipe = |label| Pipe::new(PipeConfig { delay: DELAY, ..PipeConfig::clean(label) }, Rng::derive(1, label));
+        world.lay_pipe(client, server, pipe("there"));
+        world.lay_pipe(server, client, pipe("back"));
+        (world, send_all(nodes))
+    });
+    simulation.expect("a paused runtime needs nothing of the system").0.expect("nothing is lost");
+    count.map_or(0, |count| count.load(Ordering::Relaxed))
+}
+
+async fn send_all([client, server]: [NodeHandle; 2]) -> std::io::Result<()> {
+    let to = SocketAddr::new(pair::address(SERVER, false), PORT);
+    let listener = TcpListener::bind(&server, to, 4)?;
+    let sender = async {
+        let mut stream = TcpStream::connect(&client, to).await?;
+        stream.write_all(&vec![7; BULK]).await?;
+        stream.shutdown().await
+    };
+    let receiver = async {
+        let (mut stream, _) = listener.accept().await?;
+        let mut buffer = vec![0; 256 * 1024];
+        while stream.read(&mut buffer).await? > 0 {}
+        Ok(())
+    };
+    let (sent, received) = tokio::join!(sender, receiver);
+    sent.and(received)
+}
+
+fn simulations(criterion: &mut Criterion<CpuTime>) {
+    let mut group = criterion.benchmark_group("simulation");
+    group.sample_size(20);
+    for kind in [StackKind::Native, StackKind::Smoltcp] {
+        group.throughput(Throughput::Elements(simulate(kind, true)));
+        group.bench_function(kind.to_string(), |bencher| bencher.iter(|| simulate(kind, false)));
+    }
+    group.finish();
+}
+
 criterion_group!(
     name = benches;
     config = Criterion::default().with_measurement(CpuTime);
-    targets = bulk, requests
+    targets = bulk, requests, simulations
 );
 criterion_main!(benches);

@@ -5,6 +5,7 @@ mod capture;
 // They start the binary, which is built with its command line only.
 #[cfg(feature = "cli")]
 mod command_line;
+mod conformance;
 mod drill;
 mod filter;
 #[cfg(feature = "cli")]

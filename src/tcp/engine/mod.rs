@@ -202,6 +202,7 @@ impl Engine {
 
     /// Whether nothing is under way.
     pub fn is_quiet(&self) -> bool {
+        debug_assert_eq!(self.busy, self.connections.values().filter(|slot| !slot.connection.is_quiet()).count());
         self.ready.is_empty() && self.told.replies.is_empty() && self.busy == 0
     }
 

@@ -284,15 +284,15 @@ fn time_wait_stays_when_nobody_listens() {
     assert_eq!(wire.state(), TcpState::TimeWait);
 }
 
-/// A reset in one of the last states: both sides have closed, nothing is lost.
+/// A reset before our FIN is acknowledged: nobody knows whether the last data arrived, and the application hears of it.
 #[test]
-fn a_reset_in_last_ack_is_an_end_in_order() {
+fn a_reset_in_last_ack_is_no_end_in_order() {
     let mut wire = Wire::open();
     wire.log("< FA 1 ack 1\n > A 1 ack 2 | acknowledge-close");
     wire.shutdown();
     wire.log("> FA 1 ack 2 | close\n < R 2");
     let socket = wire.socket();
-    assert_eq!(wire.events().last(), Some(&SocketEvent::Closed(socket, CloseReason::Finished)));
+    assert_eq!(wire.events().last(), Some(&SocketEvent::Closed(socket, CloseReason::Reset)));
 }
 
 /// A connection that nobody holds is not kept alive for its last octets as long as others are.

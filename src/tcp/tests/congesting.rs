@@ -134,9 +134,9 @@ fn with_sack_only_what_is_missing_goes_again() {
         "
         < A  1           ack 1   <sack 1001:3001>
         < A  1           ack 1   <sack 1001:3001 4001:5001>
-        > A  1:1001      ack 1                   | retransmit-by-duplicate-acks
+        > A  1:1001      ack 1                   | retransmit-by-sack
         < A  1           ack 1   <sack 1001:3001 4001:7001>
-        > A  3001:4001   ack 1                   | retransmit-by-duplicate-acks
+        > A  3001:4001   ack 1                   | retransmit-by-sack
         < A  1           ack 3001 <sack 4001:10001>
         < A  1           ack 10001
         +10min

@@ -146,9 +146,9 @@ impl Pair {
             if over {
                 break;
             }
-            let timers = self.sides.iter().filter_map(|side| side.engine.deadline().map(|(at, ..)| at));
-            let arrival = self.wire.keys().next().map(|(at, _)| *at);
             let visit = self.sides.iter().any(|side| !side.closed).then_some(next_visit);
+            let arrival = self.wire.keys().next().map(|(at, _)| *at);
+            let timers = self.sides.iter_mut().filter_map(|side| side.engine.deadline().map(|(at, ..)| at));
             let Some(next) = timers.chain(arrival).chain(visit).min() else { break };
             self.now = self.now.max(next);
             self.deliver();

@@ -15,7 +15,8 @@ fn a_time_out_amid_recovery_does_not_raise_the_threshold() {
         wire.take_sent();
     }
     assert_eq!((wire.recovery(), wire.ssthresh()), (Recovery::FastRecovery, 5));
-    assert!(wire.until_sent().is_some());
+    wire.until_sent();
+    assert_eq!(wire.next_sent(), "A 1:1001 ack 1 | retransmit-by-timer");
     assert_eq!((wire.recovery(), wire.cwnd()), (Recovery::Loss, 1));
     assert!(wire.ssthresh() <= 5, "{}", wire.ssthresh());
 }

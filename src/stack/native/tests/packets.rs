@@ -52,7 +52,7 @@ impl Sends {
         tcp.extend_from_slice(&self.ports.1.to_be_bytes());
         tcp.extend_from_slice(&self.seq.to_be_bytes());
         tcp.extend_from_slice(&self.ack.to_be_bytes());
-        tcp.extend_from_slice(&[((20 + options.len()) / 4 << 4) as u8, self.flags, 0xff, 0xff, 0, 0, 0, 0]);
+        tcp.extend_from_slice(&[(((20 + options.len()) / 4) << 4) as u8, self.flags, 0xff, 0xff, 0, 0, 0, 0]);
         tcp.extend_from_slice(&options);
         tcp.extend_from_slice(&self.data);
         let pseudo = Sum::new().add_pseudo_header(self.src.into(), self.dst.into(), 6, tcp.len() as u32);
