@@ -78,6 +78,15 @@ pub trait Stack: Send {
     /// [`SocketError`] when nothing can be sent any more.
     fn send(&mut self, now: Instant, socket: SocketId, data: &[u8]) -> Result<usize, SocketError>;
 
+    /// As [`Stack::send`], and more follows soon: what does not fill a segment waits for it, and nothing asks the peer to
+    /// hand over what it has, until a [`Stack::send`]. Linux's `MSG_MORE`.
+    ///
+    /// # Errors
+    /// [`SocketError`] when nothing can be sent any more, or the stack cannot wait.
+    fn send_more(&mut self, _now: Instant, _socket: SocketId, _data: &[u8]) -> Result<usize, SocketError> {
+        Err(SocketError::Unsupported)
+    }
+
     /// As [`Stack::send`], and marks the last of these octets as urgent (RFC 9293 §3.8.5). Linux's `MSG_OOB`.
     ///
     /// # Errors

@@ -34,6 +34,7 @@ mod flight;
 mod isn;
 mod octets;
 mod options;
+mod push;
 mod ranges;
 mod reassembly;
 mod recovery;

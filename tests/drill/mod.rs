@@ -17,9 +17,16 @@ use wireglass::stack::StackKind;
 
 use mutants::mutants;
 
-/// Every script beside this file, by name.
-fn scripts() -> Vec<(String, Script)> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/drill");
+/// Every script of ours, by name, with the stacks that it judges: those beside this file hold for every stack, those in
+/// `native/` ask for what only ours can do or tell.
+fn scripts() -> Vec<(String, Script, &'static [StackKind])> {
+    let for_all = scripts_in("tests/drill").into_iter().map(|(name, script)| (name, script, &STACKS[..]));
+    let for_ours = scripts_in("tests/drill/native").into_iter().map(|(name, script)| (name, script, &STACKS[..1]));
+    for_all.chain(for_ours).collect()
+}
+
+fn scripts_in(folder: &str) -> Vec<(String, Script)> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let entries = fs::read_dir(&dir).expect("the folder is there");
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("it can be read").path()).collect();
     paths.sort();
@@ -45,8 +52,8 @@ fn outcome(script: &Script, stack: StackKind) -> Outcome {
 fn every_script_of_ours_passes() {
     let scripts = scripts();
     assert!(scripts.len() >= 20, "only {} scripts", scripts.len());
-    for (name, script) in scripts {
-        for stack in STACKS {
+    for (name, script, stacks) in scripts {
+        for &stack in stacks {
             let outcome = outcome(&script, stack);
             assert_eq!(outcome.verdict, Verdict::Passed, "{name} on {stack}: {:#?}", outcome.transcript);
         }
@@ -56,10 +63,10 @@ fn every_script_of_ours_passes() {
 #[test]
 fn every_mutant_of_every_script_fails_where_it_was_falsified_or_later() {
     let mut count = 0;
-    for (name, script) in scripts() {
+    for (name, script, stacks) in scripts() {
         let mutants = mutants(&script);
         assert!(mutants.len() >= 3, "{name} states hardly anything");
-        for (mutant, stack) in mutants.iter().flat_map(|mutant| STACKS.map(|stack| (mutant, stack))) {
+        for (mutant, stack) in mutants.iter().flat_map(|mutant| stacks.iter().map(move |stack| (mutant, *stack))) {
             let outcome = outcome(&mutant.script, stack);
             let Verdict::Failed(failure) = &outcome.verdict else {
                 panic!("{name}:{}: {}: {:?}", mutant.line, mutant.what, outcome.verdict);
@@ -80,8 +87,8 @@ fn every_mutant_of_every_script_fails_where_it_was_falsified_or_later() {
 
 #[test]
 fn a_run_comes_out_the_same_every_time() {
-    for (name, script) in scripts() {
-        for stack in STACKS {
+    for (name, script, stacks) in scripts() {
+        for &stack in stacks {
             let options = Options { stack, whole_transcript: true, capture: true, ..Options::default() };
             assert_eq!(run(&script, &options), run(&script, &options), "{name} on {stack}");
         }

@@ -71,8 +71,6 @@ pub(super) struct Socket {
     pub(super) urgent: Option<u8>,
     /// The urgent octet ahead in the stream was received with `MSG_OOB` already.
     pub(super) urgent_told: bool,
-    /// Corked by `MSG_MORE`, until a call without it.
-    pub(super) more_follows: bool,
     /// The widest window that the peer has offered, in octets.
     pub(super) widest_window: u32,
     /// A write found no room; whoever waits for it is to be told when there is some.
@@ -132,7 +130,6 @@ impl Socket {
             gathered: Vec::new(),
             urgent: None,
             urgent_told: false,
-            more_follows: false,
             widest_window: 0,
             wants_room: false,
             lingers: false,
@@ -165,7 +162,7 @@ impl Socket {
     /// Back to what it was before `connect` or `listen`; the error stays.
     pub(super) fn disconnect(&mut self) {
         self.role = Role::Idle;
-        (self.shut_read, self.shut_write, self.peer_closed, self.more_follows) = (false, false, false, false);
+        (self.shut_read, self.shut_write, self.peer_closed) = (false, false, false);
         self.gathered.clear();
     }
 }

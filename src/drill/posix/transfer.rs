@@ -10,7 +10,6 @@ use super::socket::{Role, Socket};
 use super::stop::{Answer, Stop};
 use super::{Blocked, Control, Errno, Memory, Payload, Posix, Received, Reply, Written};
 use crate::journal::{Snapshot, SocketId, TcpState};
-use crate::stack::SocketOption;
 
 /// Octets taken from the stack at a time.
 const PIECE: usize = 64 * 1024;
@@ -64,8 +63,6 @@ impl Posix {
     }
 
     fn queue(&mut self, fd: i32, id: SocketId, data: &Bytes, flags: i32, blocked: Blocked) -> Answer<Reply> {
-        let more = flags & MSG_MORE != 0;
-        self.hold_back(fd, id, more)?;
         let rest = data.get(blocked.moved..).unwrap_or_default();
         let snapshot = self.stack.snapshot(id).unwrap_or_default();
         let socket = self.descriptors.socket(fd)?;
@@ -75,22 +72,20 @@ impl Posix {
             false => self.room(socket, &snapshot, rest.len()),
         };
         let now_sent = rest.get(..room).unwrap_or_default();
-        let sent = match (now_sent, flags & MSG_OOB != 0) {
-            ([], _) => Ok(0),
-            (_, true) => self.stack.send_urgent(self.now, id, now_sent),
-            (_, false) => self.stack.send(self.now, id, now_sent),
+        let (sent, ability) = match now_sent {
+            [] => (Ok(0), ""),
+            _ if flags & MSG_OOB != 0 => (self.stack.send_urgent(self.now, id, now_sent), "MSG_OOB"),
+            _ if flags & MSG_MORE != 0 => (self.stack.send_more(self.now, id, now_sent), "MSG_MORE"),
+            _ => (self.stack.send(self.now, id, now_sent), "send"),
         };
         let sent = match sent {
             Ok(sent) => sent,
-            Err(error) => match Stop::of_stack(error, "MSG_OOB") {
+            Err(error) => match Stop::of_stack(error, ability) {
                 Stop::Fail(_) => return self.broken(fd, blocked),
                 stop => return Err(stop),
             },
         };
         let moved = blocked.moved + sent;
-        if !more {
-            self.release(fd, id)?;
-        }
         self.descriptors.socket_at(fd)?.wants_room = moved < data.len();
         match moved {
             _ if moved == data.len() => Ok(Reply::value(moved as i64)),
@@ -100,26 +95,6 @@ impl Posix {
                 answer => answer,
             },
         }
-    }
-
-    /// `MSG_MORE`: only full segments, until a call without it.
-    fn hold_back(&mut self, fd: i32, id: SocketId, more: bool) -> Answer<()> {
-        let socket = self.descriptors.socket_at(fd)?;
-        if !more || socket.more_follows || socket.options.cork {
-            return Ok(());
-        }
-        socket.more_follows = true;
-        let corked = self.stack.set_option(id, SocketOption::Cork(true));
-        corked.map_err(|error| Stop::of_stack(error, "MSG_MORE"))
-    }
-
-    fn release(&mut self, fd: i32, id: SocketId) -> Answer<()> {
-        let socket = self.descriptors.socket_at(fd)?;
-        if !std::mem::take(&mut socket.more_follows) || socket.options.cork {
-            return Ok(());
-        }
-        let uncorked = self.stack.set_option(id, SocketOption::Cork(false));
-        uncorked.map_err(|error| Stop::of_stack(error, "MSG_MORE"))
     }
 
     pub(super) fn receive_stream(&mut self, fd: i32, asked: Receiving, blocked: Blocked) -> Answer<Reply> {

@@ -80,6 +80,11 @@ impl Stack for NativeStack {
         self.tcp.send(now, socket, data)
     }
 
+    fn send_more(&mut self, now: Instant, socket: SocketId, data: &[u8]) -> Result<usize, SocketError> {
+        self.tell_time(now);
+        self.tcp.send_more(now, socket, data)
+    }
+
     fn send_urgent(&mut self, now: Instant, socket: SocketId, data: &[u8]) -> Result<usize, SocketError> {
         self.tell_time(now);
         self.tcp.send_urgent(now, socket, data)

@@ -58,6 +58,10 @@ impl Connection {
         if advanced {
             self.advance(cx);
         }
+        if advanced && self.more_follows {
+            // As Linux: "more follows" holds only while the application is quick; an acknowledgment sets free what waits.
+            self.uncork(cx);
+        }
         self.settle_timers(cx, advanced);
         true
     }

@@ -19,7 +19,11 @@ impl Connection {
                 Timer::Persist => self.persist_expires(cx),
                 Timer::KeepAlive => self.keep_alive_expires(cx),
                 Timer::UserTimeout => self.give_up(cx),
-                Timer::Cork => self.uncork(cx),
+                Timer::Cork => {
+                    // It has waited in vain: this is all there is.
+                    self.marks.queued(self.data_end(), 0, 0, false);
+                    self.uncork(cx);
+                }
                 Timer::FinWait2 | Timer::TimeWait => self.end(cx, CloseReason::Finished),
                 Timer::Neighbour | Timer::Reassembly | Timer::Unnamed => {}
             }

@@ -47,6 +47,7 @@ use super::congestion::{self, CongestionControl, Usage, Window};
 use super::flight::Flight;
 use super::octets::Octets;
 use super::options;
+use super::push::Marks;
 use super::reassembly::Reassembly;
 use super::recovery::Recovery;
 use super::rtt::RoundTrip;
@@ -143,6 +144,10 @@ pub(crate) struct Connection {
     fin: Fin,
     /// What is corked up to this position may go all the same.
     uncorked_to: u64,
+    /// The application has said that more follows what it gave last.
+    more_follows: bool,
+    /// The octets that carry PSH.
+    marks: Marks,
     /// The wait for a better window has been long enough: what there is of it is used (RFC 9293 §3.8.6.2.1).
     window_override: bool,
     /// Octets of a burst that was planned and not yet sent, when its segments leave one by one.
@@ -244,6 +249,8 @@ impl Connection {
             send: Octets::default(),
             fin: Fin::Open,
             uncorked_to: 0,
+            more_follows: false,
+            marks: Marks::default(),
             window_override: false,
             burst_left: 0,
             irs: SeqNum(0),

@@ -2,6 +2,16 @@
 //!
 //! In this order: the SYN of a handshake; what is thought lost; probes; new data and the FIN behind it; last, an
 //! acknowledgment that found nothing to ride on.
+//!
+//! PSH asks the peer to hand over what it has (RFC 9293 §3.9.1, MUST-60, MUST-61). As Linux does, it is set
+//!
+//! - on the octet that was last when the application had said all it would say for now: the end of what a `send` without
+//!   "more follows" left in the queue. More data behind it takes the mark along while it is unsent. The mark belongs to
+//!   that octet: whenever it is sent again, it carries PSH again;
+//! - there, too, although more is to follow, once more than half of the greatest window was queued since the last mark:
+//!   who gives much in small pieces must not leave the peer without one for a whole window;
+//! - on the last of several segments that leave together, whatever they hold: a peer that merges segments hands them over
+//!   at PSH, and need not wait to see whether more come. This one is not kept; a lone segment sent again goes without.
 
 use std::num::NonZeroU16;
 use std::time::Duration;
@@ -122,15 +132,22 @@ impl Connection {
             return None;
         }
         let (length, burst_ends) = self.piece(length, mss);
-        let push = length > 0 && (burst_ends || self.snd_nxt + u64::from(length) == self.data_end());
         let fin = fin && self.snd_nxt + u64::from(length) == self.data_end();
-        Some(self.depart(cx, length, mss, push, fin))
+        Some(self.depart(cx, length, mss, (burst_ends, fin)))
     }
 
     /// Builds the segment of `length` octets at SND.NXT and puts it in flight.
-    fn depart(&mut self, cx: &mut Context<'_>, length: u32, mss: u32, push: bool, fin: bool) -> (Segment, Why) {
+    fn depart(
+        &mut self,
+        cx: &mut Context<'_>,
+        length: u32,
+        mss: u32,
+        (burst_ends, fin): (bool, bool),
+    ) -> (Segment, Why) {
         let start = self.snd_nxt;
         let payload = self.send.slice(start - 1..start - 1 + u64::from(length));
+        let is_marked = self.marks.within(start + 1..start + 1 + u64::from(length));
+        let push = length > 0 && (is_marked || burst_ends);
         let mut segment = self.data_segment(cx, start, (payload, length.min(mss)), push);
         if fin {
             segment.flags.0 |= TcpFlags::FIN.0;
@@ -145,7 +162,7 @@ impl Connection {
                 segment.flags.0 |= TcpFlags::CWR.0;
             }
         }
-        self.put_in_flight(cx, start, length, mss, (push, fin));
+        self.put_in_flight(cx, start, length, mss, fin);
         if let Some(patience) = self.config.delayed_ack.filter(|_| length > 0) {
             self.acks.data_left(cx.now, patience);
         }
@@ -157,19 +174,20 @@ impl Connection {
         (segment, Why::of(reason))
     }
 
-    fn put_in_flight(&mut self, cx: &mut Context<'_>, start: u64, length: u32, mss: u32, (push, fin): (bool, bool)) {
+    fn put_in_flight(&mut self, cx: &mut Context<'_>, start: u64, length: u32, mss: u32, fin: bool) {
         let end = start + u64::from(length) + u64::from(fin);
         let data_end = start + u64::from(length);
         let mut from = start;
         while from < end {
             let to = if from + u64::from(mss) < data_end { from + u64::from(mss) } else { end };
-            self.flight.push(from..to, cx.now, push && to == end);
+            self.flight.push(from..to, cx.now, self.marks.within(from + 1..to.min(data_end) + 1));
             from = to;
         }
         if !length.is_multiple_of(mss) {
             self.small_end = data_end;
         }
         self.snd_nxt = end;
+        self.marks.sent(data_end);
         self.window_override = false;
         self.last_sent = cx.now;
         self.disarm(cx, Timer::Cork);
@@ -203,7 +221,8 @@ impl Connection {
             }
             return (room > 0).then_some(0);
         }
-        let segments = segments.min(self.burst_segments(mss));
+        // At least two bursts share a window, so that acknowledgments of one come while the other is on its way (as Linux).
+        let segments = segments.min((self.cwnd.cwnd / 2).max(1)).min(self.burst_segments(mss));
         let most = u64::from(segments) * u64::from(mss);
         let length = unsent.min(room).min(most);
         let full = length - length % u64::from(mss);
@@ -227,7 +246,7 @@ impl Connection {
         if self.fin == Fin::Queued {
             return true;
         }
-        if self.config.cork && self.uncorked_to < self.data_end() {
+        if (self.config.cork || self.more_follows) && self.uncorked_to < self.data_end() {
             if self.timers.due(Timer::Cork).is_none() {
                 self.arm(cx, Timer::Cork, cx.now + CORK);
             }

@@ -17,6 +17,18 @@ impl Connection {
     /// # Errors
     /// When nothing can be sent any more.
     pub(crate) fn send(&mut self, data: &[u8]) -> Result<usize, SocketError> {
+        self.queue(data, false)
+    }
+
+    /// As [`Connection::send`], and more follows soon: what does not fill a segment waits for it, and no PSH is set.
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    pub(crate) fn send_more(&mut self, data: &[u8]) -> Result<usize, SocketError> {
+        self.queue(data, true)
+    }
+
+    fn queue(&mut self, data: &[u8], more_follows: bool) -> Result<usize, SocketError> {
         if let Some(reason) = self.closed {
             return Err(self.failure(reason));
         }
@@ -26,6 +38,12 @@ impl Connection {
         let taken = self.send_room().min(data.len());
         self.send.append(&data[..taken]);
         self.write_blocked = taken < data.len();
+        // What finds no room will be said by another call: so far this is all.
+        self.more_follows = more_follows && !self.write_blocked;
+        if taken > 0 {
+            let half_window = u64::from(self.max_snd_wnd / 2).max(1);
+            self.marks.queued(self.data_end(), taken as u64, half_window, self.more_follows);
+        }
         Ok(taken)
     }
 
@@ -172,6 +190,7 @@ impl Connection {
             SocketOption::WindowClamp(octets) => self.window.clamp_to(octets),
             SocketOption::KeepAlive(idle) => self.restart_keep_alive(cx, idle),
             SocketOption::UserTimeout(_) => self.settle_patience(cx, true),
+            SocketOption::NoDelay(true) if self.more_follows => self.uncork(cx),
             SocketOption::NoDelay(_)
             | SocketOption::Cork(true)
             | SocketOption::KeepAliveInterval(_)

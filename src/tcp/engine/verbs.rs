@@ -92,6 +92,15 @@ impl Engine {
             .unwrap_or(Err(SocketError::Closed))
     }
 
+    /// As [`Engine::send`], and more follows soon: only full segments go until it has come, and none with PSH.
+    ///
+    /// # Errors
+    /// As [`Engine::send`].
+    pub fn send_more(&mut self, now: Instant, socket: SocketId, data: &[u8]) -> Result<usize, SocketError> {
+        self.with(now, socket, PacketId::default(), |connection, _| connection.send_more(data))
+            .unwrap_or(Err(SocketError::Closed))
+    }
+
     /// As [`Engine::send`]; the last octet is the last of the urgent data.
     ///
     /// # Errors

@@ -82,7 +82,7 @@ fn urgent_data_of_any_length_is_pointed_at() {
     wire.log(
         "
         > AU  1:1001     ack 1 urg 65535  | new-data
-        > PAU 1001:2001  ack 1 urg 65535  | new-data
+        > AU  1001:2001  ack 1 urg 65535  | new-data
         ",
     );
     let mut wire = Wire::open();

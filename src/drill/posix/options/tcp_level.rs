@@ -141,12 +141,10 @@ impl Posix {
         let socket = self.descriptors.socket_at(fd)?;
         socket.options.no_delay = value.switch()?;
         let (no_delay, cork) = (socket.options.no_delay, socket.options.cork);
-        let holds = no_delay && (cork || std::mem::take(&mut socket.more_follows));
+        let holds = no_delay && cork;
         self.pass_on(fd, SocketOption::NoDelay(no_delay), "TCP_NODELAY")?;
         if holds {
             self.pass_on(fd, SocketOption::Cork(false), "TCP_NODELAY with TCP_CORK")?;
-        }
-        if holds && cork {
             self.pass_on(fd, SocketOption::Cork(true), "TCP_NODELAY with TCP_CORK")?;
         }
         Ok(())
