@@ -63,6 +63,7 @@ mod tests {
             ("empty beyond", 1011, 0, 10, Beyond),
             ("empty, one before: a keep-alive", 999, 0, 10, Old),
             ("data, no window", 1000, 1, 0, Beyond),
+            ("data that reaches beyond RCV.NXT, no window", 990, 20, 0, Beyond),
             ("data that ends before RCV.NXT", 990, 10, 10, Old),
             ("data that ends at RCV.NXT", 990, 11, 10, Acceptable),
             ("data that begins at the last number", 1009, 5, 10, Acceptable),
