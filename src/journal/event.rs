@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::drop::DropReason;
+use super::tcp::{CwndCause, TcpState, Timer};
 use super::{SocketId, Why};
 use crate::packet::{PacketId, SeqNum};
 use crate::time::Instant;
@@ -162,120 +164,6 @@ impl Event {
     }
 }
 
-/// Why a stack refused a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DropReason {
-    /// Headers cut short, or lengths that contradict each other.
-    Malformed,
-    /// The IPv4 header checksum is wrong.
-    BadHeaderChecksum,
-    /// The TCP, UDP or ICMP checksum is wrong.
-    BadTransportChecksum,
-    /// Addressed to somebody else.
-    NotForUs,
-    /// The source address cannot be one host's (RFC 9293 MUST-63).
-    InvalidSource,
-    /// A protocol that this stack does not speak.
-    UnknownProtocol,
-    /// No room in a queue.
-    QueueFull,
-    /// A real kernel would not take it from its door.
-    RefusedByKernel,
-    /// No connection and no listener has these ports (RFC 9293 §3.10.7.1).
-    NoConnection,
-    /// Wholly outside the receive window (RFC 9293 §3.10.7.4, first check).
-    OutsideWindow,
-    /// All of it had arrived before.
-    Duplicate,
-    /// Its timestamp is older than one that was seen (PAWS, RFC 7323 §5).
-    OldTimestamp,
-    /// A reset that does not hit RCV.NXT exactly (RFC 5961 §3).
-    BlindReset,
-    /// A SYN on a connection that is open (RFC 5961 §4).
-    BlindSyn,
-    /// It acknowledges what was never sent, or what is long gone (RFC 5961 §5).
-    UnacceptableAck,
-    /// A segment without ACK where one is needed (RFC 9293 §3.10.7.4, fifth check).
-    MissingAck,
-    /// A reset where it means nothing (RFC 9293 §3.10.7).
-    MeaninglessReset,
-    /// The listener has no room for more connections.
-    BacklogFull,
-    /// The receive buffer has no room for it.
-    BufferFull,
-    /// The application will not read any more.
-    NobodyReads,
-    /// Fragments that overlap (RFC 5722) or do not fit together.
-    BadFragment,
-    /// Some fragments of it did not come in time.
-    ReassemblyTimeout,
-    /// Its neighbour did not answer.
-    NeighbourSilent,
-    /// No route leads there.
-    NoRoute,
-    /// An ICMP error that belongs to nothing that was sent (RFC 5927).
-    ForgedIcmp,
-}
-
-impl fmt::Display for DropReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            DropReason::Malformed => "its headers are cut short or contradict each other",
-            DropReason::BadHeaderChecksum => "bad IPv4 header checksum",
-            DropReason::BadTransportChecksum => "bad transport checksum",
-            DropReason::NotForUs => "not addressed to this host",
-            DropReason::InvalidSource => "impossible source address",
-            DropReason::UnknownProtocol => "unknown protocol",
-            DropReason::QueueFull => "queue full",
-            DropReason::RefusedByKernel => "the kernel behind the door refused it",
-            DropReason::NoConnection => "no connection and no listener has these ports",
-            DropReason::OutsideWindow => "outside the receive window",
-            DropReason::Duplicate => "all of it had arrived before",
-            DropReason::OldTimestamp => "its timestamp is older than one already seen",
-            DropReason::BlindReset => "a reset that does not hit the next expected octet exactly",
-            DropReason::BlindSyn => "a SYN on an open connection",
-            DropReason::UnacceptableAck => "it acknowledges what was never sent or is long gone",
-            DropReason::MissingAck => "no ACK flag where one is needed",
-            DropReason::MeaninglessReset => "a reset that means nothing here",
-            DropReason::BacklogFull => "the listener has no room for more connections",
-            DropReason::BufferFull => "the receive buffer has no room for it",
-            DropReason::NobodyReads => "the application will not read any more",
-            DropReason::BadFragment => "its fragments overlap or do not fit together",
-            DropReason::ReassemblyTimeout => "some of its fragments did not come in time",
-            DropReason::NeighbourSilent => "its neighbour did not answer",
-            DropReason::NoRoute => "no route leads there",
-            DropReason::ForgedIcmp => "an ICMP error about nothing that was sent",
-        })
-    }
-}
-
-/// Why the congestion window or the slow-start threshold changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CwndCause {
-    /// The connection begins (RFC 6928).
-    Initial,
-    /// An acknowledgment in slow start (RFC 5681 §3.1).
-    SlowStart,
-    /// An acknowledgment in congestion avoidance (RFC 5681 §3.1).
-    CongestionAvoidance,
-    /// Loss was found by acknowledgments: fast recovery begins (RFC 5681 §3.2).
-    FastRecovery,
-    /// During fast recovery the window follows what leaves the network.
-    DuringRecovery,
-    /// Fast recovery is over.
-    RecoveryDone,
-    /// The retransmission timer fired (RFC 5681 §3.1).
-    Timeout,
-    /// The peer echoed a congestion mark (RFC 3168 §6.1.2).
-    Marked,
-    /// A loss was none, and the reduction is taken back.
-    Undo,
-    /// The connection was idle (RFC 5681 §4.1).
-    Idle,
-}
-
 /// What a link did to a packet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "impairment", rename_all = "kebab-case")]
@@ -362,82 +250,6 @@ impl fmt::Display for Impairment {
             }
         }
     }
-}
-
-/// The states of a TCP connection (RFC 9293 §3.3.2).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "SCREAMING-KEBAB-CASE")]
-pub enum TcpState {
-    /// No connection.
-    #[default]
-    Closed,
-    /// Waiting for a connection request.
-    Listen,
-    /// A request was sent.
-    SynSent,
-    /// Requests were sent and received, not yet acknowledged.
-    SynReceived,
-    /// Open: data flows.
-    Established,
-    /// Closed here, not yet acknowledged.
-    FinWait1,
-    /// Closed here and acknowledged; the peer may still send.
-    FinWait2,
-    /// The peer has closed.
-    CloseWait,
-    /// Both closed at once, ours not yet acknowledged.
-    Closing,
-    /// The peer closed, then we did; not yet acknowledged.
-    LastAck,
-    /// Waiting until old segments have left the network.
-    TimeWait,
-}
-
-/// The RFC's spelling: `SYN-RECEIVED`, `FIN-WAIT-1`.
-impl fmt::Display for TcpState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            TcpState::Closed => "CLOSED",
-            TcpState::Listen => "LISTEN",
-            TcpState::SynSent => "SYN-SENT",
-            TcpState::SynReceived => "SYN-RECEIVED",
-            TcpState::Established => "ESTABLISHED",
-            TcpState::FinWait1 => "FIN-WAIT-1",
-            TcpState::FinWait2 => "FIN-WAIT-2",
-            TcpState::CloseWait => "CLOSE-WAIT",
-            TcpState::Closing => "CLOSING",
-            TcpState::LastAck => "LAST-ACK",
-            TcpState::TimeWait => "TIME-WAIT",
-        })
-    }
-}
-
-/// The timers of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Timer {
-    /// Retransmission time-out (RFC 6298).
-    Retransmission,
-    /// Delayed acknowledgment (RFC 9293 §3.8.6.3).
-    DelayedAck,
-    /// Zero-window probe (RFC 9293 §3.8.6.1).
-    Persist,
-    /// Keep-alive (RFC 9293 §3.8.4).
-    KeepAlive,
-    /// End of TIME-WAIT (RFC 9293 §3.6.1).
-    TimeWait,
-    /// FIN-WAIT-2 of a connection that nobody holds any more.
-    FinWait2,
-    /// The peer has not acknowledged for the user's time-out (RFC 5482).
-    UserTimeout,
-    /// A corked segment has waited long enough.
-    Cork,
-    /// A neighbour is being asked for its address (RFC 826, RFC 4861).
-    Neighbour,
-    /// Fragments wait for their fellows (RFC 791 §3.2, RFC 8200 §4.5).
-    Reassembly,
-    /// A stack that does not say which of its timers it is.
-    Unnamed,
 }
 
 /// TCP or UDP, for programs that can use either.

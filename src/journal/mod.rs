@@ -6,9 +6,11 @@
 //! What lives here: the events ([`Event`]), the reasons of packets ([`Why`]), what a socket knows ([`Snapshot`]), and the
 //! bounded [`Journal`] that keeps them. What does not: who decides anything.
 
+mod drop;
 mod event;
 mod notebook;
 mod snapshot;
+mod tcp;
 mod why;
 
 use std::collections::VecDeque;
@@ -18,9 +20,11 @@ use serde::Serialize;
 
 use crate::time::Instant;
 
-pub use event::{CwndCause, DropReason, Event, Impairment, ProgramEvent, TcpState, Timer, TransportKind};
+pub use drop::DropReason;
+pub use event::{Event, Impairment, ProgramEvent, TransportKind};
 pub use notebook::Notebook;
 pub use snapshot::{Agreed, Flight, Recovery, Snapshot};
+pub use tcp::{CwndCause, TcpState, Timer};
 pub use why::{Reason, Why};
 
 /// Names a node of the network: its place in the lab's list of nodes.

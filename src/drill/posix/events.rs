@@ -2,7 +2,6 @@
 
 use super::Posix;
 use super::names::{POLLIN, POLLOUT, POLLPRI, POLLRDNORM, POLLWRNORM};
-use super::opening::has_peer_closed;
 use super::socket::{Role, Socket};
 use super::stop::{of_close, of_delivery};
 use crate::journal::SocketId;
@@ -71,7 +70,7 @@ impl Posix {
         for (_, socket) in self.descriptors.sockets() {
             let Some(id) = socket.connection() else { continue };
             if let Some(snapshot) = self.stack.snapshot(id) {
-                socket.peer_closed |= has_peer_closed(snapshot.state);
+                socket.peer_closed |= snapshot.state.peer_has_closed();
                 socket.widest_window = socket.widest_window.max(snapshot.snd_wnd.unwrap_or(0));
             }
             if socket.options.receive_errors && socket.error.is_none() {

@@ -213,7 +213,7 @@ impl Posix {
     /// Learns what happened to a connection before anybody here knew it.
     fn look_at(&mut self, socket: &mut Socket, id: SocketId) {
         let state = self.stack.snapshot(id).map_or(TcpState::Closed, |snapshot| snapshot.state);
-        socket.peer_closed = has_peer_closed(state);
+        socket.peer_closed = state.peer_has_closed();
         if state == TcpState::Closed {
             (socket.shut_read, socket.shut_write) = (true, true);
             socket.error = socket.error.or(of_close(CloseReason::Reset, false));
@@ -247,19 +247,5 @@ impl Posix {
         };
         let shown = socket.family.shown(remote.ok_or(Errno::ENOTCONN)?);
         Ok(Reply { value: 0, written: Written::Address(shown) })
-    }
-}
-
-/// Whether the peer's FIN has come, in this state.
-pub(super) fn has_peer_closed(state: TcpState) -> bool {
-    match state {
-        TcpState::CloseWait | TcpState::Closing | TcpState::LastAck | TcpState::TimeWait => true,
-        TcpState::Closed
-        | TcpState::Listen
-        | TcpState::SynSent
-        | TcpState::SynReceived
-        | TcpState::Established
-        | TcpState::FinWait1
-        | TcpState::FinWait2 => false,
     }
 }

@@ -57,7 +57,7 @@ impl Effect {
             synchronized: before.state == TcpState::SynSent
                 && (after.state == TcpState::SynReceived || has_been_open(after.state)),
             received: after.unread.saturating_sub(before.unread) as u32,
-            closed: !peer_has_closed(before.state) && peer_has_closed(after.state),
+            closed: !before.state.peer_has_closed() && after.state.peer_has_closed(),
             acknowledged: before.unacknowledged.saturating_sub(after.unacknowledged),
         }
     }
@@ -402,19 +402,6 @@ impl Observer {
 
 fn later(one: Option<SeqNum>, other: SeqNum) -> Option<SeqNum> {
     Some(one.filter(|one| one.after(other)).unwrap_or(other))
-}
-
-fn peer_has_closed(state: TcpState) -> bool {
-    match state {
-        TcpState::CloseWait | TcpState::Closing | TcpState::LastAck | TcpState::TimeWait => true,
-        TcpState::Closed
-        | TcpState::Listen
-        | TcpState::SynSent
-        | TcpState::SynReceived
-        | TcpState::Established
-        | TcpState::FinWait1
-        | TcpState::FinWait2 => false,
-    }
 }
 
 fn first_time(tcp: &Tcp) -> Reason {
