@@ -268,6 +268,7 @@ fn packet_of(event: &Event) -> Option<PacketId> {
         | Event::CongestionWindow { .. }
         | Event::SendWindow { .. }
         | Event::Hole { .. }
+        | Event::PathMtu { .. }
         | Event::Program { .. } => None,
     }
 }

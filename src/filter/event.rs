@@ -68,7 +68,7 @@ pub(super) const MEMBERS: [&str; 52] = [
 ];
 
 /// The kinds of event.
-pub(super) const KINDS: [&str; 15] = [
+pub(super) const KINDS: [&str; 16] = [
     "packet-sent",
     "packet-arrived",
     "packet-dropped",
@@ -83,6 +83,7 @@ pub(super) const KINDS: [&str; 15] = [
     "congestion-window",
     "send-window",
     "hole",
+    "path-mtu",
     "program",
 ];
 

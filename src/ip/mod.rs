@@ -152,6 +152,8 @@ pub struct Undelivered {
     pub remote: SocketAddr,
     /// The sequence number of a TCP segment.
     pub seq: Option<SeqNum>,
+    /// Octets of the packet, as its own header says.
+    pub length: usize,
     /// The ICMP message; 0 when there was none.
     pub packet: PacketId,
 }

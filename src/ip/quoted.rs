@@ -19,6 +19,8 @@ pub(super) struct Ends {
     pub start: [u8; 8],
     /// How many of them are there.
     pub known: usize,
+    /// Octets of the whole packet, as its header says.
+    pub length: usize,
 }
 
 impl Ends {
@@ -26,16 +28,21 @@ impl Ends {
     /// header (a later fragment).
     pub(super) fn of(bytes: &[u8]) -> Option<Ends> {
         let dissection = Dissection::of(Medium::Ip, bytes, bytes.len());
-        let (protocol, at, is_first) = match dissection.network.as_ref()? {
+        let (protocol, at, is_first, length) = match dissection.network.as_ref()? {
             Network::Ipv4(header) => {
                 // The reader may have gone on behind an authentication header.
                 let protocol = *bytes.get(header.offset + 9)?;
-                (protocol, header.offset + header.header_len, header.fragment_offset == 0)
+                (protocol, header.offset + header.header_len, header.fragment_offset == 0, header.total_len)
             }
             Network::Ipv6(header) => {
                 // We send no extension header but that of a fragment, directly behind the base header.
                 let field = bytes.get(42..44).map_or(0, |field| u16::from_be_bytes([field[0], field[1]]));
-                (header.protocol, header.offset + header.header_len, !header.is_fragment || field & !7 == 0)
+                (
+                    header.protocol,
+                    header.offset + header.header_len,
+                    !header.is_fragment || field & !7 == 0,
+                    40 + header.payload_len,
+                )
             }
             Network::Arp(_) => return None,
         };
@@ -44,7 +51,7 @@ impl Ends {
         let known = rest.len().min(8);
         let mut start = [0; 8];
         start[..known].copy_from_slice(&rest[..known]);
-        is_first.then_some(Ends { src, dst, protocol, start, known })
+        is_first.then_some(Ends { src, dst, protocol, start, known, length })
     }
 
     /// Whether it is an ICMP message that is no question and no answer, about which nobody must be told (RFC 1122 §3.2.2,
@@ -77,6 +84,7 @@ impl Ends {
             local: SocketAddr::new(self.src, local),
             remote: SocketAddr::new(self.dst, remote),
             seq,
+            length: self.length,
             packet,
         })
     }

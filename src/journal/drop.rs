@@ -58,6 +58,10 @@ pub enum DropReason {
     NoRoute,
     /// An ICMP error that belongs to nothing that was sent (RFC 5927).
     ForgedIcmp,
+    /// A report of a narrow path, through which longer packets have come: it counts once a time-out agrees (RFC 5927 §7.2).
+    DoubtedReport,
+    /// A report of a narrow path that says nothing new, or to somebody who does not listen.
+    UnheededReport,
 }
 
 impl fmt::Display for DropReason {
@@ -88,6 +92,8 @@ impl fmt::Display for DropReason {
             DropReason::NeighbourSilent => "its neighbour did not answer",
             DropReason::NoRoute => "no route leads there",
             DropReason::ForgedIcmp => "an ICMP error about nothing that was sent",
+            DropReason::DoubtedReport => "longer packets have arrived: it is believed once a time-out agrees",
+            DropReason::UnheededReport => "a report that changes nothing",
         })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::drop::DropReason;
-use super::tcp::{CwndCause, TcpState, Timer};
+use super::tcp::{CwndCause, PathMtuCause, TcpState, Timer};
 use super::{SocketId, Why};
 use crate::packet::{PacketId, SeqNum};
 use crate::time::Instant;
@@ -142,6 +142,15 @@ pub enum Event {
         seq: SeqNum,
         /// How many are missing up to the next that are there; 0 when the last gap was filled.
         length: u32,
+    },
+    /// What a connection believes of its path has changed (RFC 1191, RFC 8201, RFC 4821).
+    PathMtu {
+        /// The connection.
+        socket: SocketId,
+        /// Octets of the longest packet that it sends from now on.
+        mtu: u32,
+        /// Why.
+        cause: PathMtuCause,
     },
     /// A program of the lab reports.
     Program {

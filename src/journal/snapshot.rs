@@ -44,6 +44,8 @@ pub struct Snapshot {
     pub rto: Option<Duration>,
     /// The least round-trip time seen.
     pub min_rtt: Option<Duration>,
+    /// Octets of the longest packet that is sent on its path (RFC 1191, RFC 8201, RFC 4821).
+    pub path_mtu: Option<u32>,
     /// Octets of data in the longest segment sent, options deducted (RFC 9293 §3.7.1, Eff.snd.MSS).
     pub snd_mss: Option<u16>,
     /// Octets of data in the longest segment received lately, as estimated.

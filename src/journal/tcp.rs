@@ -96,6 +96,26 @@ pub enum Timer {
     Unnamed,
 }
 
+/// Why a connection thinks that its path takes so much, and no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PathMtuCause {
+    /// A router has said so (RFC 1191, RFC 8201).
+    Reported,
+    /// A router had said so, and what it spoke of has timed out since (RFC 5927 §7.2).
+    Confirmed,
+    /// The host has learnt it before, for somebody else (RFC 1191 §6.2).
+    Remembered,
+    /// Long packets vanish without a word (RFC 4821 §7.7).
+    BlackHole,
+    /// A longer packet has arrived (RFC 4821 §7.6.1).
+    ProbeArrived,
+    /// A longer packet has not arrived (RFC 4821 §7.6.2).
+    ProbeLost,
+    /// The report is old; the path may be wider by now (RFC 1191 §6.3).
+    Aged,
+}
+
 /// Why the congestion window or the slow-start threshold changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -120,4 +140,6 @@ pub enum CwndCause {
     Undo,
     /// The connection was idle (RFC 5681 §4.1).
     Idle,
+    /// Segments are longer now; fewer of them are as many octets (RFC 4821 §7.6.1).
+    SegmentSize,
 }

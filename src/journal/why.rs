@@ -61,6 +61,10 @@ pub enum Reason {
     RetransmitByDuplicateAcks,
     /// Selective acknowledgments tell of octets behind it that have arrived.
     RetransmitBySack,
+    /// The path takes no packets as long as that: the same octets in shorter segments.
+    RetransmitShorter,
+    /// Does the path take longer packets? New data finds out.
+    PathProbe,
     /// The peer's window is zero; is it still?
     ZeroWindowProbe,
     /// The connection is idle; is the peer still there?
@@ -134,6 +138,8 @@ impl Reason {
             Reason::RetransmitAfterTimer => "retransmit-after-timer",
             Reason::RetransmitByDuplicateAcks => "retransmit-by-duplicate-acks",
             Reason::RetransmitBySack => "retransmit-by-sack",
+            Reason::RetransmitShorter => "retransmit-shorter",
+            Reason::PathProbe => "path-probe",
             Reason::ZeroWindowProbe => "zero-window-probe",
             Reason::KeepAlive => "keep-alive",
             Reason::Reset => "reset",
@@ -164,6 +170,8 @@ impl Reason {
             Reason::RetransmitAfterTimer => "RFC 9293 §3.8.1",
             Reason::RetransmitByDuplicateAcks => "RFC 5681 §3.2",
             Reason::RetransmitBySack => "RFC 6675 §5",
+            Reason::RetransmitShorter => "RFC 1191 §6.4",
+            Reason::PathProbe => "RFC 4821 §10.1",
             Reason::ZeroWindowProbe | Reason::AnswerWindowProbe => "RFC 9293 §3.8.6.1",
             Reason::KeepAlive | Reason::AnswerKeepAlive => "RFC 9293 §3.8.4",
             Reason::Reset => "RFC 9293 §3.5.2",
@@ -184,6 +192,7 @@ impl Reason {
                 | Reason::RetransmitAfterTimer
                 | Reason::RetransmitByDuplicateAcks
                 | Reason::RetransmitBySack
+                | Reason::RetransmitShorter
         )
     }
 }
@@ -213,6 +222,8 @@ impl fmt::Display for Reason {
             Reason::RetransmitAfterTimer => "sent again: after the time-out all that was in flight goes again",
             Reason::RetransmitByDuplicateAcks => "sent again: three duplicate ACKs say it is lost",
             Reason::RetransmitBySack => "sent again: selective ACKs say it is lost",
+            Reason::RetransmitShorter => "sent again, shorter: the path does not take so long a packet",
+            Reason::PathProbe => "new data, in a longer packet: does the path take it?",
             Reason::ZeroWindowProbe => "probe: is the peer's window still zero?",
             Reason::KeepAlive => "keep-alive: is the peer still there?",
             Reason::Reset => "RST: no such connection here",

@@ -155,6 +155,7 @@ fn fates(entries: &[&Entry]) -> (BTreeSet<PacketId>, BTreeSet<PacketId>) {
             | Event::CongestionWindow { .. }
             | Event::SendWindow { .. }
             | Event::Hole { .. }
+            | Event::PathMtu { .. }
             | Event::Program { .. } => {}
         }
     }

@@ -77,6 +77,8 @@ pub struct Config {
     pub protect_time_wait: bool,
     /// How long FIN-WAIT-2 waits for the peer's FIN once nobody holds the socket.
     pub fin_wait_2: Duration,
+    /// How it finds out how long a packet its path takes.
+    pub path: PathDiscovery,
 }
 
 impl Default for Config {
@@ -117,8 +119,74 @@ impl Default for Config {
             drops_syn_fin: true,
             protect_time_wait: false,
             fin_wait_2: Duration::from_secs(60),
+            path: PathDiscovery::default(),
         }
     }
+}
+
+/// How a connection finds out how long a packet its path takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathDiscovery {
+    /// Who is believed (Linux's `IP_MTU_DISCOVER`).
+    pub reports: PathReports,
+    /// The least MTU that a report over IPv4 is taken at its word for, in octets. A path that is said to be narrower gets
+    /// packets of this length that may be cut on their way. RFC 1191 §3 says 68; 552 as Linux's `ip_rt_min_pmtu`.
+    pub least_mtu: u16,
+    /// Whether a report is believed although longer packets have arrived, as before RFC 5927 §7.2.
+    pub trusts_reports: bool,
+    /// Whether the connection finds out by itself, too, without reports (RFC 4821; Linux's `tcp_mtu_probing`).
+    pub probing: PathProbing,
+    /// Octets of data and options of a segment that should pass anywhere (RFC 4821 §7.2; Linux's `tcp_base_mss`).
+    pub base_segment: u16,
+    /// The same of the shortest segment that is tried (Linux's `tcp_mtu_probe_floor`).
+    pub least_segment: u16,
+    /// Retransmissions in a row without an answer after which a path is thought to swallow long packets: R1 of RFC 9293
+    /// §3.8.3 (Linux's `tcp_retries1`).
+    pub black_hole_after: u8,
+    /// How long a search's result stands before the search begins anew (Linux's `tcp_probe_interval`).
+    pub probe_interval: Duration,
+    /// The search ends when it is as narrow as this many octets (Linux's `tcp_probe_threshold`).
+    pub probe_threshold: u16,
+}
+
+impl Default for PathDiscovery {
+    fn default() -> PathDiscovery {
+        PathDiscovery {
+            reports: PathReports::Heard,
+            least_mtu: 552,
+            trusts_reports: false,
+            probing: PathProbing::InBlackHoles,
+            base_segment: 1024,
+            least_segment: 48,
+            black_hole_after: 3,
+            probe_interval: Duration::from_secs(600),
+            probe_threshold: 8,
+        }
+    }
+}
+
+/// Whether packets may be cut on their way, and whether reports of those that were too long are heard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PathReports {
+    /// Routers may cut IPv4 packets; over IPv6 none is longer than every link takes (RFC 8201 §4).
+    NotAsked,
+    /// Nobody may cut them, and reports are heard (RFC 1191, RFC 8201).
+    #[default]
+    Heard,
+    /// Nobody may cut them, and reports are not heard: only probes count.
+    Ignored,
+}
+
+/// When a connection probes its path with longer segments (RFC 4821).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PathProbing {
+    /// Never.
+    Off,
+    /// Once time-outs hint at a path that swallows long packets.
+    #[default]
+    InBlackHoles,
+    /// From the beginning.
+    Always,
 }
 
 /// The congestion controls that a lab can ask for.

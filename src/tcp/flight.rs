@@ -11,6 +11,8 @@
 //!
 //! Positions count sequence numbers from the initial one, in 64 bits: the SYN stands at 0, the first octet at 1.
 
+mod cut;
+
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;

@@ -9,7 +9,7 @@
 //!                          │                └─┬──────────────────┬─┘│
 //!                          └──────────────────┼──────────────────┼──┘
 //!      leaves, which answer and never act:    │                  │
-//!      acceptance  ranges  octets  reassembly │ window  acks     │ rtt  flight  recovery  congestion  timers  options
+//!      acceptance  ranges  octets  reassembly │ window  acks     │ rtt  flight  recovery  congestion  timers  options  path
 //! ```
 //!
 //! How segments travel is the business of `ip`; the stack joins the two. Where a question is answered:
@@ -23,6 +23,7 @@
 //! | what is lost? | [`recovery`], on the records of [`flight`] |
 //! | how much may be in flight? | [`congestion`] |
 //! | when is an acknowledgment sent? | [`acks`] |
+//! | how long may a packet be on this path? | [`path`] |
 
 mod acceptance;
 mod acks;
@@ -34,6 +35,7 @@ mod flight;
 mod isn;
 mod octets;
 mod options;
+mod path;
 mod push;
 mod ranges;
 mod reassembly;
@@ -46,6 +48,6 @@ mod tests;
 mod timers;
 mod window;
 
-pub use config::{Config, Congestion, Ecn};
+pub use config::{Config, Congestion, Ecn, PathDiscovery, PathProbing, PathReports};
 pub use engine::{Arrival, Departure, Engine};
 pub use segment::{CHECKSUM_OFFSET, Ends, Header, Payload, Segment};

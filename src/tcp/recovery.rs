@@ -135,6 +135,11 @@ impl Recovery {
         first
     }
 
+    /// What was found lost was too long, and is no sign of congestion (RFC 4821 §7.6.2).
+    pub(crate) fn spare(&mut self) {
+        (self.state, self.duplicates) = (State::Open, 0);
+    }
+
     /// The peer has seen a congestion mark (RFC 3168 §6.1.2). Returns whether the window must fall: once for each flight.
     pub(crate) fn congestion_marked(&mut self, snd_nxt: u64) -> bool {
         match self.state {

@@ -263,6 +263,14 @@ impl Sockets {
         Ok(Some((taken, src)))
     }
 
+    /// Whether a socket is open that can have sent a datagram from one of these ends to the other.
+    pub fn may_have_sent(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+        self.at_port(local.port()).any(|(_, socket)| {
+            let from = socket.local.ip() == local.ip() || socket.local.ip().is_unspecified();
+            from && socket.remote.is_none_or(|peer| peer == remote)
+        })
+    }
+
     /// The network says that a datagram between these ends was not delivered. Only a connected socket wants to know
     /// (RFC 1122 §4.1.3.3, and as Linux has it), and only that its peer cannot be had: hops that were used up and
     /// fragments that were lost may do better next time. Whether somebody was told.

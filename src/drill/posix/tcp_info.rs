@@ -130,6 +130,7 @@ impl TcpInfo {
             }),
             rto: micros(snapshot.rto),
             snd_mss: mss,
+            pmtu: snapshot.path_mtu.map(u64::from),
             rcv_mss: snapshot.rcv_mss.map(u64::from),
             last_data_recv: snapshot.last_data_received.and_then(|at| u64::try_from((now - at).as_millis()).ok()),
             unacked: flight.map(|flight| flight.unacked.into()),

@@ -217,6 +217,7 @@ fn an_error_about_what_we_sent_reaches_its_transport() {
                     local: (host(1, v6), if tcp { 80 } else { 53 }).into(),
                     remote: (host(2, v6), 5000).into(),
                     seq: tcp.then_some(SeqNum(1000)),
+                    length: sent.network().len(),
                     packet: PacketId(1),
                 };
                 assert_eq!(report, expected);

@@ -5,7 +5,7 @@
 
 use super::super::programs::grouped;
 use super::draw::{seconds, span_text};
-use crate::journal::{CwndCause, Event, Timer};
+use crate::journal::{CwndCause, Event, PathMtuCause, Timer};
 use crate::packet::SeqNum;
 use crate::time::Instant;
 
@@ -18,7 +18,8 @@ pub(super) fn is_told(event: &Event) -> bool {
         | Event::DuplicateAck { .. }
         | Event::RoundTrip { .. }
         | Event::CongestionWindow { .. }
-        | Event::Hole { .. } => true,
+        | Event::Hole { .. }
+        | Event::PathMtu { .. } => true,
         Event::SendWindow { snd_wnd, .. } => *snd_wnd == 0,
         Event::PacketSent { .. }
         | Event::PacketArrived { .. }
@@ -53,6 +54,7 @@ pub(super) fn text(event: &Event, start: Instant, relative: impl Fn(SeqNum) -> u
         Event::Hole { seq, length, .. } => {
             format!("{} octets missing from {}", grouped(u64::from(*length)), relative(*seq))
         }
+        Event::PathMtu { mtu, cause, .. } => format!("path MTU {} ({})", grouped(u64::from(*mtu)), path(*cause)),
         Event::SendWindow { .. } => "the peer's window is closed".to_owned(),
         Event::PacketSent { .. }
         | Event::PacketArrived { .. }
@@ -97,5 +99,18 @@ fn why(cause: CwndCause) -> &'static str {
         CwndCause::Marked => "congestion mark",
         CwndCause::Undo => "no loss after all",
         CwndCause::Idle => "was idle",
+        CwndCause::SegmentSize => "longer segments",
+    }
+}
+
+fn path(cause: PathMtuCause) -> &'static str {
+    match cause {
+        PathMtuCause::Reported => "reported",
+        PathMtuCause::Confirmed => "reported, and a time-out agrees",
+        PathMtuCause::Remembered => "remembered",
+        PathMtuCause::BlackHole => "long packets vanish",
+        PathMtuCause::ProbeArrived => "a probe has arrived",
+        PathMtuCause::ProbeLost => "a probe was lost",
+        PathMtuCause::Aged => "the report is old",
     }
 }

@@ -79,7 +79,8 @@ impl<'a> Story<'a> {
             | Event::RoundTrip { .. }
             | Event::CongestionWindow { .. }
             | Event::SendWindow { .. }
-            | Event::Hole { .. } => {
+            | Event::Hole { .. }
+            | Event::PathMtu { .. } => {
                 if moment.is_known(entry) {
                     return;
                 }

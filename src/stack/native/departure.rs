@@ -33,9 +33,10 @@ impl NativeStack {
         }
     }
 
-    /// A segment that the network layer cannot send is lost, as it might be on any link; TCP sends it again.
+    /// A segment that the network layer cannot send is lost, as it might be on any link; TCP sends it again. When it is too
+    /// long for a path that others have found to be narrow, TCP learns of it here.
     fn send_segment(&mut self, departure: Departure) {
-        let Departure { ends, segment, why, hops, traffic_class } = departure;
+        let Departure { ends, segment, why, dont_fragment, hops, traffic_class } = departure;
         let header = segment.header(&ends);
         let outgoing = Outgoing {
             src: ends.local.ip(),
@@ -43,14 +44,16 @@ impl NativeStack {
             protocol: TCP,
             hops: hops.unwrap_or(HOPS),
             traffic_class,
-            dont_fragment: true,
+            dont_fragment,
             header,
             checksum_offset: Some(tcp::CHECKSUM_OFFSET),
             payload: segment.payload,
             gso_size: segment.gso_size,
             why,
         };
-        let _: Result<(), SendError> = self.ip.send(self.now, outgoing);
+        if let Err(SendError::TooBig { mtu }) = self.ip.send(self.now, outgoing) {
+            self.tcp.path_takes(self.now, &ends, mtu);
+        }
     }
 
     fn send_datagram(&mut self, datagram: Datagram) {

@@ -57,9 +57,13 @@ impl NativeStack {
         let payload = delivered.packet.payload().iter().cloned().collect();
         let segment = Segment { seq, ack, flags, window, urgent, options, payload, gso_size, ecn };
         let ends = Ends { local: SocketAddr::new(dst, dst_port), remote: SocketAddr::new(src, src_port) };
+        let opens = flags.syn();
         if self.tcp.receive(self.now, tcp::Arrival { ends, segment, packet: id }) {
             // The neighbour on the way there works, and need not be asked (RFC 4861 §7.3.1).
             self.ip.confirm_reachable(self.now, src);
+        }
+        if opens {
+            self.recall_path(&ends);
         }
     }
 
@@ -83,12 +87,17 @@ impl NativeStack {
 
     /// News of something that was sent and did not arrive.
     fn take_report(&mut self, report: &Undelivered) {
+        let report = self.with_plain_mtu(report);
         match (report.protocol, report.seq) {
             (TCP, Some(seq)) => {
                 let ends = Ends { local: report.local, remote: report.remote };
                 self.tcp.undelivered(self.now, &ends, seq, report.error, report.packet);
+                self.share_paths();
             }
             (UDP, _) => {
+                if let DeliveryError::TooBig { mtu } = report.error {
+                    self.datagram_was_too_long(&report, mtu);
+                }
                 self.udp.undelivered(report.local, report.remote, report.error);
             }
             _ => {}

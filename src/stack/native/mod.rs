@@ -8,10 +8,11 @@
 //! ```
 //!
 //! The engines do not know each other; what one yields, this room hands to the next. `intake` brings in, `departure`
-//! brings out, `verbs` is the trait.
+//! brings out, `paths` tells each what the others know of a destination, `verbs` is the trait.
 
 mod departure;
 mod intake;
+mod paths;
 mod verbs;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The joined stack: two of them, back to back, in virtual time.
 
 mod packets;
+mod paths;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};

@@ -6,6 +6,7 @@ use super::NativeStack;
 use crate::journal::{Event, Snapshot, SocketId, Why};
 use crate::packet::{DeliveryError, Packet};
 use crate::stack::{OpenError, SocketError, SocketEvent, SocketOption, Stack, TcpConfig, Wake};
+use crate::tcp::Ends;
 use crate::time::Instant;
 use crate::udp;
 
@@ -33,6 +34,7 @@ impl Stack for NativeStack {
         self.ip.expire(self.now);
         self.take_reports();
         self.tcp.expire(self.now);
+        self.share_paths();
     }
 
     fn listen(&mut self, local: SocketAddr, backlog: usize, config: &TcpConfig) -> Result<SocketId, OpenError> {
@@ -68,7 +70,11 @@ impl Stack for NativeStack {
                 local
             }
         };
-        self.tcp.connect(now, local, remote, config)
+        let socket = self.tcp.connect(now, local, remote, config)?;
+        if let Some(local) = self.tcp.local_address(socket) {
+            self.recall_path(&Ends { local, remote });
+        }
+        Ok(socket)
     }
 
     fn tcp_defaults(&self) -> &TcpConfig {

@@ -53,6 +53,9 @@ impl Connection {
             && !window_moved
             && segment.sequence_len() == 0
             && segment.ack == self.seq(self.snd_una);
+        if advanced {
+            self.path_carried(cx);
+        }
         self.recover(cx, &delivery, advanced, duplicate);
         self.take_congestion_echo(cx, segment);
         if advanced {
@@ -149,6 +152,7 @@ impl Connection {
                 let partial = advanced && !evidence.sack && self.recovery.name() == Recovery::FastRecovery;
                 self.force_resend |= partial;
             }
+            Verdict::Begin if self.only_the_probe_is_lost() => self.spare_the_window(cx),
             Verdict::Begin => {
                 self.reduce(cx, in_flight, CwndCause::FastRecovery);
                 self.force_resend = true;

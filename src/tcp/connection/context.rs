@@ -1,6 +1,7 @@
 //! What every stimulus carries: the time, the connection's name, and where to tell.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use crate::journal::{Event, Notebook, SocketId, Why};
 use crate::packet::PacketId;
@@ -27,6 +28,8 @@ pub(crate) struct Told {
     pub(crate) events: Vec<SocketEvent>,
     /// For the journal.
     pub(crate) journal: Notebook,
+    /// Destinations, and octets of the longest packet that the way there is now thought to take.
+    pub(crate) paths: Vec<(IpAddr, usize)>,
     /// Segments that no connection stands behind any more: resets.
     pub(crate) replies: VecDeque<(Ends, Segment, Why)>,
 }

@@ -58,6 +58,7 @@ impl Connection {
         self.set_cwnd(cx, Window { cwnd: 1, ssthresh }, CwndCause::Timeout);
         self.force_resend = true;
         self.burst_left = 0;
+        self.path_timed_out(cx);
     }
 
     /// The peer's window is still closed, as far as we know: ask (RFC 9293 §3.8.6.1; MUST-37: for ever, while it answers).

@@ -20,6 +20,7 @@
 //! | … and acknowledges something | `acknowledge` | §3.10.7.4 fifth check, RFC 5681 |
 //! | time passes | `expire` | §3.10.8, RFC 6298 §5 |
 //! | output is due | `output` | §3.7, §3.8 |
+//! | the path takes less than was sent, or more | `path` | §3.7.2, RFC 1191, RFC 8201, RFC 4821 |
 //! | somebody looks | `snapshot` | |
 //!
 //! Each of them is a child module, so that it sees the private fields: there are no setters.
@@ -33,6 +34,7 @@ mod context;
 mod expire;
 mod opening;
 mod output;
+mod path;
 mod snapshot;
 mod verbs;
 
@@ -47,6 +49,7 @@ use super::congestion::{self, CongestionControl, Usage, Window};
 use super::flight::Flight;
 use super::octets::Octets;
 use super::options;
+use super::path::Path;
 use super::push::Marks;
 use super::reassembly::Reassembly;
 use super::recovery::Recovery;
@@ -194,8 +197,7 @@ pub(crate) struct Connection {
     last_heard: Instant,
     /// When new data was last sent.
     last_sent: Instant,
-    /// The path's MTU leaves this many octets for a segment's data and options.
-    path_room: u16,
+    path: Path,
 
     /// How it ended; `None` while it lives.
     closed: Option<CloseReason>,
@@ -219,7 +221,7 @@ pub(crate) struct Birth {
     pub(crate) iss: SeqNum,
     /// Where its timestamp clock begins.
     pub(crate) timestamp_offset: u32,
-    /// Octets of the longest network packet on its path.
+    /// Octets of the longest network packet on its link.
     pub(crate) mtu: usize,
     /// The time.
     pub(crate) now: Instant,
@@ -228,8 +230,9 @@ pub(crate) struct Birth {
 impl Connection {
     pub(crate) fn new(birth: Birth) -> Connection {
         let Birth { ends, origin, config, iss, timestamp_offset, mtu, now } = birth;
-        let path_room = room_on_path(mtu, &ends);
-        let own_mss = config.max_segment.map_or(path_room, |most| most.min(path_room));
+        let link_room = room_on_link(mtu, &ends);
+        let own_mss = config.max_segment.map_or(link_room, |most| most.min(link_room));
+        let path = Path::new(mtu, ends.remote.is_ipv6(), &config.path, now);
         let (congestion, cwnd) = congestion::begin(config.congestion, config.initial_window);
         let default_mss = if ends.remote.is_ipv4() { 536 } else { 1220 };
         Connection {
@@ -279,7 +282,7 @@ impl Connection {
             force_resend: false,
             last_heard: now,
             last_sent: now,
-            path_room,
+            path,
             closed: None,
             soft_error: None,
             orphan: false,
@@ -381,7 +384,7 @@ impl Connection {
     fn room_beside(&self, options: u16) -> u32 {
         // Less than this and headers outweigh the data; a peer that announces it means harm (as Linux's tcp_min_snd_mss).
         const LEAST: u16 = 48;
-        let mss = self.terms.peer_mss.min(self.path_room).min(self.config.max_segment.unwrap_or(u16::MAX)).max(LEAST);
+        let mss = self.terms.peer_mss.min(self.path.room()).min(self.config.max_segment.unwrap_or(u16::MAX)).max(LEAST);
         u32::from(mss.saturating_sub(options).max(8))
     }
 
@@ -467,8 +470,10 @@ impl Connection {
             // Not about anything in flight: nobody on the path could have seen it (RFC 5927 §4).
             return self.drop_segment(cx, DropReason::ForgedIcmp);
         }
-        let fatal_while_opening = !matches!(error, DeliveryError::TooBig { .. });
-        if self.state() == TcpState::SynSent && fatal_while_opening {
+        if let DeliveryError::TooBig { mtu } = error {
+            return self.packet_was_too_long(cx, position as u64, mtu);
+        }
+        if self.state() == TcpState::SynSent {
             // Hard or soft, Linux and BSD give up an opening connection: there is nothing to lose yet (RFC 5461 §4.1).
             return self.end(cx, CloseReason::Unreachable(error));
         }
@@ -483,7 +488,7 @@ impl Connection {
 }
 
 /// Octets that a packet of `mtu` octets leaves for a segment's data and options.
-fn room_on_path(mtu: usize, ends: &Ends) -> u16 {
+fn room_on_link(mtu: usize, ends: &Ends) -> u16 {
     let headers = if ends.remote.is_ipv4() { 40 } else { 60 };
     u16::try_from(mtu.saturating_sub(headers)).unwrap_or(u16::MAX).max(1)
 }

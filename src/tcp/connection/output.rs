@@ -42,7 +42,8 @@ impl Connection {
                 return Some(self.handshake_segment(cx, reason));
             }
         } else if self.state.may_transmit() {
-            let found = self.resend(cx).or_else(|| self.probe(cx)).or_else(|| self.new_segment(cx));
+            let found = self.resend(cx).or_else(|| self.probe(cx));
+            let found = found.or_else(|| self.probe_path(cx)).or_else(|| self.new_segment(cx));
             if found.is_some() {
                 return found;
             }
@@ -60,6 +61,7 @@ impl Connection {
         if !self.force_resend && in_network >= self.cwnd.cwnd {
             return None;
         }
+        self.mind_the_probe(cx);
         let lost = self.flight.next_lost()?;
         let (range, push, nth) = (lost.range.clone(), lost.push, lost.transmissions);
         let window_end = self.snd_una + u64::from(self.snd_wnd);
@@ -72,6 +74,7 @@ impl Connection {
                 let rto = self.round_trip.rto(self.backoff.saturating_sub(1)).duration();
                 Reason::RetransmitByTimer { nth: nth.into(), rto }
             }
+            _ if nth == 1 && self.path.was_cut(range.start) => Reason::RetransmitShorter,
             crate::journal::Recovery::Loss => Reason::RetransmitAfterTimer,
             _ if self.terms.agreed.sack => Reason::RetransmitBySack,
             _ => Reason::RetransmitByDuplicateAcks,
@@ -137,7 +140,7 @@ impl Connection {
     }
 
     /// Builds the segment of `length` octets at SND.NXT and puts it in flight.
-    fn depart(
+    pub(super) fn depart(
         &mut self,
         cx: &mut Context<'_>,
         length: u32,
@@ -186,6 +189,7 @@ impl Connection {
         if !length.is_multiple_of(mss) {
             self.small_end = data_end;
         }
+        self.path_is_tried(start, length, mss);
         self.snd_nxt = end;
         self.marks.sent(data_end);
         self.window_override = false;
@@ -373,7 +377,7 @@ impl Connection {
 
     /// Timestamps, and as many of the ranges that wait beyond a gap as fit beside `piece` octets of data: what goes again
     /// was cut when perhaps none waited.
-    fn usual_options(&self, now: crate::time::Instant, piece: u32) -> TcpOptions {
+    pub(super) fn usual_options(&self, now: crate::time::Instant, piece: u32) -> TcpOptions {
         let agreed = self.terms.agreed;
         let timestamps = agreed.timestamps.then(|| (self.timestamp(now), self.peer_clock.ts_recent));
         let mut options = TcpOptions { timestamps, ..TcpOptions::default() };

@@ -28,6 +28,7 @@ impl Connection {
             rttvar: self.round_trip.rttvar(),
             rto: Some(self.round_trip.rto(self.backoff).duration()),
             min_rtt: self.round_trip.least(),
+            path_mtu: Some(self.path.mtu()),
             snd_mss: u16::try_from(self.snd_mss()).ok(),
             rcv_mss: u16::try_from(self.acks.rcv_mss()).ok(),
             last_data_received: self.acks.last_arrival().or(self.established),

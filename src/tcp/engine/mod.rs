@@ -80,6 +80,8 @@ pub struct Departure {
     pub segment: Segment,
     /// Why it exists.
     pub why: Why,
+    /// Whether nobody may cut its packet.
+    pub dont_fragment: bool,
     /// Hops that its packet may take; `None` for a reset that no connection stands behind.
     pub hops: Option<u8>,
     /// The traffic class of its packet, ECN bits included.
@@ -150,7 +152,7 @@ impl Engine {
     /// The next segment that is due; `None` when nothing is.
     pub fn transmit(&mut self, now: Instant) -> Option<Departure> {
         if let Some((ends, segment, why)) = self.told.replies.pop_front() {
-            return Some(Departure { ends, segment, why, hops: None, traffic_class: 0 });
+            return Some(Departure { ends, segment, why, dont_fragment: true, hops: None, traffic_class: 0 });
         }
         while let Some(socket) = self.ready.front().copied() {
             let departure = self.connections.get_mut(&socket).and_then(|slot| {
@@ -159,7 +161,8 @@ impl Engine {
                 let config = slot.connection.config();
                 let traffic_class = config.traffic_class & !3 | segment.ecn & 3;
                 let hops = Some(config.time_to_live);
-                Some(Departure { ends: slot.connection.ends(), segment, why, hops, traffic_class })
+                let (ends, dont_fragment) = (slot.connection.ends(), !slot.connection.may_be_cut());
+                Some(Departure { ends, segment, why, dont_fragment, hops, traffic_class })
             });
             if departure.is_some() {
                 self.schedule(socket);
@@ -178,6 +181,18 @@ impl Engine {
     pub fn undelivered(&mut self, now: Instant, ends: &Ends, seq: SeqNum, error: DeliveryError, packet: PacketId) {
         let Some(socket) = self.by_ends.get(ends).copied() else { return };
         self.with(now, socket, packet, |connection, cx| connection.undelivered(cx, seq, error));
+    }
+
+    /// The network layer takes no packet of more than `mtu` octets from one of these ends to the other.
+    pub fn path_takes(&mut self, now: Instant, ends: &Ends, mtu: usize) {
+        let Some(socket) = self.by_ends.get(ends).copied() else { return };
+        self.with(now, socket, PacketId::default(), |connection, cx| connection.path_takes(cx, mtu));
+    }
+
+    /// The next destination to which a path was found to be narrow, and octets of the longest packet that it takes; to be
+    /// called after [`Engine::undelivered`] and [`Engine::expire`] until it is `None`.
+    pub fn narrow_path(&mut self) -> Option<(IpAddr, usize)> {
+        self.told.paths.pop()
     }
 
     /// Moves what has happened to sockets into `events`.

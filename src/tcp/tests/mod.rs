@@ -16,6 +16,7 @@ mod arriving;
 mod opening;
 mod pair;
 mod pairs;
+mod path;
 mod sending;
 mod timing_out;
 mod waiting;

@@ -29,6 +29,8 @@ pub(super) struct Plan {
     pub(super) loss: u64,
     /// Of a hundred packets, so many come twice.
     pub(super) duplication: u64,
+    /// Packets of more octets vanish without a word.
+    pub(super) width: usize,
     /// Every packet takes 10 ms, and up to this much longer.
     pub(super) jitter: Duration,
     /// What each side sends, in octets.
@@ -50,6 +52,7 @@ impl Default for Plan {
             seed: 1,
             loss: 0,
             duplication: 0,
+            width: 1500,
             jitter: Duration::ZERO,
             lengths: [100_000, 50_000],
             gulp: 100_000,
@@ -223,7 +226,8 @@ impl Pair {
     fn carry(&mut self, to: usize, segment: Segment) {
         let copies = 1 + u64::from(self.rng.below(100) < self.plan.duplication);
         for _ in 0..copies {
-            let lost = self.rng.below(100) < self.plan.loss;
+            let too_long = 20 + segment.header(&client_ends()).len() + segment.len() as usize > self.plan.width;
+            let lost = self.rng.below(100) < self.plan.loss || too_long;
             let late = Duration::from_nanos(self.rng.below(self.plan.jitter.as_nanos() as u64 + 1));
             self.serial += 1;
             if !lost {

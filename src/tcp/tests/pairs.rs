@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::pair::{Beginning, Pair, Plan, client_ends, patient};
 use crate::journal::TcpState;
 use crate::packet::SeqNum;
-use crate::tcp::{Arrival, Config, Ecn, Engine, Segment};
+use crate::tcp::{Arrival, Config, Ecn, Engine, PathDiscovery, PathProbing, Segment};
 use crate::time::Instant;
 
 fn run(plan: Plan) -> Pair {
@@ -53,6 +53,30 @@ fn both_sides_may_close_at_once() {
 fn one_side_may_close_long_before_the_other() {
     let pair = run(Plan { lengths: [0, 200_000], ..Plan::default() });
     assert!(pair.states(0).contains(&TcpState::FinWait2) && pair.states(1).contains(&TcpState::CloseWait));
+}
+
+/// RFC 4821 §7.7: a wire that swallows long packets, whatever its width, carries a stream by shorter ones.
+#[test]
+fn a_wire_that_swallows_long_packets_carries_a_stream() {
+    for (width, super_segments) in [(1499, true), (1064, false), (1000, true), (300, false)] {
+        let config = Config { super_segments, ..patient() };
+        let (lengths, pause) = ([30_000, 10_000], Duration::from_millis(50));
+        run(Plan { width, configs: [config.clone(), config], lengths, pause, ..Plan::default() });
+    }
+}
+
+/// The same when it loses others, too, and while both sides search for more.
+#[test]
+fn a_bad_wire_that_swallows_long_packets_carries_a_stream() {
+    let path = PathDiscovery { probing: PathProbing::Always, ..PathDiscovery::default() };
+    for (seed, sack) in (0..10).flat_map(|seed| [(seed, true), (seed, false)]) {
+        let config = Config { path, sack, initial_window: 20, send_buffer: 1 << 20, ..patient() };
+        let width = 1064 + 40 * seed as usize;
+        let jitter = Duration::from_millis(seed);
+        let configs = [config.clone(), Config { receive_buffer: 1 << 18, ..config }];
+        let (lengths, pause) = ([200_000, 20_000], Duration::from_millis(10));
+        run(Plan { seed, loss: seed % 4, jitter, width, configs, lengths, pause, ..Plan::default() });
+    }
 }
 
 /// A window of a few octets is slow, and a stream all the same.

@@ -1,0 +1,132 @@
+//! The path has become narrower: what is in flight and too long for it is cut anew.
+//!
+//! ```text
+//!   before   │  1460  │ 300 │  1460  │ 1460, sacked │
+//!   after    │1000│460│ 300 │1000│460│ 1460, sacked │
+//!              lost  lost    lost lost
+//! ```
+//!
+//! Its octets never arrived, and no acknowledgment will say so: all its pieces are lost at once (RFC 1191 §6.4).
+
+use std::ops::Range;
+
+use super::{Flight, Sent};
+
+impl Flight {
+    /// Cuts every segment with more than `most` octets of data, but for those that the peer has reported, into pieces of
+    /// `most` octets, all of them lost. The data ends at `data_end`; a FIN behind it stays with the last piece, and so does
+    /// PSH. Returns where those that were too long stand; nothing when none was.
+    pub(crate) fn cut(&mut self, most: u64, data_end: u64) -> Range<u64> {
+        let most = most.max(1);
+        let fits = |start: u64, end: u64| end.min(data_end).saturating_sub(start) <= most;
+        let is_too_long = |sent: &Sent| {
+            let Range { start, end } = sent.range;
+            start > 0 && !sent.sacked && !fits(start, end)
+        };
+        let mut too_long = self.sent.iter().filter(|sent| is_too_long(sent)).map(|sent| sent.range.clone());
+        let Some(first) = too_long.next() else { return 0..0 };
+        let cut = first.start..too_long.next_back().unwrap_or(first).end;
+        for whole in std::mem::take(&mut self.sent) {
+            if !is_too_long(&whole) {
+                self.sent.push_back(whole);
+                continue;
+            }
+            self.lost -= u32::from(whole.lost);
+            self.resent -= u32::from(whole.resent);
+            let mut start = whole.range.start;
+            while start < whole.range.end {
+                let is_last = fits(start, whole.range.end);
+                let end = if is_last { whole.range.end } else { start + most };
+                let push = whole.push && is_last;
+                self.sent.push_back(Sent { range: start..end, lost: false, resent: false, push, ..whole.clone() });
+                self.lose(self.sent.len() - 1);
+                start = end;
+            }
+        }
+        cut
+    }
+
+    /// The segment in flight that holds `position`.
+    pub(crate) fn at(&self, position: u64) -> Option<&Sent> {
+        self.sent.get(self.place(position)).filter(|sent| sent.range.contains(&position))
+    }
+
+    /// The oldest segment in flight.
+    pub(crate) fn oldest(&self) -> Option<&Sent> {
+        self.sent.front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Instant;
+
+    /// Segments between these positions, each with PSH.
+    fn flight(positions: &[u64]) -> Flight {
+        let mut flight = Flight::default();
+        positions.windows(2).for_each(|pair| flight.push(pair[0]..pair[1], Instant::ZERO, true));
+        flight
+    }
+
+    /// Each segment's range, with `*` when it is lost and `!` when it carries PSH.
+    fn shown(flight: &Flight) -> Vec<String> {
+        let mark = |is: bool, mark: &'static str| if is { mark } else { "" };
+        let one = |sent: &Sent| format!("{:?}{}{}", sent.range, mark(sent.lost, "*"), mark(sent.push, "!"));
+        flight.sent.iter().map(one).collect()
+    }
+
+    #[test]
+    fn only_what_is_too_long_and_not_reported_is_cut() {
+        let mut flight = flight(&[1, 1461, 1761, 3221, 4681]);
+        flight.sack(3221..4681, Instant::ZERO);
+        assert_eq!(flight.cut(1000, 10_000), 1..3221);
+        let expected = ["1..1001*", "1001..1461*!", "1461..1761!", "1761..2761*", "2761..3221*!", "3221..4681!"]
+            .map(str::to_owned);
+        assert_eq!(shown(&flight), expected);
+        assert_eq!((flight.unacked(), flight.lost(), flight.sacked(), flight.in_network(0)), (6, 4, 1, 1));
+    }
+
+    #[test]
+    fn what_was_lost_or_sent_again_before_is_counted_once() {
+        let mut flight = flight(&[1, 2001, 4001]);
+        flight.lose_all();
+        flight.resend(1, Instant::ZERO);
+        assert_eq!(flight.cut(1000, 4001), 1..4001);
+        assert_eq!((flight.lost(), flight.resent()), (4, 0));
+        assert_eq!(flight.next_lost().map(|sent| sent.range.start), Some(1));
+    }
+
+    #[test]
+    fn a_fin_takes_no_room_and_stays_at_the_end() {
+        let mut flight = flight(&[1, 1002]);
+        assert_eq!(flight.cut(1000, 1001), 0..0, "1000 octets and FIN");
+        assert_eq!(flight.cut(500, 1001), 1..1002);
+        assert_eq!(shown(&flight), ["1..501*", "501..1002*!"]);
+    }
+
+    #[test]
+    fn a_syn_is_never_cut() {
+        let mut flight = flight(&[0, 1001]);
+        assert_eq!(flight.cut(500, 1001), 0..0);
+    }
+
+    #[test]
+    fn what_was_sent_twice_still_times_nothing_in_pieces() {
+        let mut flight = flight(&[1, 2001]);
+        flight.lose_oldest();
+        flight.resend(1, Instant::ZERO);
+        flight.cut(1000, 2001);
+        flight.resend(1, Instant::ZERO);
+        let delivery = flight.acknowledge(1001, Instant::from_nanos(5));
+        assert_eq!((delivery.acknowledged, delivery.rtt), (1, None));
+    }
+
+    #[test]
+    fn the_segment_at_a_position_is_found() {
+        let flight = flight(&[1, 1001, 1501]);
+        let range = |position| flight.at(position).map(|sent| sent.range.clone());
+        assert_eq!([0, 1, 1000, 1001, 1501].map(range), [None, Some(1..1001), Some(1..1001), Some(1001..1501), None]);
+        assert_eq!(flight.oldest().map(|sent| sent.range.start), Some(1));
+    }
+}
