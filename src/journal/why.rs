@@ -97,11 +97,13 @@ impl Why {
         Why { reason, section: reason.section() }
     }
 
-    /// As [`Why::of`], for a packet over IPv6 when `v6`: what ICMP and ARP do for IPv4, ICMPv6 does there.
+    /// As [`Why::of`], for a packet over IPv6 when `v6`: what ICMP and ARP do for IPv4, ICMPv6 does there, and path MTU
+    /// discovery has a standard of its own.
     pub const fn over(reason: Reason, v6: bool) -> Why {
         let section = match reason {
             Reason::EchoRequest | Reason::EchoReply | Reason::IcmpError if v6 => "RFC 4443",
             Reason::AddressRequest | Reason::AddressReply if v6 => "RFC 4861",
+            Reason::RetransmitShorter if v6 => "RFC 8201 §5.4",
             _ => reason.section(),
         };
         Why { reason, section }

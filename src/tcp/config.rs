@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::transport::PathReports;
+
 /// What a connection begins with. A stack that cannot do one of these does what it can.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -163,18 +165,6 @@ impl Default for PathDiscovery {
             probe_threshold: 8,
         }
     }
-}
-
-/// Whether packets may be cut on their way, and whether reports of those that were too long are heard.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PathReports {
-    /// Routers may cut IPv4 packets; over IPv6 none is longer than every link takes (RFC 8201 §4).
-    NotAsked,
-    /// Nobody may cut them, and reports are heard (RFC 1191, RFC 8201).
-    #[default]
-    Heard,
-    /// Nobody may cut them, and reports are not heard: only probes count.
-    Ignored,
 }
 
 /// When a connection probes its path with longer segments (RFC 4821).

@@ -48,6 +48,6 @@ mod tests;
 mod timers;
 mod window;
 
-pub use config::{Config, Congestion, Ecn, PathDiscovery, PathProbing, PathReports};
+pub use config::{Config, Congestion, Ecn, PathDiscovery, PathProbing};
 pub use engine::{Arrival, Departure, Engine};
 pub use segment::{CHECKSUM_OFFSET, Ends, Header, Payload, Segment};

@@ -28,8 +28,9 @@ pub(crate) mod search;
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::tcp::config::{PathDiscovery, PathProbing, PathReports};
+use crate::tcp::config::{PathDiscovery, PathProbing};
 use crate::time::Instant;
+use crate::transport::PathReports;
 use search::Search;
 
 /// Every IPv4 link takes so many octets (RFC 791 §3.2, RFC 1191 §3).
@@ -111,14 +112,10 @@ impl Path {
     /// Nothing is known but that our own link takes `mtu` octets.
     pub(crate) fn new(mtu: usize, is_ipv6: bool, rules: &PathDiscovery, now: Instant) -> Path {
         let link = u32::try_from(mtu).unwrap_or(u32::MAX);
-        let known = match rules.reports {
-            PathReports::NotAsked if is_ipv6 => link.min(LEAST_IPV6),
-            PathReports::NotAsked | PathReports::Heard | PathReports::Ignored => link,
-        };
         let mut path = Path {
             is_ipv6,
             link,
-            known,
+            known: link,
             wider_at: None,
             cuts: false,
             arrived: 0,
@@ -127,10 +124,23 @@ impl Path {
             cut: (0, 0),
             search: None,
         };
-        if rules.probing == PathProbing::Always && rules.reports != PathReports::NotAsked {
-            path.search = Some(Search::from(path.base(rules).min(known), now));
+        if rules.reports == PathReports::NotAsked {
+            path.stop_asking();
+        } else if rules.probing == PathProbing::Always {
+            path.search = Some(Search::from(path.base(rules).min(link), now));
         }
         path
+    }
+
+    /// Reports are not heard any more, and packets may be cut. Over IPv6 nobody cuts them on their way: they are as long
+    /// as every link takes (RFC 8201 §4). Returns whether that is less than before.
+    pub(crate) fn stop_asking(&mut self) -> bool {
+        let before = self.mtu();
+        self.search = None;
+        if self.is_ipv6 {
+            (self.known, self.link) = (self.known.min(LEAST_IPV6), self.link.min(LEAST_IPV6));
+        }
+        self.mtu() < before
     }
 
     /// Octets of the longest packet that is sent.

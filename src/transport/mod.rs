@@ -57,6 +57,20 @@ pub enum SocketOption {
     TrafficClass(u8),
     /// How long FIN-WAIT-2 waits once nobody holds the socket (Linux's `TCP_LINGER2`).
     FinWait2(Duration),
+    /// Who may say how long a packet the path takes (Linux's `IP_MTU_DISCOVER`).
+    PathReports(PathReports),
+}
+
+/// Whether packets may be cut on their way, and whether reports of those that were too long are heard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PathReports {
+    /// Routers may cut IPv4 packets; over IPv6 none is longer than every link takes (RFC 8201 §4).
+    NotAsked,
+    /// Nobody may cut them, and reports are heard (RFC 1191, RFC 8201).
+    #[default]
+    Heard,
+    /// Nobody may cut them, and reports are not heard: only probes count.
+    Ignored,
 }
 
 /// Why a socket cannot be opened.

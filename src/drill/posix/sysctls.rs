@@ -7,10 +7,13 @@
 //! see on the wire of a stack like ours, and is kept as text ([`WITHOUT_EFFECT`]); or it is refused, and the script with
 //! it is *unsupported*.
 
+mod path;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::stack::{Congestion, Ecn, TcpConfig};
+use crate::tcp::{PathDiscovery, PathProbing};
 
 /// The largest shift of a window (RFC 7323 §2.3).
 const LARGEST_SHIFT: u32 = 14;
@@ -45,7 +48,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "tcp_orphan_retries",
     "tcp_pacing_ca_ratio",
     "tcp_pacing_ss_ratio",
-    "tcp_retries1",
     "tcp_stdurg",
     "tcp_syncookies",
     "tcp_thin_linear_timeouts",
@@ -65,7 +67,6 @@ const WITHOUT_EFFECT: &[&str] = &[
 
 /// Sysctls that only mean something at values that the stack does not have: any other value is refused.
 const ONLY: &[(&str, &[&str], &str)] = &[
-    ("tcp_mtu_probing", &["0"], "no path MTU probing"),
     ("tcp_recovery", &["1"], "loss recovery is as built"),
     ("tcp_early_retrans", &["3", "4"], "tail loss probes are as built"),
     ("tcp_frto", &["2"], "F-RTO is as built"),
@@ -96,6 +97,12 @@ pub const MEANINGFUL: &[&str] = &[
     "tcp_keepalive_probes",
     "tcp_congestion_control",
     "tcp_mtu_probing",
+    "tcp_base_mss",
+    "tcp_mtu_probe_floor",
+    "tcp_probe_interval",
+    "tcp_probe_threshold",
+    "tcp_retries1",
+    "ip_no_pmtu_disc",
     "tcp_recovery",
     "tcp_early_retrans",
     "tcp_frto",
@@ -152,6 +159,9 @@ pub struct Sysctls {
     pub trusts_syns: bool,
     /// `net.inet.tcp.drop_synfin`
     pub drops_syn_fin: bool,
+    /// `tcp_mtu_probing` and its kin, `tcp_retries1`, `ip_no_pmtu_disc`, `route.min_pmtu`. Linux and FreeBSD believe reports
+    /// that RFC 5927 would doubt.
+    pub path: PathDiscovery,
     /// The names are FreeBSD's, and so are its habits: acknowledgments wait from the first segment on.
     pub freebsd: bool,
     /// What was set and has no effect.
@@ -235,6 +245,7 @@ impl Default for Sysctls {
             trusts_resets: false,
             trusts_syns: false,
             drops_syn_fin: true,
+            path: PathDiscovery { probing: PathProbing::Off, trusts_reports: true, ..PathDiscovery::default() },
             freebsd: false,
             others: BTreeMap::new(),
         }
@@ -293,6 +304,7 @@ impl Sysctls {
                     why: "only reno and cubic are built in",
                 })?;
             }
+            _ if self.set_path(&name, value)? => {}
             _ => return self.set_other(name, value),
         }
         Ok(())
@@ -325,6 +337,7 @@ impl Sysctls {
             trusts_resets: self.trusts_resets,
             trusts_syns: self.trusts_syns,
             drops_syn_fin: self.drops_syn_fin,
+            path: self.path,
             window_scaling: self.window_scaling,
             window_scale: Some(shift_for(self.receive_memory[2])),
             slow_start_after_idle: self.slow_start_after_idle,
@@ -419,7 +432,6 @@ mod tests {
     fn what_no_stack_can_do_is_refused() {
         assert_eq!(set("tcp_nonsense", "1"), Err(SysctlError::Unknown("tcp_nonsense".to_owned())));
         let refused = |name, value| matches!(set(name, value), Err(SysctlError::Unsupported { .. }));
-        assert!(refused("tcp_mtu_probing", "2"));
         assert!(refused("tcp_congestion_control", "vegas"));
         assert!(refused("tcp_ecn", "3"));
         assert_eq!(set("tcp_ecn", "1").map(|config| config.ecn), Ok(Ecn::Active));
@@ -443,7 +455,6 @@ mod tests {
         assert!(set("net.ipv4.tcp_min_tso_segs", "10").is_ok());
         assert!(set("net.inet.tcp.hostcache.purgenow", "1").is_ok());
         assert!(set("module.tcp_cubic.hystart_detect", "2").is_ok());
-        assert!(set("tcp_mtu_probing", "0").is_ok());
     }
 
     #[test]

@@ -151,7 +151,8 @@ impl Stack for NativeStack {
             | SocketOption::KeepAliveProbes(_)
             | SocketOption::MaxSegment(_)
             | SocketOption::WindowClamp(_)
-            | SocketOption::FinWait2(_) => return Err(SocketError::Unsupported),
+            | SocketOption::FinWait2(_)
+            | SocketOption::PathReports(_) => return Err(SocketError::Unsupported),
         };
         done.map_err(udp_error)
     }

@@ -275,7 +275,8 @@ impl Stack for SmoltcpStack {
             | SocketOption::ReceiveBuffer(_)
             | SocketOption::WindowClamp(_)
             | SocketOption::TrafficClass(_)
-            | SocketOption::FinWait2(_) => return Err(SocketError::Unsupported),
+            | SocketOption::FinWait2(_)
+            | SocketOption::PathReports(_) => return Err(SocketError::Unsupported),
         }
         Ok(())
     }

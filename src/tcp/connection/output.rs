@@ -90,7 +90,7 @@ impl Connection {
             let rto = self.round_trip.rto(self.backoff).duration();
             self.arm(cx, Timer::Retransmission, cx.now + rto);
         }
-        Some((segment, Why::of(reason)))
+        Some((segment, Why::over(reason, self.ends.remote.is_ipv6())))
     }
 
     /// Tells that the segment at `position` goes again.
@@ -310,7 +310,7 @@ impl Connection {
 
     /// After an idle time the window is stale: it halves for each time-out that has passed, down to the initial one
     /// (RFC 5681 §4.1, RFC 2861).
-    fn restart_after_idle(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn restart_after_idle(&mut self, cx: &mut Context<'_>) {
         let rto = self.round_trip.rto(0).duration();
         let idle = cx.now - self.last_sent;
         if !self.config.slow_start_after_idle || !self.flight.is_empty() || idle <= rto {

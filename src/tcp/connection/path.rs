@@ -51,6 +51,13 @@ impl Connection {
         }
     }
 
+    /// From now on packets may be cut on their way, and over IPv6, where nobody does, are as every link takes them.
+    pub(super) fn stop_asking_the_path(&mut self, cx: &mut Context<'_>) {
+        if self.path.stop_asking() {
+            self.cut_anew(cx, PathMtuCause::Remembered);
+        }
+    }
+
     /// Whether routers may cut its packets.
     pub(crate) fn may_be_cut(&self) -> bool {
         self.path.may_be_cut(&self.config.path)
@@ -129,6 +136,7 @@ impl Connection {
         if self.path.search()?.probe_start().is_some() || self.snd_una == 0 {
             return None;
         }
+        self.restart_after_idle(cx);
         let in_network = self.flight.in_network(self.recovery.unreported());
         let is_calm = self.recovery.name() == Recovery::Open && self.burst_left == 0 && !self.may_be_cut();
         if !is_calm || self.cwnd.cwnd < LEAST_WINDOW.max(in_network.saturating_add(2)) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Connection, Context, Fin};
 use crate::journal::{Reason, TcpState, Timer, Why};
 use crate::tcp::state::Cause;
-use crate::transport::{CloseReason, SocketError, SocketOption};
+use crate::transport::{CloseReason, PathReports, SocketError, SocketOption};
 
 /// What a segment in flight costs besides its octets: a record, and a chunk of the send queue.
 const NOTE_COST: usize = 128;
@@ -190,6 +190,7 @@ impl Connection {
             SocketOption::WindowClamp(octets) => self.window.clamp_to(octets),
             SocketOption::KeepAlive(idle) => self.restart_keep_alive(cx, idle),
             SocketOption::UserTimeout(_) => self.settle_patience(cx, true),
+            SocketOption::PathReports(PathReports::NotAsked) => self.stop_asking_the_path(cx),
             SocketOption::NoDelay(true) if self.more_follows => self.uncork(cx),
             SocketOption::NoDelay(_)
             | SocketOption::Cork(true)
@@ -199,7 +200,8 @@ impl Connection {
             | SocketOption::SendBuffer(_)
             | SocketOption::TimeToLive(_)
             | SocketOption::TrafficClass(_)
-            | SocketOption::FinWait2(_) => {}
+            | SocketOption::FinWait2(_)
+            | SocketOption::PathReports(_) => {}
         }
     }
 
@@ -250,6 +252,7 @@ pub(crate) fn apply(config: &mut crate::tcp::config::Config, option: SocketOptio
         SocketOption::TimeToLive(hops) => config.time_to_live = hops.max(1),
         SocketOption::TrafficClass(class) => config.traffic_class = class,
         SocketOption::FinWait2(span) => config.fin_wait_2 = span,
+        SocketOption::PathReports(reports) => config.path.reports = reports,
     }
 }
 

@@ -3,10 +3,11 @@
 //!
 //! The peer takes segments of 1460 octets, as the link does.
 
-use super::wire::{Wire, config};
+use super::wire::{Wire, config, ends};
 use crate::journal::{DropReason, Event, PathMtuCause, Reason, Recovery};
 use crate::packet::DeliveryError;
-use crate::tcp::{Config, PathDiscovery, PathProbing, PathReports};
+use crate::tcp::{Config, PathDiscovery, PathProbing};
+use crate::transport::{PathReports, SocketOption};
 
 /// A connection on which `octets` were just written, and left in segments of 1460.
 fn sent(octets: usize) -> Wire {
@@ -228,6 +229,37 @@ fn reports_are_heard_only_on_request() {
     }
 }
 
+/// The application may change its mind.
+#[test]
+fn an_open_connection_may_stop_asking() {
+    let mut wire = Wire::open_with(&config(), "mss 1460");
+    for (reports, dont_fragment) in [(PathReports::NotAsked, false), (PathReports::Heard, true)] {
+        wire.set(SocketOption::PathReports(reports));
+        wire.write(10);
+        assert_eq!(wire.take_sent()[0].dont_fragment, dont_fragment);
+        let (una, nxt) = (wire.snapshot().snd_una, wire.snapshot().snd_nxt);
+        assert_ne!(una, nxt);
+        wire.receive(if dont_fragment { "A 1 ack 21" } else { "A 1 ack 11" });
+    }
+}
+
+/// RFC 8201 §4: over IPv6 nobody cuts packets on their way, and who does not ask sends what every link takes.
+#[test]
+fn over_ipv6_who_does_not_ask_sends_what_every_link_takes() {
+    let ends = ends("[fd00::1]:5000", "[fd00::2]:80");
+    for late in [false, true] {
+        let reports = if late { PathReports::Heard } else { PathReports::NotAsked };
+        let config = with(PathDiscovery { reports, ..PathDiscovery::default() });
+        let mut wire = Wire::connecting_between(ends, &config);
+        wire.take_sent();
+        wire.receive("SA 0 ack 1 <mss 1440>");
+        wire.take_sent();
+        wire.set(SocketOption::PathReports(PathReports::NotAsked));
+        wire.write(1440);
+        assert_eq!(wire.take_sent().iter().map(|sent| sent.segment.len()).collect::<Vec<_>>(), [1220, 220]);
+    }
+}
+
 /// RFC 1191 §6.2: a connection begins with what the host knows, and the MSS that it announces is the link's all the same
 /// (RFC 9293 MUST-67).
 #[test]
@@ -423,6 +455,10 @@ fn nothing_is_probed_when_a_loss_could_not_be_told() {
     let open = |window| Wire::open_with(&Config { initial_window: window, ..always() }, "mss 1460");
     assert_eq!([3033, 3034].map(|octets| probes(&mut open(12), octets)), [0, 1], "986 and four times 512 octets");
     assert_eq!([10, 11].map(|window| probes(&mut open(window), 4000)), [0, 1]);
+    let mut idle = open(10);
+    assert_eq!(probes(&mut idle, 5120), 0);
+    idle.log("< A 1 ack 5121\n +10s");
+    assert_eq!((idle.cwnd(), probes(&mut idle, 6000), idle.cwnd()), (20, 0, 10), "the window is stale by then");
     let mut disorder = probing("mss 1460");
     disorder.log("< A 1 ack 987\n < A 1 ack 987");
     assert_eq!(probes(&mut disorder, 6000), 0);

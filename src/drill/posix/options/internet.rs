@@ -6,6 +6,7 @@ use crate::drill::posix::socket::Family;
 use crate::drill::posix::stop::Answer;
 use crate::drill::posix::{Errno, OptionValue, Posix};
 use crate::stack::SocketOption;
+use crate::transport::PathReports;
 
 /// The bits of a traffic class that are ECN's; a TCP socket decides on them itself.
 const ECN_BITS: u8 = 0b11;
@@ -34,7 +35,24 @@ fn meaning(level: i32, name: i32) -> Option<Internet> {
     })
 }
 
+/// What a value of `IP_MTU_DISCOVER` means; `usual` is what holds for who has not asked.
+pub(super) fn path_reports(discover: i32, usual: PathReports) -> PathReports {
+    match discover {
+        IP_PMTUDISC_DONT | IP_PMTUDISC_INTERFACE | IP_PMTUDISC_OMIT => PathReports::NotAsked,
+        IP_PMTUDISC_DO => PathReports::Heard,
+        IP_PMTUDISC_PROBE => PathReports::Ignored,
+        _ => usual,
+    }
+}
+
 impl Posix {
+    /// Octets of the longest packet that the path of this connection takes, or else its link.
+    fn path_mtu(&self, fd: i32) -> Answer<usize> {
+        let id = self.descriptors.socket(fd)?.connection();
+        let known = id.and_then(|id| self.stack.snapshot(id)).and_then(|snapshot| snapshot.path_mtu);
+        Ok(known.map_or(self.stack.mtu(), |mtu| mtu as usize))
+    }
+
     pub(super) fn get_internet_option(&mut self, fd: i32, level: i32, name: i32) -> Answer<OptionValue> {
         let socket = self.descriptors.socket(fd)?;
         if level == IPPROTO_IPV6 && socket.family == Family::V4 {
@@ -45,9 +63,12 @@ impl Posix {
         Ok(OptionValue::Int(match meaning(level, name) {
             Some(Internet::TrafficClass) => options.traffic_class.unwrap_or(defaults.traffic_class).into(),
             Some(Internet::Hops) => options.time_to_live.unwrap_or(defaults.time_to_live).into(),
-            Some(Internet::MtuDiscover) => options.mtu_discover.unwrap_or(IP_PMTUDISC_WANT),
+            Some(Internet::MtuDiscover) => options.mtu_discover.unwrap_or(match self.sysctls.path.reports {
+                PathReports::NotAsked => IP_PMTUDISC_DONT,
+                PathReports::Heard | PathReports::Ignored => IP_PMTUDISC_WANT,
+            }),
             Some(Internet::Mtu) if socket.connection().is_none() => return Err(Errno::ENOTCONN.into()),
-            Some(Internet::Mtu) => i32::try_from(self.stack.mtu()).unwrap_or(i32::MAX),
+            Some(Internet::Mtu) => i32::try_from(self.path_mtu(fd)?).unwrap_or(i32::MAX),
             Some(Internet::ReceiveErrors) => options.receive_errors.into(),
             Some(Internet::FreeBind) => options.free_bind.into(),
             Some(Internet::V6Only) => options.v6_only.into(),
@@ -85,7 +106,14 @@ impl Posix {
                 self.pass_on(fd, SocketOption::TimeToLive(hops), "IP_TTL")?;
             }
             Some(Internet::MtuDiscover) if !(0..=5).contains(&number) => return Err(Errno::EINVAL.into()),
-            Some(Internet::MtuDiscover) => options.mtu_discover = Some(number),
+            Some(Internet::MtuDiscover) => {
+                options.mtu_discover = Some(number);
+                let is_asked = self.sysctls.path.reports;
+                // What datagrams do is decided when they are sent.
+                if !is_datagram {
+                    self.pass_on(fd, SocketOption::PathReports(path_reports(number, is_asked)), "IP_MTU_DISCOVER")?;
+                }
+            }
             Some(Internet::Mtu) => return Err(Errno::ENOPROTOOPT.into()),
             Some(Internet::ReceiveErrors) => options.receive_errors = number != 0,
             Some(Internet::FreeBind) => options.free_bind = number != 0,

@@ -17,6 +17,8 @@ use super::stop::{Answer, Stop};
 use super::sysctls::{shift_for, window_of};
 use super::{CongestionName, Errno, OptionValue, Posix, Reply, Sysctls, Written};
 use crate::stack::{SocketOption, TcpConfig};
+use crate::tcp::PathDiscovery;
+use crate::transport::PathReports;
 
 /// What a program has set; `None` where the sysctls or the stack decide.
 #[derive(Clone, Debug, Default)]
@@ -87,6 +89,7 @@ impl Options {
             time_to_live: self.time_to_live.unwrap_or(base.time_to_live),
             traffic_class: self.traffic_class.unwrap_or(base.traffic_class),
             fin_wait_2: self.fin_wait_2(sysctls),
+            path: PathDiscovery { reports: self.path_reports(sysctls), ..base.path },
             ..base
         }
     }
@@ -111,6 +114,11 @@ impl Options {
             None => sysctls.fin_wait_2,
             Some(seconds) => Duration::from_secs(u64::try_from(seconds).unwrap_or(0)),
         }
+    }
+
+    fn path_reports(&self, sysctls: &Sysctls) -> PathReports {
+        let usual = sysctls.path.reports;
+        self.mtu_discover.map_or(usual, |discover| internet::path_reports(discover, usual))
     }
 
     /// What an accepted connection has of its listener's.

@@ -62,6 +62,35 @@ fn what_is_set_can_be_read_back() {
     assert_eq!(host.option(fd, IPPROTO_IP, IP_TOS), OptionValue::Int(0xfc), "ECN is not the program's");
 }
 
+/// `IP_MTU_DISCOVER`, set before a connection is open and while it is.
+#[test]
+fn whether_packets_may_be_cut_is_for_the_program_to_say() {
+    let cases = [
+        (IP_PMTUDISC_DONT, true),
+        (IP_PMTUDISC_WANT, false),
+        (IP_PMTUDISC_DO, false),
+        (IP_PMTUDISC_PROBE, false),
+        (IP_PMTUDISC_INTERFACE, true),
+        (IP_PMTUDISC_OMIT, true),
+    ];
+    let may_be_cut = |packets: Vec<Packet>| {
+        assert_eq!(packets.len(), 1);
+        packets[0].headers()[6] & 0x40 == 0
+    };
+    for (discover, cut) in cases {
+        let mut host = process_over(StackKind::Native, CLIENT);
+        let fd = host.socket();
+        assert_eq!(host.set(fd, IPPROTO_IP, IP_MTU_DISCOVER, discover), Outcome::OK);
+        blocked(host.connect(fd));
+        assert_eq!(may_be_cut(host.departing()), cut, "{discover} before");
+
+        let (mut world, client, _, _) = World::connected_with(StackKind::Native);
+        assert_eq!(world.client.set(client, IPPROTO_IP, IP_MTU_DISCOVER, discover), Outcome::OK);
+        assert_eq!(value(world.client.send(client, b"x")), 1);
+        assert_eq!(may_be_cut(world.client.departing()), cut, "{discover} after");
+    }
+}
+
 #[test]
 fn structures_may_come_as_they_lie_in_memory() {
     let mut host = process(CLIENT);
