@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use wireglass::capture::{Direction, Record, Witness};
-use wireglass::journal::{Entry, Event, NodeId, Reason};
+use wireglass::journal::{Entry, Event, NodeId, PathMtuCause, Reason};
 use wireglass::link::{Action, Pipe, PipeConfig, Rule};
 use wireglass::network::{Clock, NodeHandle, World, sim};
 use wireglass::packet::{Dissection, Medium, checksum};
@@ -199,6 +199,26 @@ fn heavy_loss_both_ways_still_delivers_the_stream() {
         let (whole, seen) = pair_on(stack, 3, Medium::Ip, [lossy(), lossy()], |a, b| transfer(a, b, 200_000, false));
         assert!(whole, "{stack}");
         assert!(!retransmissions(&seen).is_empty(), "{stack}");
+    }
+}
+
+/// RFC 4821: a link takes less than its ends and tells nobody. Segments fall until they pass, and grow again as far as they do.
+#[test]
+fn a_link_that_swallows_long_packets_delivers_the_stream() {
+    for (v6, base) in [(false, 1064), (true, 1280)] {
+        let narrow = || PipeConfig { mtu: 1300, ..wire() };
+        let (whole, seen) = pair(1, Medium::Ip, narrow(), narrow(), |a, b| transfer(a, b, 400_000, v6));
+        assert!(whole, "v6={v6}");
+        let path = |entry: &Entry| match &entry.event {
+            Event::PathMtu { mtu, cause, .. } => Some((*mtu, *cause)),
+            _ => None,
+        };
+        let told: Vec<(u32, PathMtuCause)> = seen.events.iter().filter_map(path).collect();
+        assert_eq!(told.first(), Some(&(base, PathMtuCause::BlackHole)), "{told:?}");
+        assert!(told.iter().any(|(_, cause)| *cause == PathMtuCause::ProbeLost), "{told:?}");
+        assert!(told.last().is_some_and(|(mtu, _)| (1293..=1300).contains(mtu)), "{told:?}");
+        let timed_out = |reason: &&Reason| matches!(reason, Reason::RetransmitByTimer { .. });
+        assert_eq!(retransmissions(&seen).iter().filter(timed_out).count(), 4, "no probe cost a time-out");
     }
 }
 
