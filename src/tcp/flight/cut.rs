@@ -59,6 +59,8 @@ impl Flight {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::time::Instant;
 
@@ -120,6 +122,45 @@ mod tests {
         flight.resend(1, Instant::ZERO);
         let delivery = flight.acknowledge(1001, Instant::from_nanos(5));
         assert_eq!((delivery.acknowledged, delivery.rtt), (1, None));
+    }
+
+    proptest! {
+        /// Whatever is in flight, and whatever is thought of it: the counters are what counting the records gives, no octet
+        /// is gone, and nothing that goes again is too long.
+        #[test]
+        fn the_counters_agree_with_the_pieces(
+            lengths in proptest::collection::vec(1_u64..3000, 1..20),
+            reported in proptest::collection::vec((0_u64..30_000, 1_u64..4000), 0..4),
+            (acknowledged, resent, all_lost) in (0_u64..5000, 0_usize..10, proptest::bool::ANY),
+            most in 1_u64..2500,
+        ) {
+            let ends = lengths.iter().scan(1, |end, length| { *end += length; Some(*end) });
+            let positions: Vec<u64> = std::iter::once(1).chain(ends).collect();
+            let mut flight = flight(&positions);
+            reported.into_iter().for_each(|(from, length)| { flight.sack(from..from + length, Instant::ZERO); });
+            flight.acknowledge(acknowledged, Instant::ZERO);
+            if all_lost {
+                flight.lose_all();
+            } else {
+                flight.judge_by_sack();
+            }
+            for _ in 0..resent {
+                let Some(start) = flight.next_lost().map(|sent| sent.range.start) else { break };
+                flight.resend(start, Instant::ZERO);
+            }
+            let octets = |flight: &Flight| flight.sent.iter().map(|sent| sent.range.end - sent.range.start).sum::<u64>();
+            let before = octets(&flight);
+            flight.cut(most, u64::MAX);
+            let count = |is: fn(&Sent) -> bool| flight.sent.iter().filter(|sent| is(sent)).count() as u32;
+            prop_assert_eq!(flight.lost(), count(|sent| sent.lost));
+            prop_assert_eq!(flight.resent(), count(|sent| sent.resent));
+            prop_assert_eq!(flight.sacked(), count(|sent| sent.sacked));
+            prop_assert_eq!(octets(&flight), before);
+            prop_assert!(flight.sent.iter().zip(flight.sent.iter().skip(1)).all(|(a, b)| a.range.end == b.range.start));
+            prop_assert!(flight.sent.iter().all(|sent| sent.sacked || sent.range.end - sent.range.start <= most));
+            let first = flight.sent.iter().find(|sent| sent.lost && !sent.resent).map(|sent| sent.range.start);
+            prop_assert_eq!(flight.next_lost().map(|sent| sent.range.start), first);
+        }
     }
 
     #[test]

@@ -319,6 +319,8 @@ fn short_segments_are_not_cut_by_silence() {
     let mut wire = sent(1000);
     wire.log("+200ms\n > PA 1:1001 ack 1 | retransmit-by-timer\n +400ms\n > PA 1:1001 ack 1 | retransmit-by-timer");
     wire.log("+800ms\n > PA 1:1001 ack 1 | retransmit-by-timer\n +1600ms\n > PA 1:1001 ack 1 | retransmit-by-timer");
+    wire.log("+3200ms\n > PA 1:1001 ack 1 | retransmit-by-timer");
+    assert_eq!(told(&mut wire), []);
 }
 
 /// As Linux with `tcp_mtu_probing` 0.
