@@ -114,4 +114,26 @@ mod tests {
             r#"{"at":5,"node":1,"kind":"packet-sent","packet":7,"why":{"reason":"active-open","section":"RFC 9293 §3.5","text":"SYN: opens the connection"}}"#
         );
     }
+
+    #[test]
+    fn states_are_written_as_the_rfc_spells_them() {
+        use TcpState::*;
+        let states = [
+            Closed,
+            Listen,
+            SynSent,
+            SynReceived,
+            Established,
+            FinWait1,
+            FinWait2,
+            CloseWait,
+            Closing,
+            LastAck,
+            TimeWait,
+        ];
+        for state in states {
+            assert_eq!(serde_json::to_value(state).expect("a state is JSON"), state.to_string());
+        }
+        assert_eq!(serde_json::to_value(Timer::FinWait2).expect("a timer is JSON"), "fin-wait-2");
+    }
 }
