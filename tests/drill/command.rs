@@ -82,7 +82,7 @@ fn a_failure_shows_both_packets_and_a_trace_shows_all() {
     let (_, text) = drill(folder.path(), &["f.pkt", "--trace"]);
     assert!(text.contains("0.000000  < S 0:0(0) win 1000\n"), "{text}");
     assert!(text.contains("RFC 9293"), "each packet has its reason: {text}");
-    assert!(!text.contains("before it:"), "{text}");
+    assert!(!text.contains("up to here:"), "{text}");
 }
 
 #[test]

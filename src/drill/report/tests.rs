@@ -49,6 +49,13 @@ fn an_assertion_is_told_with_its_values() {
 }
 
 #[test]
+fn blank_lines_stand_alone() {
+    for rest in ["+0 write(9, ..., 1) = 1\n", "+.1 > P. 1:21(20) ack 1\n", "+0 write(4, ..., 1) = 2\n"] {
+        assert!(!told(rest).contains("\n\n\n"), "{}", told(rest));
+    }
+}
+
+#[test]
 fn every_end_has_its_line_and_its_words() {
     for (text, expected) in [
         (OPENING.to_owned(), "passed       test.pkt\n"),
