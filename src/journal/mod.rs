@@ -25,7 +25,7 @@ pub use event::{Event, Impairment, ProgramEvent, TransportKind};
 pub use notebook::Notebook;
 pub use snapshot::{Agreed, Flight, Recovery, Snapshot};
 pub use tcp::{CwndCause, TcpState, Timer};
-pub use why::{Reason, Why};
+pub use why::{Guess, Reason, Why};
 
 /// Names a node of the network: its place in the lab's list of nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
