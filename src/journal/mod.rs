@@ -116,6 +116,14 @@ mod tests {
     }
 
     #[test]
+    fn a_time_out_is_told_to_the_nearest_millisecond() {
+        for (micros, told) in [(245_499, "0.245 s"), (245_953, "0.246 s"), (999_900, "1.000 s")] {
+            let reason = Reason::RetransmitByTimer { nth: 1, rto: std::time::Duration::from_micros(micros) };
+            assert!(reason.to_string().ends_with(told), "{reason}");
+        }
+    }
+
+    #[test]
     fn states_are_written_as_the_rfc_spells_them() {
         use TcpState::*;
         let states = [

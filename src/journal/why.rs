@@ -220,7 +220,9 @@ impl fmt::Display for Reason {
             Reason::Close => "FIN: nothing more will be sent",
             Reason::AcknowledgeClose => "ACK: the peer's FIN has arrived",
             Reason::RetransmitByTimer { nth, rto } => {
-                let (seconds, millis) = (rto.as_secs(), rto.subsec_millis());
+                // To the nearest, as ladders show spans.
+                let millis = (rto.as_nanos() + 500_000) / 1_000_000;
+                let (seconds, millis) = (millis / 1000, millis % 1000);
                 return write!(f, "sent again ({nth}): no ACK came within the RTO of {seconds}.{millis:03} s");
             }
             Reason::RetransmitAfterTimer => "sent again: after the time-out all that was in flight goes again",
