@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::{Connection, Context, Fin, Origin};
-use crate::journal::{DropReason, Event, Reason, TcpState, Timer, Why};
+use crate::journal::{DropReason, Event, Guess, Reason, TcpState, Timer, Why};
 use crate::packet::{SeqNum, TcpFlags};
 use crate::tcp::acceptance::{self, Place};
 use crate::tcp::reassembly::Taken;
@@ -180,7 +180,7 @@ impl Connection {
         if is_outside || (!is_exact && !self.config.trusts_resets) {
             self.drop_segment(cx, DropReason::BlindReset);
             if !is_outside {
-                self.challenge(cx);
+                self.challenge_guess(cx, Guess::Reset);
             }
             return DONE;
         }
@@ -212,7 +212,7 @@ impl Connection {
             return DONE;
         }
         self.drop_segment(cx, DropReason::BlindSyn);
-        self.challenge(cx);
+        self.challenge_guess(cx, Guess::Syn);
         DONE
     }
 
@@ -425,10 +425,15 @@ impl Connection {
         }
     }
 
-    /// A challenge ACK (RFC 5961 §3.2, §4.2, §5.2), sparingly (§7).
+    /// A challenge ACK for an acknowledgment that cannot be (RFC 5961 §5.2).
     pub(super) fn challenge(&mut self, cx: &mut Context<'_>) {
+        self.challenge_guess(cx, Guess::Acknowledgment);
+    }
+
+    /// A challenge ACK (RFC 5961 §3.2, §4.2, §5.2), sparingly (§7).
+    fn challenge_guess(&mut self, cx: &mut Context<'_>, guess: Guess) {
         if self.acks.may_answer(cx.now) {
-            self.acks.demand(Reason::Challenge);
+            self.acks.demand(Reason::Challenge(guess));
         }
     }
 
