@@ -175,9 +175,11 @@ impl Reassembly {
         Taken::Beyond
     }
 
-    /// The range that holds `position` has changed last.
+    /// The range that holds `position` has changed last. Each range has one place among the recent ones, however often it
+    /// grows.
     fn touch(&mut self, position: u64) {
-        self.recent.retain(|recent| *recent != position);
+        let range = self.ranges.at(position).unwrap_or(position..position + 1);
+        self.recent.retain(|recent| !range.contains(recent));
         self.recent.truncate(REPORTED - 1);
         self.recent.insert(0, position);
     }
@@ -261,6 +263,17 @@ mod tests {
         let mut reassembly = Reassembly::default();
         let taken =
             (1..10_000).filter(|at| reassembly.insert(at * 2, octets(0..1), 64 * 1024) == Taken::Beyond).count();
+    /// RFC 2018 §4: the option is filled up with the ranges reported before, also while the newest one grows.
+    #[test]
+    fn a_range_that_grows_does_not_push_the_others_out_of_the_report() {
+        let mut reassembly = Reassembly::default();
+        insert(&mut reassembly, 10..20);
+        for start in (50..100).step_by(10) {
+            insert(&mut reassembly, start..start + 10);
+        }
+        assert_eq!(reassembly.report(3).to_vec(), [50..100, 10..20]);
+    }
+
         assert!((200..600).contains(&taken), "{taken}");
         assert!(reassembly.held_cost <= 64 * 1024);
     }
