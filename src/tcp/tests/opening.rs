@@ -533,3 +533,21 @@ fn the_third_segment_may_bring_data_and_fin() {
     wire.accept();
     assert_eq!((wire.read(), wire.state()), (10, TcpState::CloseWait));
 }
+
+/// Whoever repeats its SYN has not heard our answer, also when data comes with it.
+#[test]
+fn a_syn_with_data_that_comes_again_is_answered_again() {
+    let mut wire = Wire::listening(0, &config());
+    wire.log(
+        "
+        < S  0:10             <mss 1000>
+        > SA 0      ack 1     | answer-open
+        < S  0:10             <mss 1000>
+        > SA 0      ack 1     | answer-open
+        < A  1:11   ack 1
+        > A  1      ack 11    | acknowledge
+        ",
+    );
+    wire.accept();
+    assert_eq!(wire.read(), 10);
+}
