@@ -29,8 +29,6 @@ const DONE: Step = ControlFlow::Break(());
 impl Connection {
     /// A segment arrives.
     pub(crate) fn segment_arrives(&mut self, cx: &mut Context<'_>, segment: Segment) {
-        self.last_heard = cx.now;
-        self.probes = if self.state.is_synchronized() { 0 } else { self.probes };
         match self.state() {
             TcpState::SynSent => self.arrives_in_syn_sent(cx, segment),
             TcpState::Closed | TcpState::Listen => self.drop_segment(cx, DropReason::NoConnection),
@@ -54,6 +52,8 @@ impl Connection {
         self.check_reset(cx, &segment)?;
         self.check_syn(cx, &segment)?;
         self.check_ack(cx, &segment)?;
+        self.last_heard = cx.now;
+        self.probes = 0;
         // Only now: a guessed segment with a timestamp from the future must not make the peer's own look old.
         self.keep_timestamp(cx.now, seq, &segment);
         self.take_contents(cx, segment);
