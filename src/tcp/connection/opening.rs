@@ -152,6 +152,7 @@ impl Connection {
         }
         self.tell_cwnd(cx, CwndCause::Initial);
         self.disarm(cx, Timer::Retransmission);
+        self.settle_patience(cx, false);
         self.last_sent = cx.now;
         if let Some(idle) = self.config.keep_alive {
             self.arm(cx, Timer::KeepAlive, cx.now + idle);
@@ -203,6 +204,8 @@ impl Connection {
         }
         let rto = self.round_trip.rto(self.backoff).duration();
         self.arm(cx, Timer::Retransmission, cx.now + rto);
+        // The user's patience bounds the opening, too (RFC 9293 §3.10.8: in any state).
+        self.settle_patience(cx, false);
         let ack = if answers { self.irs + 1 } else { SeqNum(0) };
         let segment = Segment { seq: self.iss, ack, flags: TcpFlags(flags), window, options, ..Segment::default() };
         (segment, Why::of(reason))
