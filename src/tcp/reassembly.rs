@@ -108,7 +108,12 @@ impl Reassembly {
         self.in_order.copy(buffer)
     }
 
-    /// Forgets everything that nobody has read.
+    /// Forgets what is in order and nobody has read; the positions stay.
+    pub(crate) fn forget_unread(&mut self) {
+        self.in_order.remove_before(self.in_order.end());
+    }
+
+    /// Forgets everything, the positions too.
     pub(crate) fn clear(&mut self) {
         *self = Reassembly::default();
     }
@@ -258,11 +263,6 @@ mod tests {
         assert_eq!(reassembly.report(3).to_vec(), [50..60, 30..40, 10..20]);
     }
 
-    #[test]
-    fn many_small_pieces_are_refused_before_they_cost_more_than_the_room() {
-        let mut reassembly = Reassembly::default();
-        let taken =
-            (1..10_000).filter(|at| reassembly.insert(at * 2, octets(0..1), 64 * 1024) == Taken::Beyond).count();
     /// RFC 2018 §4: the option is filled up with the ranges reported before, also while the newest one grows.
     #[test]
     fn a_range_that_grows_does_not_push_the_others_out_of_the_report() {
@@ -274,6 +274,11 @@ mod tests {
         assert_eq!(reassembly.report(3).to_vec(), [50..100, 10..20]);
     }
 
+    #[test]
+    fn many_small_pieces_are_refused_before_they_cost_more_than_the_room() {
+        let mut reassembly = Reassembly::default();
+        let taken =
+            (1..10_000).filter(|at| reassembly.insert(at * 2, octets(0..1), 64 * 1024) == Taken::Beyond).count();
         assert!((200..600).contains(&taken), "{taken}");
         assert!(reassembly.held_cost <= 64 * 1024);
     }
