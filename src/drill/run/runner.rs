@@ -27,13 +27,8 @@ const SEED: u64 = 0x7761_7265;
 
 /// Sysctls of other systems that only shape what is not compared by meaning (sizes of buffers), or that set a time of which
 /// every script with an interest in it checks the packets.
-const BEYOND_MEANING: &[&str] = &[
-    "kern.ipc.maxsockbuf",
-    "net.inet.tcp.keepinit",
-    "net.inet.tcp.rexmit_drop_options",
-    "net.inet.tcp.rexmit_slop",
-    "net.inet.tcp.tolerate_missing_ts",
-];
+const BEYOND_MEANING: &[&str] =
+    &["kern.ipc.maxsockbuf", "net.inet.tcp.keepinit", "net.inet.tcp.rexmit_slop", "net.inet.tcp.tolerate_missing_ts"];
 
 /// Why a run ends before its script.
 #[derive(Debug)]
