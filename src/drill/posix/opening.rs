@@ -96,6 +96,9 @@ impl Posix {
     }
 
     pub(super) fn accept(&mut self, fd: i32, flags: i32, blocked: Blocked) -> Answer<Reply> {
+        self.descriptors.look(fd)?;
+        // First of all, as Linux does: a connection that finds no descriptor stays in the queue.
+        self.descriptors.check_room()?;
         let socket = self.descriptors.socket_at(fd)?;
         let (family, options) = (socket.family, socket.options.inherited());
         let Role::Listening(listener) = &mut socket.role else {

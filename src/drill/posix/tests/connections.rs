@@ -294,3 +294,17 @@ fn a_backlog_lets_one_more_connection_wait() {
         assert_eq!(accepted.count() as i32, backlog + 1, "{kind:?}");
     }
 }
+
+/// A connection that finds no descriptor stays in the queue.
+#[test]
+fn a_full_table_of_descriptors_loses_no_connection() {
+    let mut world = World::new();
+    let fd = world.server.listener();
+    let client = world.client.socket();
+    world.client.connect(client);
+    world.pump();
+    let others: Vec<i32> = (1..1024).map(|_| world.server.socket()).collect();
+    assert_eq!(world.server.call(Request::Accept { fd, flags: 0 }), failed(Errno::EMFILE));
+    assert_eq!(world.server.close(others[0]), Outcome::OK);
+    assert_eq!(value(world.server.call(Request::Accept { fd, flags: 0 })), i64::from(others[0]));
+}
