@@ -226,7 +226,9 @@ impl<'s> Runner<'s> {
                 Directive::Sysctl { name, value } => self.sysctl(&name, &value)?,
                 // Nothing is remembered of peers beyond a connection.
                 Directive::ForgetPeers { .. } | Directive::Ignore { .. } => {}
-                Directive::Connections { state, count, command, .. } => self.count(&state, count, &command)?,
+                Directive::Connections { state, port, count, command } => {
+                    self.count(&state, port, count, &command)?;
+                }
                 Directive::Unsupported { command } => {
                     return Err(self.unsupported(&format!("the command `{command}`")));
                 }
@@ -247,12 +249,12 @@ impl<'s> Runner<'s> {
         }
     }
 
-    /// So many connections must be in this state.
-    fn count(&mut self, state: &str, count: u32, command: &str) -> Step {
+    /// So many connections, of this port if one is named, must be in this state.
+    fn count(&mut self, state: &str, port: Option<u16>, count: u32, command: &str) -> Step {
         let Some(wanted) = freebsd_state(state) else {
             return Err(self.unsupported(&format!("the state {state} of `{command}`")));
         };
-        let there = self.world.count(wanted);
+        let there = self.world.count(wanted, port);
         if u32::try_from(there) == Ok(count) {
             return Ok(());
         }
