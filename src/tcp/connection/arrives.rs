@@ -29,8 +29,6 @@ const DONE: Step = ControlFlow::Break(());
 impl Connection {
     /// A segment arrives.
     pub(crate) fn segment_arrives(&mut self, cx: &mut Context<'_>, segment: Segment) {
-        self.last_heard = cx.now;
-        self.probes = if self.state.is_synchronized() { 0 } else { self.probes };
         match self.state() {
             TcpState::SynSent => self.arrives_in_syn_sent(cx, segment),
             TcpState::Closed | TcpState::Listen => self.drop_segment(cx, DropReason::NoConnection),
@@ -54,6 +52,8 @@ impl Connection {
         self.check_reset(cx, &segment)?;
         self.check_syn(cx, &segment)?;
         self.check_ack(cx, &segment)?;
+        self.last_heard = cx.now;
+        self.probes = 0;
         // Only now: a guessed segment with a timestamp from the future must not make the peer's own look old.
         self.keep_timestamp(cx.now, seq, &segment);
         self.take_contents(cx, segment);
@@ -100,6 +100,12 @@ impl Connection {
     /// First, check the sequence number. What lies outside the window is cut off.
     fn check_sequence(&mut self, cx: &mut Context<'_>, segment: &mut Segment) -> Step {
         self.unwrap_second_syn(segment);
+        if self.repeats_its_syn(segment) {
+            // Our SYN,ACK was lost, or is late: it answers better than a bare ACK would.
+            self.drop_segment(cx, DropReason::Duplicate);
+            self.due = Some(Reason::AnswerOpen);
+            return DONE;
+        }
         let (rcv_nxt, rcv_wnd) = (self.rcv_nxt(), self.rcv_wnd());
         let place = acceptance::judge(segment.seq, segment.sequence_len(), rcv_nxt, rcv_wnd);
         if place != Place::Acceptable {
@@ -115,12 +121,16 @@ impl Connection {
                 segment.flags.0 &= !TcpFlags::FIN.0;
             }
         }
+        if segment.flags.rst() || segment.flags.syn() {
+            // These are judged by their own number: what is in front of the window must not lead up to it (RFC 5961).
+            return PASS;
+        }
         if segment.seq.before(rcv_nxt) {
             self.note_duplicate(segment);
             segment.trim_front(rcv_nxt.offset_from(segment.seq));
         }
         let room = (rcv_nxt + rcv_wnd).offset_from(segment.seq);
-        if !segment.flags.syn() && segment.sequence_len() > room {
+        if segment.sequence_len() > room {
             segment.truncate(room);
             if segment.sequence_len() > room {
                 segment.flags.0 &= !TcpFlags::FIN.0;
@@ -144,15 +154,15 @@ impl Connection {
         }
     }
 
+    /// Whether the peer asks in SYN-RECEIVED what it has asked before.
+    fn repeats_its_syn(&self, segment: &Segment) -> bool {
+        let is_request = segment.flags.syn() && !segment.flags.ack() && !segment.flags.rst();
+        self.state() == TcpState::SynReceived && is_request && segment.seq == self.irs
+    }
+
     fn refuse_out_of_window(&mut self, cx: &mut Context<'_>, segment: &Segment, place: Place) -> Step {
         self.drop_segment(cx, if place == Place::Old { DropReason::Duplicate } else { DropReason::OutsideWindow });
         if segment.flags.rst() {
-            return DONE;
-        }
-        let repeats_syn = segment.flags.syn() && !segment.flags.ack() && segment.seq == self.irs;
-        if self.state() == TcpState::SynReceived && repeats_syn {
-            // Our SYN,ACK was lost, or is late: it answers better than a bare ACK would.
-            self.due = Some(Reason::AnswerOpen);
             return DONE;
         }
         self.note_duplicate(segment);
