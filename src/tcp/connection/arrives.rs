@@ -245,7 +245,7 @@ impl Connection {
         // The pointer is the offset of the octet after the urgent data (MUST-62).
         let end = self.stream_position_of(segment.seq) + i64::from(segment.urgent);
         let Ok(end) = u64::try_from(end) else { return };
-        if end > self.receive.first_unread() && self.rcv_up.is_none_or(|known| end > known) {
+        if self.rcv_up.is_none_or(|known| end > known) {
             self.rcv_up = Some(end);
             cx.notify(SocketEvent::Urgent(cx.socket));
         }

@@ -19,3 +19,4 @@ mod pairs;
 mod sending;
 mod timing_out;
 mod waiting;
+mod urgent;
