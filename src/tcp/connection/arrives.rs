@@ -306,7 +306,8 @@ impl Connection {
         let patience = self.config.delayed_ack;
         let is_second = !self.config.quick_acks && self.timers.due(Timer::DelayedAck).is_some();
         let is_prompt = is_second || self.acks.is_prompt(pending, self.config.quick_acks);
-        if had_gap || is_prompt || self.receive.has_duplicate() || patience.is_none() {
+        let tells_duplicate = self.terms.agreed.sack && self.receive.has_duplicate();
+        if had_gap || is_prompt || tells_duplicate || patience.is_none() {
             self.acks.demand(Reason::Acknowledge);
         } else if let Some(patience) = patience
             && self.timers.due(Timer::DelayedAck).is_none()
@@ -402,7 +403,7 @@ impl Connection {
     fn note_duplicate(&mut self, segment: &Segment) {
         let position = self.stream_position_of(segment.seq + u32::from(segment.flags.syn()));
         let end = position + i64::from(segment.len());
-        if segment.is_empty() || !self.terms.agreed.sack || end <= 0 {
+        if segment.is_empty() || end <= 0 {
             return;
         }
         self.receive.note_duplicate(position.max(0) as u64..end as u64);

@@ -440,3 +440,21 @@ fn a_super_segment_counts_as_its_pieces() {
     );
     assert_eq!(wire.read(), 10_000);
 }
+
+/// Only SACK can tell the peer that something came twice: without it there is nothing to hurry for.
+#[test]
+fn what_arrived_twice_changes_nothing_later_without_sack() {
+    let mut wire = Wire::open();
+    wire.log(
+        "
+        < A  101:201  ack 1
+        > A  1        ack 1     | duplicate-ack
+        < A  101:201  ack 1
+        > A  1        ack 1     | duplicate-ack
+        < A  1:101    ack 1
+        > A  1        ack 201   | acknowledge
+        ",
+    );
+    wire.set(SocketOption::QuickAck(false));
+    wire.log("< A 201:211 ack 1\n +40ms\n > A 1 ack 211 | acknowledge");
+}
