@@ -78,9 +78,7 @@ impl Connection {
         if syn.flags.fin() {
             self.fin_at = Some(length.into());
         }
-        if length > 0 {
-            self.receive.insert(0, syn.payload, self.window.buffer());
-        }
+        self.receive.insert(0, syn.payload, self.window.buffer());
     }
 
     /// Before the first: PAWS (RFC 7323 §5.3 R1). A segment that is older than what was seen is a ghost of an earlier lap.
@@ -120,11 +118,10 @@ impl Connection {
             segment.trim_front(rcv_nxt.offset_from(segment.seq));
         }
         let room = (rcv_nxt + rcv_wnd).offset_from(segment.seq);
-        if !segment.flags.syn() && segment.sequence_len() > room {
-            segment.truncate(room);
-            if segment.sequence_len() > room {
-                segment.flags.0 &= !TcpFlags::FIN.0;
-            }
+        segment.truncate(room);
+        if segment.sequence_len() > room {
+            // All data fits, and the FIN behind it does not.
+            segment.flags.0 &= !TcpFlags::FIN.0;
         }
         PASS
     }

@@ -458,3 +458,14 @@ fn what_arrived_twice_changes_nothing_later_without_sack() {
     wire.set(SocketOption::QuickAck(false));
     wire.log("< A 201:211 ack 1\n +40ms\n > A 1 ack 211 | acknowledge");
 }
+
+/// A FIN takes a number, and needs room in the window for it as any octet does.
+#[test]
+fn a_fin_just_beyond_the_window_is_cut_off() {
+    for (octets, state) in [(2000, TcpState::Established), (1999, TcpState::CloseWait)] {
+        let mut wire = Wire::open_with(&Config { receive_buffer: 2000, ..config() }, "mss 1000");
+        wire.receive(&format!("FA 1:{} ack 1", octets + 1));
+        wire.take_sent();
+        assert_eq!(wire.state(), state, "{octets}");
+    }
+}
