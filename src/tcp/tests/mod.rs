@@ -17,6 +17,7 @@ mod opening;
 mod pair;
 mod pairs;
 mod sending;
+mod simultaneous;
 mod timing_out;
-mod waiting;
 mod urgent;
+mod waiting;
