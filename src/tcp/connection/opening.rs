@@ -88,8 +88,7 @@ impl Connection {
         cx.notify(SocketEvent::Writable(cx.socket));
         // Sixth to eighth: what the segment carries besides is processed as in any other.
         let mut segment = segment;
-        segment.flags.0 &= !TcpFlags::SYN.0;
-        segment.seq += 1;
+        segment.trim_front(1);
         self.take_contents(cx, segment);
     }
 
