@@ -41,28 +41,82 @@ impl Window {
     }
 }
 
+/// Where loss recovery stands, as far as a window is concerned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing is thought lost.
+    #[default]
+    Open,
+    /// Something is, and goes again (RFC 5681 §3.2); or a congestion mark asks for the same caution (RFC 3168 §6.1.2).
+    Recovery,
+    /// The retransmission timer has fired (RFC 5681 §3.1).
+    Loss,
+}
+
 /// What an acknowledgment says to an algorithm.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Acknowledged {
     /// The time.
     pub now: Instant,
-    /// Segments delivered.
+    /// Segments delivered: acknowledged, or reported by SACK, for the first time.
     pub delivered: u32,
+    /// Segments newly thought lost.
+    pub lost: u32,
+    /// Segments in the network before the acknowledgment came.
+    pub in_flight_before: u32,
+    /// Segments in the network now.
+    pub in_flight: u32,
+    /// The round-trip time that the acknowledgment itself has brought.
+    pub rtt: Option<Duration>,
     /// The smoothed round-trip time, once there is one.
     pub srtt: Option<Duration>,
+    /// The least round-trip time so far, once there is one.
+    pub min_rtt: Option<Duration>,
+    /// SND.UNA, in octets from the beginning: it never wraps.
+    pub snd_una: u64,
+    /// SND.NXT, likewise.
+    pub snd_nxt: u64,
+    /// Octets of a full segment.
+    pub mss: u32,
+    /// Where loss recovery stands.
+    pub phase: Phase,
 }
 
-/// A congestion control algorithm. It is asked only about a connection that used its whole window and is not recovering
-/// from a loss: when less was sent, or something was lost, nothing was learnt about the room on the path (RFC 7661).
+/// A congestion control algorithm.
+///
+/// Most are asked only how the window grows and how far it falls; the connection does the rest as RFC 5681 has it, and
+/// brings the window down in step with what is delivered (RFC 6937). One that [governs](CongestionControl::governs) is
+/// asked at every acknowledgment, and nobody else touches its window.
 pub trait CongestionControl: fmt::Debug + Send {
     /// Its name, as users write it.
     fn name(&self) -> &'static str;
 
-    /// Lets the window grow.
+    /// Lets the window grow. Called when the connection used its whole window and is not recovering from a loss: when less
+    /// was sent, or something was lost, nothing was learnt about the room on the path (RFC 7661). One that governs is
+    /// called at every acknowledgment.
     fn acknowledged(&mut self, window: &mut Window, acknowledged: &Acknowledged);
 
-    /// The slow-start threshold after a loss, in segments, with `in_flight` segments in flight.
+    /// The slow-start threshold after a loss or a congestion mark, in segments, with `in_flight` segments in flight.
     fn threshold_after_loss(&mut self, window: &Window, in_flight: u32) -> u32;
+
+    /// Loss recovery begins, or ends. The window is as it was before.
+    fn enter(&mut self, _phase: Phase, _window: &mut Window, _in_flight: u32) {}
+
+    /// A loss was none (RFC 3522, RFC 5682): `window` is again what it was before the reduction.
+    fn undone(&mut self, _window: &mut Window) {}
+
+    /// Data is sent after a time without any in flight.
+    fn restarted(&mut self, _now: Instant, _idle: Duration) {}
+
+    /// Whether it alone sets the window, in recovery, too.
+    fn governs(&self) -> bool {
+        false
+    }
+
+    /// Octets each second at which segments should leave; `None` for as fast as the window lets them.
+    fn pacing_rate(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// No congestion control: only the peer's window bounds the flight. For labs that show why it is needed.

@@ -38,10 +38,9 @@ impl CongestionControl for Reno {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Instant;
 
     fn deliver(reno: &mut Reno, window: &mut Window, delivered: u32) {
-        reno.acknowledged(window, &Acknowledged { now: Instant::ZERO, delivered, srtt: None });
+        reno.acknowledged(window, &Acknowledged { delivered, ..Acknowledged::default() });
     }
 
     #[test]

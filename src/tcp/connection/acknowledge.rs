@@ -170,7 +170,12 @@ impl Connection {
             return;
         }
         let before = self.cwnd;
-        let acknowledged = Acknowledged { now: cx.now, delivered: delivery.delivered, srtt: self.round_trip.srtt() };
+        let acknowledged = Acknowledged {
+            now: cx.now,
+            delivered: delivery.delivered,
+            srtt: self.round_trip.srtt(),
+            ..Acknowledged::default()
+        };
         self.congestion.acknowledged(&mut self.cwnd, &acknowledged);
         if self.cwnd != before {
             self.tell_cwnd(cx, if slow_start { CwndCause::SlowStart } else { CwndCause::CongestionAvoidance });

@@ -18,5 +18,7 @@ mod pair;
 mod pairs;
 mod path;
 mod sending;
+mod simultaneous;
 mod timing_out;
+mod urgent;
 mod waiting;
