@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::drop::DropReason;
-use super::tcp::{CwndCause, TcpState, Timer};
+use super::tcp::{CwndCause, LossRule, NoLoss, TcpState, Timer};
 use super::{SocketId, Why};
 use crate::packet::{PacketId, SeqNum};
 use crate::time::Instant;
@@ -142,6 +142,24 @@ pub enum Event {
         seq: SeqNum,
         /// How many are missing up to the next that are there; 0 when the last gap was filled.
         length: u32,
+    },
+    /// Octets in flight are thought lost.
+    Lost {
+        /// The connection.
+        socket: SocketId,
+        /// The first of them.
+        seq: SeqNum,
+        /// How many.
+        length: u32,
+        /// By which rule.
+        rule: LossRule,
+    },
+    /// It turns out that a loss was none: what the window lost for it is given back.
+    NoLoss {
+        /// The connection.
+        socket: SocketId,
+        /// What shows it.
+        evidence: NoLoss,
     },
     /// A program of the lab reports.
     Program {
