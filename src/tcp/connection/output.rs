@@ -92,6 +92,7 @@ impl Connection {
     /// The segment of `range` once more.
     fn segment_again(&mut self, cx: &mut Context<'_>, range: Range<u64>, push: bool) -> Segment {
         let fin = range.end == self.snd_nxt && self.fin == Fin::Sent;
+        let push = push || self.flight.ends_burst_again(&range);
         let payload = self.send.slice(range.start - 1..range.end - 1);
         let length = payload.iter().map(|chunk| chunk.len() as u32).sum();
         let mut segment = self.data_segment(cx, range.start, (payload, length), push);
@@ -122,8 +123,6 @@ impl Connection {
         };
         self.recovery.probed(self.snd_nxt, reason == Reason::TailLossProbe);
         self.disarm(cx, Timer::TailProbe);
-        let rto = self.round_trip.rto(self.backoff).duration();
-        self.arm(cx, Timer::Retransmission, cx.now + rto);
         Some((segment, Why::of(reason)))
     }
 
@@ -160,7 +159,9 @@ impl Connection {
         if unsent == 0 && self.fin != Fin::Queued {
             return None;
         }
-        self.restart_after_idle(cx);
+        if self.window_room() > 0 {
+            self.restart_after_idle(cx);
+        }
         let options = self.usual_options(cx.now, 0);
         let mss = self.room_beside(options::length(&options));
         let length = self.burst(cx, unsent, mss)?;
@@ -227,7 +228,9 @@ impl Connection {
         let mut from = start;
         while from < end {
             let to = if from + u64::from(mss) < data_end { from + u64::from(mss) } else { end };
-            self.flight.push(from..to, cx.now, self.marks.within(from + 1..to.min(data_end) + 1));
+            let (push, ends_burst) =
+                (self.marks.within(from + 1..to.min(data_end) + 1), to == end && to - start > mss.into());
+            self.flight.push(from..to, cx.now, push, ends_burst);
             self.recovery.sent(1, None);
             from = to;
         }

@@ -87,6 +87,11 @@ impl Connection {
         let outcome = self.recovery.look_again(&evidence, &mut self.flight);
         self.tell_losses(cx);
         self.act(cx, &outcome, in_flight);
+        // As if one segment had been delivered: the first that is lost goes at once, the others with what comes (as Linux).
+        let outcome = Outcome { delivered: u32::from(outcome.verdict == Verdict::Begin), ..outcome };
+        if let Some(cwnd) = self.recovery.reduced(&outcome, false, &self.flight) {
+            self.set_cwnd(cx, Window { cwnd: cwnd.max(1), ..self.cwnd }, CwndCause::DuringRecovery);
+        }
     }
 
     /// Acts on a verdict, but for the growth of the window.

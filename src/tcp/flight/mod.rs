@@ -44,6 +44,8 @@ pub(crate) struct Sent {
     pub(crate) resent: bool,
     /// It went out with PSH.
     pub(crate) push: bool,
+    /// It was the last of several that left as one burst.
+    pub(crate) ends_burst: bool,
 }
 
 impl Sent {
@@ -81,6 +83,8 @@ pub(crate) struct Flight {
     resend_from: u64,
     /// Segments before this position were judged by the selective acknowledgments behind them.
     judged_to: u64,
+    /// The position after what was sent again last, since an acknowledgment came.
+    resent_to: Option<u64>,
     total_retransmissions: u32,
     total_losses: u32,
     delivered: u32,
@@ -171,9 +175,19 @@ impl Flight {
     }
 
     /// A new segment left.
-    pub(crate) fn push(&mut self, range: Range<u64>, at: Instant, push: bool) {
+    pub(crate) fn push(&mut self, range: Range<u64>, at: Instant, push: bool, ends_burst: bool) {
         self.note_time(at, range.end);
-        self.sent.push_back(Sent { range, at, transmissions: 1, sacked: false, lost: None, resent: false, push });
+        let (transmissions, sacked, lost, resent) = (1, false, None, false);
+        self.sent.push_back(Sent { range, at, transmissions, sacked, lost, resent, push, ends_burst });
+    }
+
+    /// Whether the segment of `range`, about to be sent again, ends a burst of which the segment before has just gone again,
+    /// too.
+    pub(crate) fn ends_burst_again(&self, range: &Range<u64>) -> bool {
+        let follows = self.resent_to == Some(range.start);
+        let index = self.place(range.start);
+        let continues = index > 0 && !self.sent[index - 1].ends_burst;
+        follows && continues && self.sent.get(index).is_some_and(|sent| sent.ends_burst)
     }
 
     fn note_time(&mut self, at: Instant, end: u64) {
@@ -184,6 +198,7 @@ impl Flight {
     /// `min_rtt` is the least round-trip time known, zero before any.
     pub(crate) fn acknowledge(&mut self, position: u64, now: Instant, min_rtt: Duration) -> Delivery {
         let mut delivery = Delivery::default();
+        self.resent_to = None;
         while let Some(front) = self.sent.front_mut() {
             if front.range.end > position {
                 front.range.start = front.range.start.max(position);
@@ -281,6 +296,7 @@ impl Flight {
             self.resent += 1;
         }
         self.total_retransmissions = self.total_retransmissions.saturating_add(1);
+        self.resent_to = Some(end);
         self.note_time(now, end);
     }
 

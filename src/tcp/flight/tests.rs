@@ -11,7 +11,7 @@ fn at(millis: u64) -> Instant {
 
 fn flight(segments: u64) -> Flight {
     let mut flight = Flight::default();
-    (0..segments).for_each(|index| flight.push(index * MSS..(index + 1) * MSS, at(index), false));
+    (0..segments).for_each(|index| flight.push(index * MSS..(index + 1) * MSS, at(index), false, false));
     flight
 }
 
@@ -106,7 +106,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Push => {
-                    flight.push(next..next + MSS, at(0), false);
+                    flight.push(next..next + MSS, at(0), false, false);
                     next += MSS;
                 }
                 Step::Acknowledge(to) => {

@@ -370,7 +370,7 @@ impl Recovery {
             // Never more than there are: a peer that repeats itself must not empty the network in our books.
             self.duplicates = (self.duplicates + 1).min(flight.unacked().saturating_sub(1));
         }
-        let more = self.duplicates - before;
+        let more = self.duplicates.saturating_sub(before);
         flight.count_delivered(more);
         more
     }
