@@ -14,6 +14,7 @@ pub use reno::Reno;
 pub(crate) use usage::Usage;
 
 use super::config::Congestion;
+pub use super::delivery_rate::RateSample;
 use crate::time::Instant;
 
 /// The congestion window and the slow-start threshold, in segments.
@@ -80,6 +81,8 @@ pub struct Acknowledged {
     pub mss: u32,
     /// Where loss recovery stands.
     pub phase: Phase,
+    /// How fast the network delivers; `None` when nothing was delivered.
+    pub rate: Option<RateSample>,
 }
 
 /// A congestion control algorithm.
