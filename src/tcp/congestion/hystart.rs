@@ -11,6 +11,10 @@
 //! A round lasts until everything is acknowledged that had been sent when it began. In conservative slow start the window
 //! grows a quarter as fast. Only the first slow start of a connection is watched (RFC 9406 §4.3): a later one has a
 //! threshold that a loss has taught.
+//!
+//! What one acknowledgment adds is not bounded (L is infinite), as in Linux: RFC 9406 §4.3 would have eight segments at most
+//! where nothing spaces them, and then one acknowledgment for a whole window, as batching receivers send it, would take
+//! slow start out of its step.
 
 use std::time::Duration;
 
@@ -28,8 +32,6 @@ const SAMPLES: u32 = 8;
 const SLOWER: u32 = 4;
 /// CSS_ROUNDS.
 const ROUNDS: u32 = 5;
-/// L: segments that one acknowledgment adds to the window at most, where nothing spaces them (RFC 9406 §4.2).
-const MOST_AT_ONCE: u32 = 8;
 
 /// HyStart++, or plain slow start.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +75,7 @@ impl HyStart {
         if self.state == State::Off || window.ssthresh != u32::MAX {
             return window.slow_start(acknowledged.delivered);
         }
-        self.grow(window, acknowledged.delivered.min(MOST_AT_ONCE));
+        self.grow(window, acknowledged.delivered);
         self.measure(acknowledged.rtt);
         self.judge();
         if acknowledged.snd_una >= self.window_end {
@@ -86,7 +88,7 @@ impl HyStart {
         let grown = match &mut self.state {
             State::Off | State::SlowStart => delivered,
             State::Conservative { counted, .. } => {
-                *counted += delivered;
+                *counted = counted.saturating_add(delivered);
                 let grown = *counted / SLOWER;
                 *counted %= SLOWER;
                 grown

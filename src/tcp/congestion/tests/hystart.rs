@@ -94,11 +94,11 @@ fn seven_measurements_are_too_few() {
 }
 
 #[test]
-fn one_acknowledgment_adds_eight_segments_at_most() {
+fn one_acknowledgment_of_everything_doubles_the_window() {
     let mut window = Window { cwnd: 40, ssthresh: u32::MAX };
     let acknowledged = Acknowledged { delivered: 40, ..Acknowledged::default() };
     Reno::new(true).acknowledged(&mut window, &acknowledged);
-    assert_eq!(window.cwnd, 48);
+    assert_eq!(window.cwnd, 80);
 }
 
 #[test]
