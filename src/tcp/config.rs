@@ -29,6 +29,9 @@ pub struct Config {
     pub keep_alive_probes: u8,
     /// Congestion control.
     pub congestion: Congestion,
+    /// Whether HyStart++ ends slow start before the queue on the path overflows (RFC 9406); `None` leaves it to the algorithm:
+    /// CUBIC does so, Reno does not.
+    pub hystart: Option<bool>,
     /// Whether the window scale option is offered and taken (RFC 7323 §2).
     pub window_scaling: bool,
     /// The shift to offer; `None` takes the least that makes `receive_buffer` fit into 16 bits, 14 at most.
@@ -99,6 +102,7 @@ impl Default for Config {
             keep_alive_interval: Duration::from_secs(75),
             keep_alive_probes: 9,
             congestion: Congestion::Reno,
+            hystart: None,
             window_scaling: true,
             window_scale: None,
             timestamps: true,

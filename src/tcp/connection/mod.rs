@@ -234,7 +234,7 @@ impl Connection {
         let Birth { ends, origin, config, iss, timestamp_offset, mtu, now } = birth;
         let path_room = room_on_path(mtu, &ends);
         let own_mss = config.max_segment.map_or(path_room, |most| most.min(path_room));
-        let (congestion, cwnd) = congestion::begin(config.congestion, config.initial_window);
+        let (congestion, cwnd) = congestion::begin(&config);
         let default_mss = if ends.remote.is_ipv4() { 536 } else { 1220 };
         Connection {
             ends,
