@@ -87,7 +87,7 @@ pub enum Event {
         socket: SocketId,
         /// The acknowledgment number.
         ack: SeqNum,
-        /// How many in a row.
+        /// How many in a row; with SACK, how many segments are reported beyond the gap, where that is more.
         count: u32,
     },
     /// A timer was stopped before it fired.

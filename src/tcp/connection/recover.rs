@@ -167,6 +167,7 @@ impl Connection {
             snd_nxt: self.snd_nxt,
             mss: evidence.mss,
             phase: self.recovery.phase(),
+            rate: None,
         }
     }
 
