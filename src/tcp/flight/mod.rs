@@ -320,8 +320,7 @@ impl Flight {
 
     /// Gives memory back when nothing is in flight.
     pub(crate) fn rest(&mut self) {
-        const IDLE: usize = 4;
-        if self.sent.is_empty() && self.sent.capacity() > IDLE {
+        if self.sent.is_empty() {
             self.sent = VecDeque::new();
             self.by_time = VecDeque::new();
         }
