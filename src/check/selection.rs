@@ -269,6 +269,8 @@ fn packet_of(event: &Event) -> Option<PacketId> {
         | Event::SendWindow { .. }
         | Event::Hole { .. }
         | Event::PathMtu { .. }
+        | Event::Lost { .. }
+        | Event::NoLoss { .. }
         | Event::Program { .. } => None,
     }
 }

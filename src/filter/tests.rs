@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::journal::{
-    CwndCause, DropReason, Event, Impairment, NodeId, PathMtuCause, ProgramEvent, Reason, SocketId, TcpState, Timer,
-    TransportKind, Why,
+    CwndCause, DropReason, Event, Impairment, LossRule, NoLoss, NodeId, PathMtuCause, ProgramEvent, Reason, SocketId,
+    TcpState, Timer, TransportKind, Why,
 };
 use crate::packet::{Medium, PacketId, SeqNum};
 
@@ -194,6 +194,8 @@ fn one_event_of_each_shape() -> Vec<Event> {
         Event::SendWindow { socket, snd_wnd: 1, ack: SeqNum(1) },
         Event::Hole { socket, seq: SeqNum(1), length: 1 },
         Event::PathMtu { socket, mtu: 1280, cause: PathMtuCause::Reported },
+        Event::Lost { socket, seq: SeqNum(1), length: 1, rule: LossRule::Rack },
+        Event::NoLoss { socket, evidence: NoLoss::Timestamp },
         program(ProgramEvent::Listening { over, local: address }),
         program(ProgramEvent::Connected { local: address, remote: address }),
         program(ProgramEvent::StreamSent { bytes: 1, sha256 }),

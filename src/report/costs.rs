@@ -156,6 +156,8 @@ fn fates(entries: &[&Entry]) -> (BTreeSet<PacketId>, BTreeSet<PacketId>) {
             | Event::SendWindow { .. }
             | Event::Hole { .. }
             | Event::PathMtu { .. }
+            | Event::Lost { .. }
+            | Event::NoLoss { .. }
             | Event::Program { .. } => {}
         }
     }

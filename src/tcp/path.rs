@@ -25,7 +25,7 @@
 
 pub(crate) mod search;
 
-use std::ops::Range;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::tcp::config::{PathDiscovery, PathProbing};
@@ -41,30 +41,35 @@ const LEAST_IPV6: u32 = 1280;
 const NARROW_FOR: Duration = Duration::from_secs(600);
 
 /// What is believed of a connection's path.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Path {
     is_ipv6: bool,
-    link: u32,
-    known: u32,
-    /// When more may be tried again; `None` while no report is believed.
-    wider_at: Option<Instant>,
     /// It is narrower than we make packets: they may be cut on their way.
     cuts: bool,
+    link: u32,
+    known: u32,
     /// The longest packet that is known to have arrived since the path last changed.
     arrived: u32,
     /// A packet whose acknowledgment would say that longer ones arrive.
     witness: Option<Witness>,
-    /// A report that what has arrived contradicts.
+    /// In a box, like the next: most connections never have them.
+    reports: Option<Box<Reports>>,
+    search: Option<Box<Search>>,
+}
+
+/// What reports have brought.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reports {
+    /// When more may be tried again; `None` while no report is believed.
+    wider_at: Option<Instant>,
+    /// One that is contradicted by what has arrived.
     doubted: Option<Doubted>,
-    /// Here segments stood that were too long when the path last became narrower, from this position up to that.
-    cut: (u64, u64),
-    search: Option<Search>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Witness {
     end: u64,
-    length: u32,
+    length: NonZeroU32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -112,22 +117,12 @@ impl Path {
     /// Nothing is known but that our own link takes `mtu` octets.
     pub(crate) fn new(mtu: usize, is_ipv6: bool, rules: &PathDiscovery, now: Instant) -> Path {
         let link = u32::try_from(mtu).unwrap_or(u32::MAX);
-        let mut path = Path {
-            is_ipv6,
-            link,
-            known: link,
-            wider_at: None,
-            cuts: false,
-            arrived: 0,
-            witness: None,
-            doubted: None,
-            cut: (0, 0),
-            search: None,
-        };
+        let mut path =
+            Path { is_ipv6, link, known: link, cuts: false, arrived: 0, witness: None, reports: None, search: None };
         if rules.reports == PathReports::NotAsked {
             path.stop_asking();
         } else if rules.probing == PathProbing::Always {
-            path.search = Some(Search::from(path.base(rules).min(link), now));
+            path.search = Some(Box::new(Search::from(path.base(rules).min(link), now)));
         }
         path
     }
@@ -145,7 +140,7 @@ impl Path {
 
     /// Octets of the longest packet that is sent.
     pub(crate) fn mtu(&self) -> u32 {
-        self.search.map_or(self.known, |search| search.low().min(self.known))
+        self.search.as_ref().map_or(self.known, |search| search.low().min(self.known))
     }
 
     /// Octets of the longest packet that no report forbids.
@@ -168,14 +163,9 @@ impl Path {
         self.cuts || rules.reports == PathReports::NotAsked
     }
 
-    /// Whether the segment at `position` goes again because the path became narrower.
-    pub(crate) fn was_cut(&self, position: u64) -> bool {
-        (self.cut.0..self.cut.1).contains(&position)
-    }
-
     /// A report has come. When it is believed, the path is narrower at once.
     pub(crate) fn reported(&mut self, report: &Report, rules: &PathDiscovery, now: Instant) -> Verdict {
-        let refused = self.search.and_then(|search| search.probe_at(report.position));
+        let refused = self.search.as_ref().and_then(|search| search.probe_at(report.position));
         if rules.reports != PathReports::Heard {
             return Verdict::Nothing;
         }
@@ -193,7 +183,7 @@ impl Path {
             return Verdict::Impossible;
         }
         if report.mtu < self.arrived && !rules.trusts_reports {
-            self.doubted = Some(Doubted { position: report.position, mtu: report.mtu });
+            self.heard().doubted = Some(Doubted { position: report.position, mtu: report.mtu });
             return Verdict::Doubted;
         }
         if self.narrow(report.mtu, rules, now) { Verdict::Narrower } else { Verdict::Nothing }
@@ -205,7 +195,7 @@ impl Path {
         let (before, cut_before) = (self.mtu(), self.cuts);
         self.known = self.known.min(mtu.max(least));
         self.cuts |= mtu < least && !self.is_ipv6;
-        self.wider_at = Some(now + NARROW_FOR);
+        self.heard().wider_at = Some(now + NARROW_FOR);
         if let Some(search) = &mut self.search {
             search.cap(self.known);
         }
@@ -216,28 +206,31 @@ impl Path {
     /// Ten minutes after the last report packets may be as long as our own link takes. Returns whether they may be longer
     /// than before.
     pub(crate) fn age(&mut self, now: Instant) -> bool {
-        if self.wider_at.is_none_or(|at| now < at) {
+        let Some(reports) = &mut self.reports else { return false };
+        if reports.wider_at.take_if(|at| *at <= now).is_none() {
             return false;
         }
         let before = self.mtu();
-        (self.known, self.wider_at, self.cuts) = (self.link, None, false);
+        (self.known, self.cuts) = (self.link, false);
         self.mtu() > before
     }
 
     /// A segment left in a packet of `length` octets that nobody may cut; its last octet stands before `end`.
     pub(crate) fn sent(&mut self, end: u64, length: u32) {
         if length > self.arrived && self.witness.is_none() {
-            self.witness = Some(Witness { end, length });
+            self.witness = NonZeroU32::new(length).map(|length| Witness { end, length });
         }
     }
 
     /// Everything before `position` is acknowledged. Returns the length of the probe that has arrived by this.
     pub(crate) fn acknowledged(&mut self, position: u64) -> Option<u32> {
         if let Some(witness) = self.witness.filter(|witness| witness.end <= position) {
-            self.arrived = self.arrived.max(witness.length);
+            self.arrived = self.arrived.max(witness.length.get());
             self.witness = None;
         }
-        self.doubted = self.doubted.filter(|doubted| doubted.position >= position);
+        if let Some(reports) = &mut self.reports {
+            reports.doubted = reports.doubted.filter(|doubted| doubted.position >= position);
+        }
         let length = self.search.as_mut()?.acknowledged(position)?;
         self.arrived = self.arrived.max(length);
         Some(length)
@@ -252,7 +245,9 @@ impl Path {
         rules: &PathDiscovery,
         now: Instant,
     ) -> Option<Suspicion> {
-        if let Some(doubted) = self.doubted.take_if(|doubted| doubted.position <= position) {
+        let doubted =
+            self.reports.as_mut().and_then(|reports| reports.doubted.take_if(|doubted| doubted.position <= position));
+        if let Some(doubted) = doubted {
             return self.narrow(doubted.mtu, rules, now).then_some(Suspicion::Report);
         }
         let looks = rules.probing != PathProbing::Off && !self.may_be_cut(rules);
@@ -263,14 +258,13 @@ impl Path {
         if low >= self.mtu() || length <= low {
             return None;
         }
-        self.search = Some(Search::from(low, now));
+        self.search = Some(Box::new(Search::from(low, now)));
         self.forget_longer();
         Some(Suspicion::Silence)
     }
 
-    /// What is in flight and too long, all of it in `range`, is cut anew: it bears witness to nothing any more.
-    pub(crate) fn cut(&mut self, range: Range<u64>) {
-        self.cut = (range.start, range.end);
+    /// What is in flight and too long is cut anew: it bears witness to nothing any more.
+    pub(crate) fn cut(&mut self) {
         self.witness = None;
         if let Some(search) = &mut self.search {
             search.forget_probe();
@@ -279,7 +273,7 @@ impl Path {
 
     /// The search for longer packets, while there is one.
     pub(crate) fn search(&mut self) -> Option<&mut Search> {
-        self.search.as_mut()
+        self.search.as_deref_mut()
     }
 
     /// Octets of the probe that is due, whose packet has at most `most`.
@@ -288,11 +282,17 @@ impl Path {
         self.search.as_mut()?.next_length(most, rules, now)
     }
 
+    fn heard(&mut self) -> &mut Reports {
+        self.reports.get_or_insert_default()
+    }
+
     fn forget_longer(&mut self) {
         let mtu = self.mtu();
         self.arrived = self.arrived.min(mtu);
-        self.doubted = None;
-        self.witness = self.witness.filter(|witness| witness.length <= mtu);
+        if let Some(reports) = &mut self.reports {
+            reports.doubted = None;
+        }
+        self.witness = self.witness.filter(|witness| witness.length.get() <= mtu);
     }
 
     /// The next length to fall to in a black hole: the base, and then half by half (RFC 4821 §7.7).

@@ -80,7 +80,9 @@ impl<'a> Story<'a> {
             | Event::CongestionWindow { .. }
             | Event::SendWindow { .. }
             | Event::Hole { .. }
-            | Event::PathMtu { .. } => {
+            | Event::PathMtu { .. }
+            | Event::Lost { .. }
+            | Event::NoLoss { .. } => {
                 if moment.is_known(entry) {
                     return;
                 }

@@ -65,7 +65,7 @@ impl Connection {
 
     /// The retransmission timer has fired, and everything in flight is thought lost. Was it too long?
     pub(super) fn path_timed_out(&mut self, cx: &mut Context<'_>) {
-        let Some(range) = self.flight.oldest().map(|sent| sent.range.clone()) else { return };
+        let Some(range) = self.flight.first().map(|sent| sent.range.clone()) else { return };
         let oldest = (range.start, self.packet_of(self.octets_of(&range)));
         match self.path.timed_out(oldest, self.retries, &self.config.path, cx.now) {
             Some(Suspicion::Report) => {
@@ -95,13 +95,13 @@ impl Connection {
 
     /// Whether what was just found lost is a probe and nothing besides.
     pub(super) fn only_the_probe_is_lost(&mut self) -> bool {
-        self.flight.lost() == 1 && self.probe_is_lost()
+        self.flight.lost_to_congestion() == 1 && self.probe_is_lost()
     }
 
     /// A lost probe says nothing of congestion: no window falls, and its octets go again in shorter segments
     /// (RFC 4821 §7.6.2).
     pub(super) fn spare_the_window(&mut self, cx: &mut Context<'_>) {
-        self.recovery.spare();
+        self.recovery.spare(&self.flight);
         self.give_the_probe_up(cx);
     }
 
@@ -124,7 +124,7 @@ impl Connection {
 
     fn probe_is_lost(&mut self) -> bool {
         let probe = self.path.search().and_then(|search| search.probe_start());
-        probe.and_then(|start| self.flight.at(start)).is_some_and(|sent| sent.lost)
+        probe.and_then(|start| self.flight.at(start)).is_some_and(|sent| sent.lost.is_some())
     }
 
     /// A probe, if one is due: new data in a longer segment than the others, which follow it (RFC 4821 §10.1).
@@ -137,7 +137,7 @@ impl Connection {
             return None;
         }
         self.restart_after_idle(cx);
-        let in_network = self.flight.in_network(self.recovery.unreported());
+        let in_network = self.in_network();
         let is_calm = self.recovery.name() == Recovery::Open && self.burst_left == 0 && !self.may_be_cut();
         if !is_calm || self.cwnd.cwnd < LEAST_WINDOW.max(in_network.saturating_add(2)) {
             return None;
@@ -164,10 +164,10 @@ impl Connection {
     fn cut_anew(&mut self, cx: &mut Context<'_>, cause: PathMtuCause) {
         cx.tell(Event::PathMtu { socket: cx.socket, mtu: self.path.mtu(), cause });
         self.burst_left = 0;
-        let cut = self.flight.cut(self.snd_mss().into(), self.data_end());
-        let is_clean = cut.is_empty();
-        self.path.cut(cut);
-        if !is_clean && !self.force_resend {
+        let was_too_long = self.flight.cut(self.snd_mss().into(), self.data_end());
+        self.tell_losses(cx);
+        self.path.cut();
+        if was_too_long && !self.force_resend {
             // They leave only now: what has run of the time-out was spent on what could not arrive.
             let rto = self.round_trip.rto(self.backoff).duration();
             self.arm(cx, Timer::Retransmission, cx.now + rto);
@@ -194,7 +194,7 @@ impl Connection {
     }
 
     /// Octets of data among these positions: a FIN takes a number and no room.
-    fn octets_of(&self, range: &std::ops::Range<u64>) -> u32 {
+    pub(super) fn octets_of(&self, range: &std::ops::Range<u64>) -> u32 {
         range.end.min(self.data_end()).saturating_sub(range.start) as u32
     }
 

@@ -11,49 +11,50 @@
 use std::ops::Range;
 
 use super::{Flight, Sent};
+use crate::journal::LossRule;
 
 impl Flight {
     /// Cuts every segment with more than `most` octets of data, but for those that the peer has reported, into pieces of
     /// `most` octets, all of them lost. The data ends at `data_end`; a FIN behind it stays with the last piece, and so does
-    /// PSH. Returns where those that were too long stand; nothing when none was.
-    pub(crate) fn cut(&mut self, most: u64, data_end: u64) -> Range<u64> {
+    /// PSH. Returns whether one was too long.
+    ///
+    /// No transmission is noted for the pieces: none is awaited before it is sent again.
+    pub(crate) fn cut(&mut self, most: u64, data_end: u64) -> bool {
         let most = most.max(1);
         let fits = |start: u64, end: u64| end.min(data_end).saturating_sub(start) <= most;
         let is_too_long = |sent: &Sent| {
             let Range { start, end } = sent.range;
             start > 0 && !sent.sacked && !fits(start, end)
         };
-        let mut too_long = self.sent.iter().filter(|sent| is_too_long(sent)).map(|sent| sent.range.clone());
-        let Some(first) = too_long.next() else { return 0..0 };
-        let cut = first.start..too_long.next_back().unwrap_or(first).end;
+        if !self.sent.iter().any(is_too_long) {
+            return false;
+        }
         for whole in std::mem::take(&mut self.sent) {
             if !is_too_long(&whole) {
                 self.sent.push_back(whole);
                 continue;
             }
-            self.lost -= u32::from(whole.lost);
+            self.lost -= u32::from(whole.lost.is_some());
+            self.too_long -= u32::from(whole.was_too_long());
+            self.waiting -= u32::from(whole.waits());
             self.resent -= u32::from(whole.resent);
             let mut start = whole.range.start;
             while start < whole.range.end {
                 let is_last = fits(start, whole.range.end);
                 let end = if is_last { whole.range.end } else { start + most };
-                let push = whole.push && is_last;
-                self.sent.push_back(Sent { range: start..end, lost: false, resent: false, push, ..whole.clone() });
-                self.lose(self.sent.len() - 1);
+                let (push, ends_burst) = (whole.push && is_last, whole.ends_burst && is_last);
+                let range = start..end;
+                self.sent.push_back(Sent { range, lost: None, resent: false, push, ends_burst, ..whole });
+                self.lose(self.sent.len() - 1, LossRule::PathMtu);
                 start = end;
             }
         }
-        cut
+        true
     }
 
     /// The segment in flight that holds `position`.
     pub(crate) fn at(&self, position: u64) -> Option<&Sent> {
         self.sent.get(self.place(position)).filter(|sent| sent.range.contains(&position))
-    }
-
-    /// The oldest segment in flight.
-    pub(crate) fn oldest(&self) -> Option<&Sent> {
-        self.sent.front()
     }
 }
 
@@ -61,28 +62,34 @@ impl Flight {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::Delivery;
     use super::*;
     use crate::time::Instant;
+    use std::time::Duration;
 
     /// Segments between these positions, each with PSH.
     fn flight(positions: &[u64]) -> Flight {
         let mut flight = Flight::default();
-        positions.windows(2).for_each(|pair| flight.push(pair[0]..pair[1], Instant::ZERO, true));
+        positions.windows(2).for_each(|pair| flight.push(pair[0]..pair[1], Instant::ZERO, true, false));
         flight
+    }
+
+    fn sack(flight: &mut Flight, range: Range<u64>) {
+        flight.sack(range, Instant::ZERO, Duration::ZERO, &mut Delivery::default());
     }
 
     /// Each segment's range, with `*` when it is lost and `!` when it carries PSH.
     fn shown(flight: &Flight) -> Vec<String> {
         let mark = |is: bool, mark: &'static str| if is { mark } else { "" };
-        let one = |sent: &Sent| format!("{:?}{}{}", sent.range, mark(sent.lost, "*"), mark(sent.push, "!"));
+        let one = |sent: &Sent| format!("{:?}{}{}", sent.range, mark(sent.lost.is_some(), "*"), mark(sent.push, "!"));
         flight.sent.iter().map(one).collect()
     }
 
     #[test]
     fn only_what_is_too_long_and_not_reported_is_cut() {
         let mut flight = flight(&[1, 1461, 1761, 3221, 4681]);
-        flight.sack(3221..4681, Instant::ZERO);
-        assert_eq!(flight.cut(1000, 10_000), 1..3221);
+        sack(&mut flight, 3221..4681);
+        assert!(flight.cut(1000, 10_000));
         let expected = ["1..1001*", "1001..1461*!", "1461..1761!", "1761..2761*", "2761..3221*!", "3221..4681!"]
             .map(str::to_owned);
         assert_eq!(shown(&flight), expected);
@@ -92,35 +99,35 @@ mod tests {
     #[test]
     fn what_was_lost_or_sent_again_before_is_counted_once() {
         let mut flight = flight(&[1, 2001, 4001]);
-        flight.lose_all();
+        flight.lose_all(None, Instant::ZERO);
         flight.resend(1, Instant::ZERO);
-        assert_eq!(flight.cut(1000, 4001), 1..4001);
-        assert_eq!((flight.lost(), flight.resent()), (4, 0));
+        assert!(flight.cut(1000, 4001));
+        assert_eq!((flight.lost(), flight.lost_to_congestion(), flight.resent()), (4, 0, 0));
         assert_eq!(flight.next_lost().map(|sent| sent.range.start), Some(1));
     }
 
     #[test]
     fn a_fin_takes_no_room_and_stays_at_the_end() {
         let mut flight = flight(&[1, 1002]);
-        assert_eq!(flight.cut(1000, 1001), 0..0, "1000 octets and FIN");
-        assert_eq!(flight.cut(500, 1001), 1..1002);
+        assert!(!flight.cut(1000, 1001), "1000 octets and FIN");
+        assert!(flight.cut(500, 1001));
         assert_eq!(shown(&flight), ["1..501*", "501..1002*!"]);
     }
 
     #[test]
     fn a_syn_is_never_cut() {
         let mut flight = flight(&[0, 1001]);
-        assert_eq!(flight.cut(500, 1001), 0..0);
+        assert!(!flight.cut(500, 1001));
     }
 
     #[test]
     fn what_was_sent_twice_still_times_nothing_in_pieces() {
         let mut flight = flight(&[1, 2001]);
-        flight.lose_oldest();
+        flight.lose_oldest(LossRule::DuplicateAcks);
         flight.resend(1, Instant::ZERO);
         flight.cut(1000, 2001);
         flight.resend(1, Instant::ZERO);
-        let delivery = flight.acknowledge(1001, Instant::from_nanos(5));
+        let delivery = flight.acknowledge(1001, Instant::from_nanos(5), Duration::ZERO);
         assert_eq!((delivery.acknowledged, delivery.rtt), (1, None));
     }
 
@@ -137,12 +144,12 @@ mod tests {
             let ends = lengths.iter().scan(1, |end, length| { *end += length; Some(*end) });
             let positions: Vec<u64> = std::iter::once(1).chain(ends).collect();
             let mut flight = flight(&positions);
-            reported.into_iter().for_each(|(from, length)| { flight.sack(from..from + length, Instant::ZERO); });
-            flight.acknowledge(acknowledged, Instant::ZERO);
+            reported.into_iter().for_each(|(from, length)| sack(&mut flight, from..from + length));
+            flight.acknowledge(acknowledged, Instant::ZERO, Duration::ZERO);
             if all_lost {
-                flight.lose_all();
+                flight.lose_all(None, Instant::ZERO);
             } else {
-                flight.judge_by_sack();
+                flight.judge_by_sack(3);
             }
             for _ in 0..resent {
                 let Some(start) = flight.next_lost().map(|sent| sent.range.start) else { break };
@@ -152,13 +159,15 @@ mod tests {
             let before = octets(&flight);
             flight.cut(most, u64::MAX);
             let count = |is: fn(&Sent) -> bool| flight.sent.iter().filter(|sent| is(sent)).count() as u32;
-            prop_assert_eq!(flight.lost(), count(|sent| sent.lost));
+            prop_assert_eq!(flight.lost(), count(|sent| sent.lost.is_some()));
+            prop_assert_eq!(flight.lost() - flight.lost_to_congestion(), count(Sent::was_too_long));
+            prop_assert_eq!(flight.waiting, count(Sent::waits));
             prop_assert_eq!(flight.resent(), count(|sent| sent.resent));
             prop_assert_eq!(flight.sacked(), count(|sent| sent.sacked));
             prop_assert_eq!(octets(&flight), before);
             prop_assert!(flight.sent.iter().zip(flight.sent.iter().skip(1)).all(|(a, b)| a.range.end == b.range.start));
             prop_assert!(flight.sent.iter().all(|sent| sent.sacked || sent.range.end - sent.range.start <= most));
-            let first = flight.sent.iter().find(|sent| sent.lost && !sent.resent).map(|sent| sent.range.start);
+            let first = flight.sent.iter().find(|sent| sent.waits()).map(|sent| sent.range.start);
             prop_assert_eq!(flight.next_lost().map(|sent| sent.range.start), first);
         }
     }
@@ -168,6 +177,5 @@ mod tests {
         let flight = flight(&[1, 1001, 1501]);
         let range = |position| flight.at(position).map(|sent| sent.range.clone());
         assert_eq!([0, 1, 1000, 1001, 1501].map(range), [None, Some(1..1001), Some(1..1001), Some(1001..1501), None]);
-        assert_eq!(flight.oldest().map(|sent| sent.range.start), Some(1));
     }
 }

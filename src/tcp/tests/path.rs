@@ -52,10 +52,10 @@ fn a_report_cuts_what_is_in_flight_anew_and_sends_it_again() {
     wire.undelivered(1, too_big(1040));
     wire.log(
         "
-        > A  1:1001     ack 1  | retransmit-shorter
-        > A  1001:1461  ack 1  | retransmit-shorter
-        > A  1461:2461  ack 1  | retransmit-shorter
-        > A  2461:2921  ack 1  | retransmit-shorter
+        > A  1:1001     ack 1  | retransmit-for-path-mtu
+        > A  1001:1461  ack 1  | retransmit-for-path-mtu
+        > A  1461:2461  ack 1  | retransmit-for-path-mtu
+        > A  2461:2921  ack 1  | retransmit-for-path-mtu
         < A  1          ack 3001
         ",
     );
@@ -83,8 +83,8 @@ fn the_time_out_begins_anew_with_what_goes_again() {
     wire.undelivered(1, too_big(1040));
     wire.log(
         "
-        > A  1:1001     ack 1  | retransmit-shorter
-        > PA 1001:1461  ack 1  | retransmit-shorter
+        > A  1:1001     ack 1  | retransmit-for-path-mtu
+        > PA 1001:1461  ack 1  | retransmit-for-path-mtu
         +200ms
         > A  1:1001     ack 1  | retransmit-by-timer
         ",
@@ -100,7 +100,7 @@ fn a_fin_goes_again_behind_the_last_piece() {
     wire.shutdown();
     wire.log("> FA 1401 ack 1 | close");
     wire.undelivered(1, too_big(1040));
-    wire.log("> A 1:1001 ack 1 | retransmit-shorter\n > PA 1001:1401 ack 1 | retransmit-shorter");
+    wire.log("> A 1:1001 ack 1 | retransmit-for-path-mtu\n > PA 1001:1401 ack 1 | retransmit-for-path-mtu");
     wire.log("< A 1 ack 1402");
     assert!(wire.snapshot().flight.is_some_and(|flight| flight.unacked == 0));
 }
@@ -112,8 +112,8 @@ fn options_count_against_the_path() {
     wire.write(1448);
     wire.take_sent();
     wire.undelivered(1, too_big(1052));
-    assert_eq!(wire.next_sent(), "A 1:1001 ack 1 | retransmit-shorter");
-    assert_eq!(wire.next_sent(), "PA 1001:1449 ack 1 | retransmit-shorter");
+    assert_eq!(wire.next_sent(), "A 1:1001 ack 1 | retransmit-for-path-mtu");
+    assert_eq!(wire.next_sent(), "PA 1001:1449 ack 1 | retransmit-for-path-mtu");
 }
 
 /// RFC 5927 §4.1, §7.2: a report about nothing in flight, about a segment that was short enough, for less than every link
@@ -161,7 +161,7 @@ fn a_report_that_contradicts_what_has_arrived_waits_for_a_time_out() {
     wire.log("> PA 1461:2921 ack 1 | new-data");
     wire.undelivered(1461, too_big(1040));
     assert_eq!(wire.drops(), [DropReason::DoubtedReport]);
-    wire.log("+200ms\n > A 1461:2461 ack 1 | retransmit-by-timer\n < A 1 ack 2461\n > PA 2461:2921 ack 1 | retransmit-shorter");
+    wire.log("+200ms\n > A 1461:2461 ack 1 | retransmit-by-timer\n < A 1 ack 2461\n > PA 2461:2921 ack 1 | retransmit-for-path-mtu");
     assert_eq!(told(&mut wire), [(1040, PathMtuCause::Confirmed)]);
 }
 
@@ -187,7 +187,7 @@ fn who_trusts_reports_believes_at_once() {
     wire.write(1460);
     wire.take_sent();
     wire.undelivered(1461, too_big(1040));
-    wire.log("> A 1461:2461 ack 1 | retransmit-shorter\n > PA 2461:2921 ack 1 | retransmit-shorter");
+    wire.log("> A 1461:2461 ack 1 | retransmit-for-path-mtu\n > PA 2461:2921 ack 1 | retransmit-for-path-mtu");
 }
 
 /// RFC 1191 §6.3: ten minutes later the path may be wider. The window stays as many octets.
@@ -305,8 +305,8 @@ fn a_path_that_swallows_long_packets_gets_shorter_ones() {
         +3200ms
         > A  1:513      ack 1  | retransmit-by-timer
         < A  1          ack 513
-        > A  513:1025   ack 1  | retransmit-after-timer
-        > PA 1025:1461  ack 1  | retransmit-after-timer
+        > A  513:1025   ack 1  | retransmit-for-path-mtu
+        > PA 1025:1461  ack 1  | retransmit-for-path-mtu
         < A  1          ack 1461
         ",
     );
@@ -336,7 +336,11 @@ fn silence_is_not_listened_to_when_probing_is_off() {
 /// A connection that searches, with a window of twelve segments of 512 octets, on which 4000 were just written: a probe of
 /// 986 octets has left, and six segments behind it.
 fn probing(options: &str) -> Wire {
-    let mut wire = Wire::open_with(&Config { send_buffer: 1_000_000, initial_window: 12, ..always() }, options);
+    probing_with(always(), options)
+}
+
+fn probing_with(config: Config, options: &str) -> Wire {
+    let mut wire = Wire::open_with(&Config { send_buffer: 1_000_000, initial_window: 12, ..config }, options);
     wire.write(4000);
     let sent: Vec<u32> = wire.take_sent().iter().map(|departure| departure.segment.len()).collect();
     assert_eq!(sent, [986, 512, 512, 512, 512, 512, 454]);
@@ -373,23 +377,43 @@ fn a_probe_that_arrives_makes_segments_longer() {
 /// RFC 4821 §7.6.2: a probe that is lost, and nothing else, costs no window; its octets go again at once, in pieces.
 #[test]
 fn a_probe_that_is_lost_costs_no_window() {
+    for rack in [true, false] {
+        let mut wire = probing_with(Config { rack, ..always() }, "mss 1460, sackOK");
+        let (cwnd, ssthresh) = (wire.cwnd(), wire.snapshot().ssthresh);
+        if !rack {
+            wire.log("< A 1 ack 1 <sack 987:1499>\n < A 1 ack 1 <sack 987:2011>");
+        }
+        wire.log(
+            "
+            < A  1        ack 1    <sack 987:2523>
+            > A  1:513    ack 1    | retransmit-for-path-mtu
+            > A  513:987  ack 1    | retransmit-for-path-mtu
+            < A  1        ack 1    <sack 987:4001>
+            ",
+        );
+        assert_eq!(wire.recovery(), Recovery::Disorder, "rack: {rack}");
+        wire.receive("A 1 ack 4001");
+        assert_eq!(told(&mut wire), [(552, PathMtuCause::ProbeLost)]);
+        assert_eq!((wire.cwnd() >= cwnd, wire.snapshot().ssthresh, wire.recovery()), (true, ssthresh, Recovery::Open));
+        wire.write(6000);
+        assert_eq!(wire.next_sent(), "A 4001:4749 ack 1 | path-probe", "half the way to what failed");
+        wire.take_sent();
+    }
+}
+
+/// What goes again in pieces may be lost to congestion like anything else.
+#[test]
+fn pieces_that_are_lost_again_begin_a_recovery() {
     let mut wire = probing("mss 1460, sackOK");
-    wire.log("< A 1 ack 1 <sack 987:1499>\n < A 1 ack 1 <sack 987:2011>");
-    let (cwnd, ssthresh) = (wire.cwnd(), wire.snapshot().ssthresh);
-    wire.log(
-        "
-        < A  1        ack 1    <sack 987:2523>
-        > A  1:513    ack 1    | retransmit-shorter
-        > A  513:987  ack 1    | retransmit-shorter
-        < A  1        ack 1    <sack 987:4001>
-        < A  1        ack 4001
-        ",
-    );
-    assert_eq!(told(&mut wire), [(552, PathMtuCause::ProbeLost)]);
-    assert_eq!((wire.cwnd() >= cwnd, wire.snapshot().ssthresh, wire.recovery()), (true, ssthresh, Recovery::Open));
-    wire.write(6000);
-    assert_eq!(wire.next_sent(), "A 4001:4749 ack 1 | path-probe", "half the way to what failed");
+    wire.receive("A 1 ack 1 <sack 987:4001>");
+    assert_eq!((wire.take_sent().len(), wire.recovery()), (2, Recovery::Disorder));
+    wire.log("+10ms");
+    wire.write(512);
     wire.take_sent();
+    wire.receive("A 1 ack 1 <sack 987:4513>");
+    assert_eq!(wire.next_sent(), "A 1:513 ack 1 | retransmit-by-rack");
+    wire.take_sent();
+    assert_eq!((wire.recovery(), wire.ssthresh() < 12), (Recovery::FastRecovery, true));
 }
 
 /// The same without SACK.
@@ -402,8 +426,8 @@ fn a_lost_probe_is_found_by_duplicate_acknowledgments() {
         < A  1        ack 1
         < A  1        ack 1
         < A  1        ack 1
-        > A  1:513    ack 1    | retransmit-shorter
-        > A  513:987  ack 1    | retransmit-shorter
+        > A  1:513    ack 1    | retransmit-for-path-mtu
+        > A  513:987  ack 1    | retransmit-for-path-mtu
         < A  1        ack 1
         < A  1        ack 1
         < A  1        ack 1
@@ -417,9 +441,8 @@ fn a_lost_probe_is_found_by_duplicate_acknowledgments() {
 #[test]
 fn a_probe_lost_among_others_is_a_loss_like_any() {
     let mut wire = probing("mss 1460, sackOK");
-    wire.log("< A 1 ack 1 <sack 1499:2011>\n < A 1 ack 1 <sack 1499:2523>");
     wire.receive("A 1 ack 1 <sack 1499:3035>");
-    assert_eq!(wire.next_sent(), "A 1:513 ack 1 | retransmit-shorter");
+    assert_eq!(wire.next_sent(), "A 1:513 ack 1 | retransmit-for-path-mtu");
     wire.take_sent();
     assert_eq!(wire.recovery(), Recovery::FastRecovery);
     assert!(wire.ssthresh() < 12);
@@ -431,7 +454,9 @@ fn a_probe_that_times_out_goes_again_in_pieces() {
     let mut wire = probing("mss 1460");
     wire.log("+200ms\n > A 1:513 ack 1 | retransmit-by-timer");
     assert_eq!((wire.cwnd(), told(&mut wire)), (1, vec![(552, PathMtuCause::ProbeLost)]));
-    wire.log("< A 1 ack 513\n > A 513:987 ack 1 | retransmit-shorter\n > A 987:1499 ack 1 | retransmit-after-timer");
+    wire.log(
+        "< A 1 ack 513\n > A 513:987 ack 1 | retransmit-for-path-mtu\n > A 987:1499 ack 1 | retransmit-after-timer",
+    );
 }
 
 /// A router may say so, too.
@@ -439,7 +464,9 @@ fn a_probe_that_times_out_goes_again_in_pieces() {
 fn a_probe_that_a_router_refuses_goes_again_in_pieces() {
     let mut wire = probing("mss 1460");
     wire.undelivered(1, too_big(800));
-    wire.log("> A 1:513 ack 1 | retransmit-shorter\n > A 513:987 ack 1 | retransmit-shorter\n < A 1 ack 4001");
+    wire.log(
+        "> A 1:513 ack 1 | retransmit-for-path-mtu\n > A 513:987 ack 1 | retransmit-for-path-mtu\n < A 1 ack 4001",
+    );
     assert_eq!(told(&mut wire), [(552, PathMtuCause::ProbeLost)]);
     wire.write(6000);
     assert_eq!(wire.next_sent(), "A 4001:4637 ack 1 | path-probe", "half the way to what was refused");
