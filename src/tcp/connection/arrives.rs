@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::{Connection, Context, Fin, Origin};
-use crate::journal::{DropReason, Event, Reason, TcpState, Timer, Why};
+use crate::journal::{DropReason, Event, Guess, Reason, TcpState, Timer, Why};
 use crate::packet::{SeqNum, TcpFlags};
 use crate::tcp::acceptance::{self, Place};
 use crate::tcp::reassembly::Taken;
@@ -29,8 +29,6 @@ const DONE: Step = ControlFlow::Break(());
 impl Connection {
     /// A segment arrives.
     pub(crate) fn segment_arrives(&mut self, cx: &mut Context<'_>, segment: Segment) {
-        self.last_heard = cx.now;
-        self.probes = if self.state.is_synchronized() { 0 } else { self.probes };
         match self.state() {
             TcpState::SynSent => self.arrives_in_syn_sent(cx, segment),
             TcpState::Closed | TcpState::Listen => self.drop_segment(cx, DropReason::NoConnection),
@@ -54,6 +52,8 @@ impl Connection {
         self.check_reset(cx, &segment)?;
         self.check_syn(cx, &segment)?;
         self.check_ack(cx, &segment)?;
+        self.last_heard = cx.now;
+        self.probes = 0;
         // Only now: a guessed segment with a timestamp from the future must not make the peer's own look old.
         self.keep_timestamp(cx.now, seq, &segment);
         self.take_contents(cx, segment);
@@ -100,6 +100,12 @@ impl Connection {
     /// First, check the sequence number. What lies outside the window is cut off.
     fn check_sequence(&mut self, cx: &mut Context<'_>, segment: &mut Segment) -> Step {
         self.unwrap_second_syn(segment);
+        if self.repeats_its_syn(segment) {
+            // Our SYN,ACK was lost, or is late: it answers better than a bare ACK would.
+            self.drop_segment(cx, DropReason::Duplicate);
+            self.due = Some(Reason::AnswerOpen);
+            return DONE;
+        }
         let (rcv_nxt, rcv_wnd) = (self.rcv_nxt(), self.rcv_wnd());
         let place = acceptance::judge(segment.seq, segment.sequence_len(), rcv_nxt, rcv_wnd);
         if place != Place::Acceptable {
@@ -115,12 +121,16 @@ impl Connection {
                 segment.flags.0 &= !TcpFlags::FIN.0;
             }
         }
+        if segment.flags.rst() || segment.flags.syn() {
+            // These are judged by their own number: what is in front of the window must not lead up to it (RFC 5961).
+            return PASS;
+        }
         if segment.seq.before(rcv_nxt) {
             self.note_duplicate(segment);
             segment.trim_front(rcv_nxt.offset_from(segment.seq));
         }
         let room = (rcv_nxt + rcv_wnd).offset_from(segment.seq);
-        if !segment.flags.syn() && segment.sequence_len() > room {
+        if segment.sequence_len() > room {
             segment.truncate(room);
             if segment.sequence_len() > room {
                 segment.flags.0 &= !TcpFlags::FIN.0;
@@ -144,15 +154,15 @@ impl Connection {
         }
     }
 
+    /// Whether the peer asks in SYN-RECEIVED what it has asked before.
+    fn repeats_its_syn(&self, segment: &Segment) -> bool {
+        let is_request = segment.flags.syn() && !segment.flags.ack() && !segment.flags.rst();
+        self.state() == TcpState::SynReceived && is_request && segment.seq == self.irs
+    }
+
     fn refuse_out_of_window(&mut self, cx: &mut Context<'_>, segment: &Segment, place: Place) -> Step {
         self.drop_segment(cx, if place == Place::Old { DropReason::Duplicate } else { DropReason::OutsideWindow });
         if segment.flags.rst() {
-            return DONE;
-        }
-        let repeats_syn = segment.flags.syn() && !segment.flags.ack() && segment.seq == self.irs;
-        if self.state() == TcpState::SynReceived && repeats_syn {
-            // Our SYN,ACK was lost, or is late: it answers better than a bare ACK would.
-            self.due = Some(Reason::AnswerOpen);
             return DONE;
         }
         self.note_duplicate(segment);
@@ -180,7 +190,7 @@ impl Connection {
         if is_outside || (!is_exact && !self.config.trusts_resets) {
             self.drop_segment(cx, DropReason::BlindReset);
             if !is_outside {
-                self.challenge(cx);
+                self.challenge_guess(cx, Guess::Reset);
             }
             return DONE;
         }
@@ -212,7 +222,7 @@ impl Connection {
             return DONE;
         }
         self.drop_segment(cx, DropReason::BlindSyn);
-        self.challenge(cx);
+        self.challenge_guess(cx, Guess::Syn);
         DONE
     }
 
@@ -425,10 +435,15 @@ impl Connection {
         }
     }
 
-    /// A challenge ACK (RFC 5961 §3.2, §4.2, §5.2), sparingly (§7).
+    /// A challenge ACK for an acknowledgment that cannot be (RFC 5961 §5.2).
     pub(super) fn challenge(&mut self, cx: &mut Context<'_>) {
+        self.challenge_guess(cx, Guess::Acknowledgment);
+    }
+
+    /// A challenge ACK (RFC 5961 §3.2, §4.2, §5.2), sparingly (§7).
+    fn challenge_guess(&mut self, cx: &mut Context<'_>, guess: Guess) {
         if self.acks.may_answer(cx.now) {
-            self.acks.demand(Reason::Challenge);
+            self.acks.demand(Reason::Challenge(guess));
         }
     }
 

@@ -141,6 +141,19 @@ fn an_old_ack_may_still_bring_data() {
     );
 }
 
+#[test]
+fn each_challenge_cites_the_section_that_asks_for_it() {
+    for (guess, section) in
+        [("R 2", "RFC 5961 §3.2"), ("S 5000", "RFC 5961 §4.2"), ("A 1 ack 1000000", "RFC 5961 §5.2")]
+    {
+        let mut wire = Wire::open();
+        wire.receive(guess);
+        let sent = wire.take_sent();
+        let why: Vec<_> = sent.iter().map(|departure| (departure.why.reason.name(), departure.why.section)).collect();
+        assert_eq!(why, [("challenge", section)], "{guess}");
+    }
+}
+
 /// RFC 5961 §7: challenges are rationed, so that they are no amplifier and no oracle.
 #[test]
 fn challenges_come_at_most_every_half_second() {

@@ -308,3 +308,41 @@ fn an_abandoned_connection_is_given_up_earlier() {
     }
     assert_eq!((again, wire.engine.len()), (8, 0));
 }
+
+/// MUST-13: who closed first waits in TIME-WAIT, also when the application did not read all before it let go.
+#[test]
+fn unread_data_does_not_cut_time_wait_short() {
+    let mut wire = Wire::open();
+    wire.shutdown();
+    wire.log(
+        "
+        > FA  1      ack 1      | close
+        < FPA 1:11   ack 2
+        > A   2      ack 12     | acknowledge-close
+        ",
+    );
+    wire.close();
+    assert_eq!(wire.state(), TcpState::TimeWait);
+    wire.log("< FPA 1:11 ack 2\n > A 2 ack 12 | answer-unacceptable");
+    wire.log("+60s");
+    assert!(wire.engine.is_empty());
+}
+
+/// SHLD-3: also while our FIN is under way the peer must know that what it sent was not read.
+#[test]
+fn unread_data_resets_also_after_both_have_closed() {
+    let mut last_ack = Wire::open();
+    last_ack.log("< FPA 1:11 ack 1\n > A 1 ack 12 | acknowledge-close");
+    last_ack.shutdown();
+    last_ack.log("> FA 1 ack 12 | close");
+    last_ack.close();
+    last_ack.log("> RA 2 ack 12 | abort");
+    assert!(last_ack.engine.is_empty());
+
+    let mut closing = Wire::open();
+    closing.shutdown();
+    closing.log("> FA 1 ack 1 | close\n < FPA 1:11 ack 1\n > A 2 ack 12 | acknowledge-close");
+    closing.close();
+    closing.log("> RA 2 ack 12 | abort");
+    assert!(closing.engine.is_empty());
+}

@@ -6,6 +6,7 @@ use super::wire::{Wire, config, ends};
 use crate::journal::{DropReason, TcpState};
 use crate::packet::DeliveryError;
 use crate::tcp::Config;
+use crate::time::Instant;
 use crate::transport::{CloseReason, OpenError, SocketError, SocketEvent};
 
 /// RFC 9293 Figure 6, seen from the side that listens. MUST-14: its SYN,ACK has an MSS option; MUST-67: of the MTU less
@@ -532,4 +533,47 @@ fn the_third_segment_may_bring_data_and_fin() {
     );
     wire.accept();
     assert_eq!((wire.read(), wire.state()), (10, TcpState::CloseWait));
+}
+
+/// Whoever repeats its SYN has not heard our answer, also when data comes with it.
+#[test]
+fn a_syn_with_data_that_comes_again_is_answered_again() {
+    let mut wire = Wire::listening(0, &config());
+    wire.log(
+        "
+        < S  0:10             <mss 1000>
+        > SA 0      ack 1     | answer-open
+        < S  0:10             <mss 1000>
+        > SA 0      ack 1     | answer-open
+        < A  1:11   ack 1
+        > A  1      ack 11    | acknowledge
+        ",
+    );
+    wire.accept();
+    assert_eq!(wire.read(), 10);
+}
+
+/// RFC 9293 §3.10.8: the user's patience bounds any state, the opening of a connection included.
+#[test]
+fn a_user_who_has_no_patience_does_not_wait_for_every_syn() {
+    let patience = Duration::from_secs(5);
+    let mut wire = Wire::connecting(&Config { user_timeout: Some(patience), ..config() });
+    let mut syns = 0;
+    loop {
+        syns += wire.take_sent().len();
+        if wire.until_sent().is_none() {
+            break;
+        }
+    }
+    let socket = wire.socket();
+    assert_eq!(wire.events().last(), Some(&SocketEvent::Closed(socket, CloseReason::TimedOut)));
+    assert_eq!((syns, wire.now), (3, Instant::ZERO + patience));
+}
+
+/// … and once it is open, that patience has been rewarded.
+#[test]
+fn patience_for_the_opening_ends_with_it() {
+    let mut wire = Wire::connecting(&Config { user_timeout: Some(Duration::from_secs(5)), ..config() });
+    wire.log("> S 0 | active-open\n < SA 0 ack 1 <mss 1000>\n > A 1 ack 1 | complete-open\n +10min");
+    assert_eq!(wire.state(), TcpState::Established);
 }
