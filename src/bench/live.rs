@@ -14,7 +14,7 @@ use crate::measure::Gauges;
 use crate::network::{World, live};
 
 /// How often kernels are asked about their connections.
-const LOOK_EVERY: Duration = Duration::from_millis(2);
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// Why a trial could not be played live.
 #[derive(Debug, thiserror::Error)]

@@ -10,7 +10,7 @@ use crate::time::Instant;
 /// A congestion window before and after the first loss, in the unit that it was told in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Reduction {
-    /// Right before the loss was noticed.
+    /// Right before the loss was noticed; of a window that is looked at from time to time, the most that was seen.
     pub before: u32,
     /// The least until the loss was repaired.
     pub after: u32,
@@ -30,7 +30,8 @@ impl WindowStory {
     pub fn see(&mut self, cwnd: u32, is_repairing: bool) {
         let before = self.latest.replace(cwnd).unwrap_or(cwnd);
         match &mut self.first {
-            None if is_repairing => self.first = Some(Reduction { before, after: cwnd }),
+            // It may have grown since the last look, and not have fallen yet.
+            None if is_repairing => self.first = Some(Reduction { before: before.max(cwnd), after: cwnd }),
             Some(first) if !self.is_over => {
                 first.after = first.after.min(cwnd);
                 self.is_over = !is_repairing;
@@ -122,6 +123,8 @@ mod tests {
             (&[(20, OPEN), (10, REPAIRING), (1, REPAIRING), (2, OPEN), (8, OPEN), (4, REPAIRING)], Some((20, 1))),
             // The end of recovery may set the window lower still (from an inflated one), and then it grows again.
             (&[(20, OPEN), (13, REPAIRING), (10, OPEN), (9, OPEN)], Some((20, 10))),
+            // The window grew after the last look, and falls bit by bit.
+            (&[(40, OPEN), (43, REPAIRING), (30, REPAIRING), (30, OPEN)], Some((43, 30))),
             // Nobody looked before.
             (&[(7, REPAIRING)], Some((7, 7))),
         ] {
