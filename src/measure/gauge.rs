@@ -175,6 +175,7 @@ mod tests {
         let gauge = gauges.watch(&stream, local, remote).expect("a TCP connection");
         gauges.look();
         let (mut accepted, _) = listener.accept().expect("it was opened");
+        accepted.set_read_timeout(Some(std::time::Duration::from_secs(5))).expect("it is a time");
         drop((stream, gauge));
         assert_eq!(accepted.read(&mut [0]).expect("an orderly end"), 0);
         gauges.look();

@@ -118,8 +118,8 @@ impl World {
     /// What comes out goes to the node of `to` whose address it is for, and to the first when it is for nobody there. For
     /// networks of bare IP: on Ethernet, address resolution has no single destination.
     pub fn share_pipe(&mut self, from: &[NodeId], to: &[(IpAddr, NodeId)], pipe: Pipe) {
-        if let Some((_, first)) = to.first() {
-            self.lay(from, Cable { pipe, to: *first, others: to.to_vec() });
+        if let Some(((_, first), others)) = to.split_first() {
+            self.lay(from, Cable { pipe, to: *first, others: others.to_vec() });
         }
     }
 

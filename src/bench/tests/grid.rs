@@ -18,8 +18,8 @@ const ROUND_TRIPS: [u64; 3] = [2, 20, 100];
 const RATE: u64 = 10;
 /// Octets of its queue: half of what the longest path holds.
 const QUEUE: usize = 64_000;
-/// How long each flow lasts.
-const SPAN: Duration = Duration::from_secs(10);
+/// How long each flow lasts: some 4,000 packets where nothing is lost, and so a second or two of work for each subject.
+const SPAN: Duration = Duration::from_secs(5);
 
 fn cell(stack: StackKind, congestion: Congestion, loss: u32, round_trip: u64) -> String {
     let path = Path {
