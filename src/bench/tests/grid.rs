@@ -27,7 +27,7 @@ fn cell(stack: StackKind, congestion: Congestion, loss: u32, round_trip: u64) ->
         loss: Probability::from_parts_per_billion(loss * 1_000_000),
         ..Path::clean(RATE * MEGABIT, millis(round_trip))
     };
-    let seed = u64::from(loss) << 16 | round_trip;
+    let seed = u64::from(loss) * 1_000 + round_trip;
     let trial = Trial::of(path, vec![Flow::of(stack, congestion)], Load::For(SPAN), seed);
     let outcome = simulate(&trial).expect("it runs");
     let [flow] = outcome.flows.as_slice() else { panic!("one flow has one outcome") };
