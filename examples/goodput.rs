@@ -133,9 +133,9 @@ fn alone(title: &str, asked: &Asked, path: &Path) -> Result<(), Box<dyn Error>> 
         }
     }
     println!("\n{title}\n{:<18} {:>23} {:>8} {:>6}   first loss", "sender", "Mbit/s [min–max]", "again", "RTOs");
-    for row in &mut rows {
+    for (sender, row) in senders.iter().zip(&mut rows) {
         row.sort_by_key(|flow| flow.goodput);
-        println!("{}", told(row));
+        println!("{}{}", told(row), refused(sender, row));
     }
     ratios(&rows);
     Ok(())
@@ -152,6 +152,16 @@ fn told(row: &[FlowOutcome]) -> String {
     let timeouts = median.timeouts.map_or("–".to_owned(), |count| count.to_string());
     let name = format!("{} {}", median.stack, median.congestion);
     format!("{name:<18} {spread:>23} {:>6}.{}% {timeouts:>6}   {window}", again / 10, again % 10)
+}
+
+/// What is to be said when the kernel did not take the congestion control that it was asked for.
+fn refused(sender: &Sender, row: &[FlowOutcome]) -> String {
+    match sender {
+        Sender::Linux(name) if row.iter().any(|flow| flow.congestion != *name) => {
+            format!("   asked for {name}, which this kernel did not take")
+        }
+        Sender::Linux(_) | Sender::Stack(..) => String::new(),
+    }
 }
 
 /// Native to the sender of the same name on Linux.

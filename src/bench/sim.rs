@@ -5,7 +5,7 @@ use std::io;
 use super::Trial;
 use super::ledger::Ledger;
 use super::outcome::Outcome;
-use super::play::{ENDS, End, address, lay_pipes, make_stack, play};
+use super::play::{ENDS, End, MOST_FLOWS, address, lay_pipes, make_stack, play};
 use crate::app::{Endpoint, Host};
 use crate::network::{World, sim};
 
@@ -15,6 +15,9 @@ pub enum SimError {
     /// A kernel has no virtual time.
     #[error("a Linux kernel takes part, and it cannot be simulated; play the trial live")]
     Kernel,
+    /// There are not so many addresses.
+    #[error("a trial has at most {MOST_FLOWS} flows")]
+    TooMany,
     /// A connection failed.
     #[error("the trial broke off: {0}")]
     Broken(#[from] io::Error),
@@ -27,6 +30,9 @@ pub enum SimError {
 pub fn simulate(trial: &Trial) -> Result<Outcome, SimError> {
     if trial.has_kernels() {
         return Err(SimError::Kernel);
+    }
+    if trial.flows.len() > MOST_FLOWS {
+        return Err(SimError::TooMany);
     }
     let ledger = Ledger::default();
     let (played, ended) = sim::run(|clock| {

@@ -94,6 +94,14 @@ fn jains_index_is_one_for_equals_and_a_third_for_one_of_three() {
 }
 
 #[test]
+fn there_are_no_more_flows_than_addresses() {
+    let flows = vec![Flow::of(StackKind::Native, Congestion::Reno); 251];
+    let refused =
+        simulate(&Trial::of(Path::clean(MEGABIT, millis(20)), flows, Load::Octets(1), 1)).expect_err("too many");
+    assert_eq!(refused.to_string(), "a trial has at most 250 flows");
+}
+
+#[test]
 fn a_kernel_is_not_simulated() {
     let flow = Flow { receiver: Receiver::Linux, ..Flow::of(StackKind::Native, Congestion::Reno) };
     let path = Path::clean(MEGABIT, millis(20));
