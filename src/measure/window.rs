@@ -97,7 +97,11 @@ pub fn journal_stories<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> BTre
 /// Whether a window that changed for this reason belongs to a connection that is repairing a loss.
 fn is_repair(cause: CwndCause) -> bool {
     match cause {
-        CwndCause::FastRecovery | CwndCause::DuringRecovery | CwndCause::Timeout | CwndCause::Marked => true,
+        CwndCause::FastRecovery
+        | CwndCause::DuringRecovery
+        | CwndCause::Timeout
+        | CwndCause::TailLoss
+        | CwndCause::Marked => true,
         CwndCause::Initial
         | CwndCause::SlowStart
         | CwndCause::CongestionAvoidance

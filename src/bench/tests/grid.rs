@@ -8,8 +8,11 @@ use std::fmt::Write as _;
 use super::*;
 
 /// What is looked at.
-const SUBJECTS: [(StackKind, Congestion); 2] =
-    [(StackKind::Native, Congestion::Reno), (StackKind::Smoltcp, Congestion::Reno)];
+const SUBJECTS: [(StackKind, Congestion); 3] = [
+    (StackKind::Native, Congestion::Reno),
+    (StackKind::Native, Congestion::Cubic),
+    (StackKind::Smoltcp, Congestion::Reno),
+];
 /// Losses, in parts per thousand.
 const LOSSES: [u32; 4] = [0, 1, 10, 30];
 /// Round trips, in milliseconds.

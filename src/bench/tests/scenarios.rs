@@ -6,8 +6,11 @@ use std::sync::Arc;
 use super::*;
 use crate::link::Action;
 
-const SUBJECTS: [(StackKind, Congestion); 2] =
-    [(StackKind::Native, Congestion::Reno), (StackKind::Smoltcp, Congestion::Reno)];
+const SUBJECTS: [(StackKind, Congestion); 3] = [
+    (StackKind::Native, Congestion::Reno),
+    (StackKind::Native, Congestion::Cubic),
+    (StackKind::Smoltcp, Congestion::Reno),
+];
 /// Octets of a segment with timestamps.
 const SEGMENT: u64 = 1_448;
 

@@ -78,9 +78,7 @@ impl Connection {
         if syn.flags.fin() {
             self.fin_at = Some(length.into());
         }
-        if length > 0 {
-            self.receive.insert(0, syn.payload, self.window.buffer());
-        }
+        self.receive.insert(0, syn.payload, self.window.buffer());
     }
 
     /// Before the first: PAWS (RFC 7323 §5.3 R1). A segment that is older than what was seen is a ghost of an earlier lap.
@@ -130,11 +128,10 @@ impl Connection {
             segment.trim_front(rcv_nxt.offset_from(segment.seq));
         }
         let room = (rcv_nxt + rcv_wnd).offset_from(segment.seq);
+        segment.truncate(room);
         if segment.sequence_len() > room {
-            segment.truncate(room);
-            if segment.sequence_len() > room {
-                segment.flags.0 &= !TcpFlags::FIN.0;
-            }
+            // All data fits, and the FIN behind it does not.
+            segment.flags.0 &= !TcpFlags::FIN.0;
         }
         PASS
     }
@@ -255,7 +252,7 @@ impl Connection {
         // The pointer is the offset of the octet after the urgent data (MUST-62).
         let end = self.stream_position_of(segment.seq) + i64::from(segment.urgent);
         let Ok(end) = u64::try_from(end) else { return };
-        if end > self.receive.first_unread() && self.rcv_up.is_none_or(|known| end > known) {
+        if self.rcv_up.is_none_or(|known| end > known) {
             self.rcv_up = Some(end);
             cx.notify(SocketEvent::Urgent(cx.socket));
         }
@@ -316,7 +313,8 @@ impl Connection {
         let patience = self.config.delayed_ack;
         let is_second = !self.config.quick_acks && self.timers.due(Timer::DelayedAck).is_some();
         let is_prompt = is_second || self.acks.is_prompt(pending, self.config.quick_acks);
-        if had_gap || is_prompt || self.receive.has_duplicate() || patience.is_none() {
+        let tells_duplicate = self.terms.agreed.sack && self.receive.has_duplicate();
+        if had_gap || is_prompt || tells_duplicate || patience.is_none() {
             self.acks.demand(Reason::Acknowledge);
         } else if let Some(patience) = patience
             && self.timers.due(Timer::DelayedAck).is_none()
@@ -412,7 +410,7 @@ impl Connection {
     fn note_duplicate(&mut self, segment: &Segment) {
         let position = self.stream_position_of(segment.seq + u32::from(segment.flags.syn()));
         let end = position + i64::from(segment.len());
-        if segment.is_empty() || !self.terms.agreed.sack || end <= 0 {
+        if segment.is_empty() || end <= 0 {
             return;
         }
         self.receive.note_duplicate(position.max(0) as u64..end as u64);

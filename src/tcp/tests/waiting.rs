@@ -275,6 +275,16 @@ fn an_idle_connection_is_probed_on_request() {
     assert_eq!(wire.events().last(), Some(&SocketEvent::Closed(socket, CloseReason::Reset)));
 }
 
+/// An active open counts as much as what arrives later: the silence begins with it.
+#[test]
+fn a_connection_that_never_carried_anything_is_probed_too() {
+    let mut wire = Wire::connecting(&Config { keep_alive: Some(Duration::from_secs(60)), ..config() });
+    wire.log("> S 0 | active-open\n +1s\n > S 0 | retransmit-by-timer");
+    wire.log("< SA 0 ack 1 <mss 1000>\n > A 1 ack 1 | complete-open");
+    assert_eq!(wire.snapshot().last_data_received, Some(wire.now));
+    wire.log("+60s\n > A 0 ack 1 | keep-alive");
+}
+
 /// MUST-26: only when nothing has come for the whole interval, and not while data in flight asks the same.
 #[test]
 fn a_connection_that_is_not_idle_is_not_probed() {
