@@ -30,8 +30,8 @@ pub(crate) struct Acks {
     conversation: bool,
     /// When data arrived last; `None` before the first.
     last_arrival: Option<Instant>,
-    /// When a segment that could not be accepted was answered last.
-    last_answer: Option<Instant>,
+    /// Before that, no segment that cannot be accepted is answered again.
+    next_answer: Instant,
     /// The longest segment that the peer has sent lately.
     rcv_mss: u32,
 }
@@ -45,7 +45,7 @@ impl Acks {
             quick: 0,
             conversation: false,
             last_arrival: None,
-            last_answer: None,
+            next_answer: Instant::ZERO,
             rcv_mss: u32::from(mss).min(536),
         }
     }
@@ -125,9 +125,9 @@ impl Acks {
 
     /// Whether a segment that cannot be accepted may be answered now: not too often (RFC 5961 §7).
     pub(crate) fn may_answer(&mut self, now: Instant) -> bool {
-        let may = self.last_answer.is_none_or(|last| now - last >= ANSWER_SPACING);
+        let may = now >= self.next_answer;
         if may {
-            self.last_answer = Some(now);
+            self.next_answer = now + ANSWER_SPACING;
         }
         may
     }

@@ -34,9 +34,9 @@ pub(crate) struct Reassembly {
     held_cost: usize,
     ranges: RangeSet<Held>,
     /// A position in each of the ranges that changed last, newest first.
-    recent: SmallVec<[u64; REPORTED]>,
-    /// What arrived twice last and was not yet reported.
-    duplicate: Option<Range<u64>>,
+    recent: Vec<u64>,
+    /// What arrived twice last and was not yet reported; empty when nothing.
+    duplicate: Range<u64>,
 }
 
 /// What has become of a segment's octets.
@@ -122,7 +122,7 @@ impl Reassembly {
     /// range, then those reported before it (RFC 2018 §4).
     pub(crate) fn report(&self, most: usize) -> SmallVec<[Range<u64>; REPORTED]> {
         let mut blocks: SmallVec<[Range<u64>; REPORTED]> = SmallVec::new();
-        blocks.extend(self.duplicate.clone().filter(|_| most > 0));
+        blocks.extend(Some(self.duplicate.clone()).filter(|duplicate| most > 0 && !duplicate.is_empty()));
         let is_duplicate = blocks.len();
         for position in &self.recent {
             let Some(range) = self.ranges.at(*position) else { continue };
@@ -135,25 +135,25 @@ impl Reassembly {
 
     /// Whether something arrived twice and was not yet reported.
     pub(crate) fn has_duplicate(&self) -> bool {
-        self.duplicate.is_some()
+        !self.duplicate.is_empty()
     }
 
     /// A report has left: what arrived twice is told once.
     pub(crate) fn reported(&mut self) {
-        self.duplicate = None;
+        self.duplicate = 0..0;
     }
 
     /// Remembers what of `range` had arrived before: the first part of it is reported once (RFC 2883 §4.2).
     pub(crate) fn note_duplicate(&mut self, range: Range<u64>) {
-        if self.duplicate.is_some() {
+        if self.has_duplicate() {
             return;
         }
         let next = self.next();
         let old = range.start..range.end.min(next);
         if !old.is_empty() {
-            self.duplicate = Some(old);
+            self.duplicate = old;
         } else if let Some(overlap) = self.ranges.first_overlap(&range) {
-            self.duplicate = Some(overlap);
+            self.duplicate = overlap;
         }
     }
 
