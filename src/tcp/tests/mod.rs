@@ -8,6 +8,7 @@
 mod attacks;
 mod closing;
 mod congesting;
+mod digesting;
 mod notation;
 mod wire;
 
