@@ -83,4 +83,19 @@ mod tests {
         marks.queued(41, 0, 0, false);
         assert_eq!(marks.unsent, Some(41));
     }
+
+    #[test]
+    fn half_a_window_exactly_is_not_yet_marked() {
+        let mut marks = Marks::default();
+        marks.queued(1_000, 1_000, 1_000, true);
+        assert_eq!(marks.unsent, None);
+    }
+
+    #[test]
+    fn a_mark_stays_when_nothing_was_queued_behind_it() {
+        let mut marks = Marks::default();
+        marks.queued(101, 100, 10_000, false);
+        marks.queued(101, 0, 10_000, true);
+        assert_eq!(marks.unsent, Some(101));
+    }
 }
