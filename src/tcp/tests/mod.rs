@@ -21,4 +21,5 @@ mod sending;
 mod simultaneous;
 mod timing_out;
 mod urgent;
+mod verbs;
 mod waiting;
