@@ -126,6 +126,14 @@ mod tests {
     }
 
     #[test]
+    fn the_field_is_scaled_but_in_a_syn() {
+        let mut window = ReceiveWindow::new(1 << 20);
+        window.set_scale(5);
+        assert_eq!((window.announce(0, 0, MSS, false), window.size(0)), (65_535, 65_535));
+        assert_eq!((window.announce(0, 0, MSS, true), window.size(0)), (1 << 15, 1 << 20));
+    }
+
+    #[test]
     fn a_clamp_bounds_what_is_announced_and_its_steps() {
         let mut window = ReceiveWindow::new(10_000);
         window.clamp_to(1000);

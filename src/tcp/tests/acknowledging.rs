@@ -187,6 +187,14 @@ fn the_right_edge_of_the_window_never_moves_left() {
     wire.take_sent();
 }
 
+/// A larger buffer is announced as soon as something is.
+#[test]
+fn a_larger_buffer_opens_the_window() {
+    let mut wire = Wire::open_with(&Config { receive_buffer: 4000, ..config() }, "mss 1000");
+    wire.set(SocketOption::ReceiveBuffer(9000));
+    wire.log("< A 1:1001 ack 1\n > A 1 ack 1001 win 8000 | acknowledge");
+}
+
 /// packetimpact 26: a window is zero only when there is no room.
 #[test]
 fn a_window_with_room_is_never_announced_as_zero() {
