@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::wire::{Wire, config};
 use crate::journal::{CwndCause, Event, TcpState};
-use crate::tcp::Config;
+use crate::packet::{PacketId, SeqNum, TcpFlags};
+use crate::tcp::{Arrival, Config, Segment};
 use crate::transport::SocketOption;
 
 /// RFC 5961 §5.2: SND.UNA less the greatest window that the peer ever announced is the oldest that may still come.
@@ -67,6 +68,21 @@ fn an_echo_that_makes_no_sense_times_nothing() {
         wire.receive(&format!("A 1 ack 101 <ts 1 {echo}>"));
         assert_eq!(wire.snapshot().srtt, Some(Duration::from_nanos(srtt / 8)), "{echo}");
     }
+}
+
+/// Whoever routes our packets may conclude that they arrive (RFC 4861 §7.3.1), but only from what is new.
+#[test]
+fn the_engine_says_which_arrivals_acknowledge_something_new() {
+    let mut wire = Wire::open();
+    wire.write(100);
+    wire.take_sent();
+    let (una, next) = (wire.snapshot().snd_una.expect("known"), wire.snapshot().snd_nxt.expect("known"));
+    let mut hears = |ack: SeqNum| {
+        let flags = TcpFlags::ACK;
+        let segment = Segment { seq: wire.peer_iss + 1, ack, flags, window: u16::MAX, ..Segment::default() };
+        wire.engine.receive(wire.now, Arrival { ends: wire.ends, segment, packet: PacketId(1) })
+    };
+    assert_eq!([una, next, next, una].map(&mut hears), [false, true, false, false]);
 }
 
 /// A cork is drawn by the application, not by an acknowledgment.
