@@ -133,6 +133,16 @@ fn no_delay_sets_free_what_waited_for_more() {
     wire.log("> A 1:11 ack 1 | new-data");
 }
 
+/// A cork is stronger: the wish for no delay waits until it is drawn (as in Linux).
+#[test]
+fn no_delay_draws_no_cork() {
+    let mut wire = Wire::open();
+    wire.set(SocketOption::Cork(true));
+    wire.write(10);
+    wire.set(SocketOption::NoDelay(true));
+    wire.log("+200ms\n > PA 1:11 ack 1 | new-data");
+}
+
 /// A send buffer may change its size; one of nothing still takes an octet.
 #[test]
 fn the_send_buffer_can_be_resized() {
@@ -152,6 +162,8 @@ fn the_send_buffer_can_be_resized() {
 #[test]
 fn small_segments_in_flight_use_up_the_send_buffer() {
     let mut wire = Wire::open_with(&Config { send_buffer: 2000, no_delay: true, ..config() }, "mss 1000");
+    wire.write(400);
+    wire.log("> PA 1:401 ack 1 | new-data\n < A 1 ack 401");
     for _ in 0..5 {
         wire.write(4);
     }
@@ -173,4 +185,29 @@ fn nothing_can_be_sent_after_a_shutdown() {
     let socket = wire.socket();
     assert_eq!(wire.events().last(), Some(&SocketEvent::Closed(socket, CloseReason::Finished)));
     assert_eq!(wire.try_write(1), Err(SocketError::ShutDown));
+}
+
+/// Urgent data that finds no room makes nothing else urgent.
+#[test]
+fn urgent_data_without_room_leaves_no_mark() {
+    let mut wire = Wire::open_with(&Config { send_buffer: 10, ..config() }, "mss 1000");
+    wire.log("< A 1 ack 1 win 0");
+    wire.write(10);
+    let socket = wire.socket();
+    assert_eq!(wire.engine.send_urgent(wire.now, socket, b"!"), Ok(0));
+    wire.log("< A 1 ack 1 win 500\n > PA 1:11 ack 1 | new-data");
+}
+
+/// As Linux does: more than half of the greatest window without PSH would keep the peer waiting, whatever follows.
+#[test]
+fn more_than_half_a_window_is_pushed_though_more_follows() {
+    for (octets, flags) in [(500, "A"), (501, "PA")] {
+        let mut wire = Wire::listening(0, &config());
+        wire.log("< S 0 win 1000 <mss 1000>\n > SA 0 ack 1 | answer-open\n < A 1 ack 1 win 1000");
+        wire.accept();
+        let (socket, data) = (wire.socket(), super::notation::octets(0, octets));
+        assert_eq!(wire.engine.send_more(wire.now, socket, &data), Ok(octets));
+        wire.set(SocketOption::NoDelay(true));
+        wire.log(&format!("> {flags} 1:{} ack 1 | new-data", octets + 1));
+    }
 }
