@@ -285,6 +285,19 @@ mod tests {
     }
 
     #[test]
+    fn a_payload_in_several_chunks_is_one_run_of_octets() {
+        let chunks = |places: &[u64]| places.windows(2).flat_map(|ends| octets(ends[0]..ends[1])).collect::<Payload>();
+        let mut reassembly = Reassembly::default();
+        insert(&mut reassembly, 30..40);
+        assert_eq!(reassembly.insert(20, chunks(&[20, 25, 30, 40]), ROOM), Taken::Beyond);
+        insert(&mut reassembly, 0..5);
+        assert_eq!(reassembly.insert(0, chunks(&[0, 10, 20]), ROOM), Taken::InOrder);
+        let mut buffer = [0; 50];
+        assert_eq!(reassembly.read(&mut buffer), 40);
+        assert_eq!(buffer[..40], octets(0..40).concat());
+    }
+
+    #[test]
     fn a_large_piece_is_kept_where_it_is() {
         for (length, is_copied) in [(COPIED, true), (COPIED + 1, false)] {
             let mut reassembly = Reassembly::default();
