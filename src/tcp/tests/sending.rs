@@ -309,6 +309,20 @@ fn what_is_lost_beyond_a_window_that_shrank_waits_for_it() {
     );
 }
 
+/// As Linux sizes them: a burst is what the path takes in about a millisecond at twice the rate of slow start, a little
+/// more where the path is short, and two segments at least.
+#[test]
+fn a_burst_is_as_long_as_the_path_takes_in_a_millisecond() {
+    for (round_trip, initial_window, segments) in [(4, 440, 219), (5, 300, 118), (20, 1000, 97), (200, 100, 2)] {
+        let config = Config { initial_window, send_buffer: 1 << 20, ..Config::default() };
+        let mut wire = Wire::listening(0, &config);
+        wire.log(&format!("< S 0 <mss 100, ws 8>\n > SA 0 ack 1 | answer-open\n +{round_trip}ms\n < A 1 ack 1"));
+        wire.accept();
+        wire.write(200_000);
+        assert_eq!(wire.take_sent()[0].segment.len(), 100 * segments, "{round_trip} ms");
+    }
+}
+
 /// A super-segment and its headers fit into the 65,535 octets of an IP packet, with all the options that they may have.
 #[test]
 fn the_largest_super_segment_fits_into_one_packet() {
