@@ -291,6 +291,66 @@ mod tests {
         assert!(packet.is_unique());
     }
 
+    #[test]
+    fn what_waits_costs_its_octets_and_its_bookkeeping() {
+        for (room, taken) in [(100 + 2 * PIECE_COST - 1, Taken::NoRoom), (100 + 2 * PIECE_COST, Taken::Beyond)] {
+            let mut reassembly = Reassembly::default();
+            assert_eq!(reassembly.insert(10, octets(10..110), room), taken);
+            assert_eq!(reassembly.insert(210, octets(210..310), room), Taken::NoRoom);
+            let both = room + 100 + PIECE_COST;
+            assert_eq!(reassembly.insert(210, octets(210..310), both), Taken::Beyond);
+        }
+    }
+
+    #[test]
+    fn a_payload_in_several_chunks_is_one_run_of_octets() {
+        let chunks = |places: &[u64]| places.windows(2).flat_map(|ends| octets(ends[0]..ends[1])).collect::<Payload>();
+        let mut reassembly = Reassembly::default();
+        insert(&mut reassembly, 30..40);
+        assert_eq!(reassembly.insert(20, chunks(&[20, 25, 30, 40]), ROOM), Taken::Beyond);
+        insert(&mut reassembly, 0..5);
+        assert_eq!(reassembly.insert(0, chunks(&[0, 10, 20]), ROOM), Taken::InOrder);
+        let mut buffer = [0; 50];
+        assert_eq!(reassembly.read(&mut buffer), 40);
+        assert_eq!(buffer[..40], octets(0..40).concat());
+    }
+
+    #[test]
+    fn a_large_piece_is_kept_where_it_is() {
+        for (length, is_copied) in [(COPIED, true), (COPIED + 1, false)] {
+            let mut reassembly = Reassembly::default();
+            let packet = Bytes::from(vec![0; 65_000]);
+            reassembly.insert(10, smallvec![packet.slice(..length)], ROOM);
+            assert_eq!(packet.is_unique(), is_copied, "{length}");
+        }
+    }
+
+    #[test]
+    fn as_many_ranges_are_reported_as_there_is_room_for() {
+        let mut reassembly = Reassembly::default();
+        for start in [10, 30, 50, 70, 90] {
+            insert(&mut reassembly, start..start + 10);
+        }
+        assert_eq!(reassembly.report(9).to_vec(), [90..100, 70..80, 50..60, 30..40]);
+        insert(&mut reassembly, 35..45);
+        assert_eq!(reassembly.report(0).len(), 0);
+        assert_eq!(reassembly.report(1).first(), Some(&(35..40)));
+        assert_eq!(reassembly.report(2).to_vec(), [35..40, 30..45]);
+    }
+
+    #[test]
+    fn what_arrives_twice_is_told_by_its_first_part_until_it_is_reported() {
+        let mut reassembly = Reassembly::default();
+        insert(&mut reassembly, 0..10);
+        assert!(!reassembly.has_duplicate());
+        insert(&mut reassembly, 5..20);
+        assert_eq!((reassembly.report(1).first(), reassembly.has_duplicate()), (Some(&(5..10)), true));
+        insert(&mut reassembly, 0..3);
+        assert_eq!(reassembly.report(1).first(), Some(&(5..10)));
+        reassembly.reported();
+        assert!(!reassembly.has_duplicate());
+    }
+
     proptest! {
         #[test]
         fn whatever_the_order_the_stream_comes_out_whole(
