@@ -8,6 +8,7 @@
 mod attacks;
 mod closing;
 mod congesting;
+mod digesting;
 mod notation;
 mod wire;
 
@@ -21,4 +22,5 @@ mod sending;
 mod simultaneous;
 mod timing_out;
 mod urgent;
+mod verbs;
 mod waiting;

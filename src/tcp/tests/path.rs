@@ -380,6 +380,7 @@ fn a_probe_that_is_lost_costs_no_window() {
     for rack in [true, false] {
         let mut wire = probing_with(Config { rack, ..always() }, "mss 1460, sackOK");
         let (cwnd, ssthresh) = (wire.cwnd(), wire.snapshot().ssthresh);
+        wire.log("+1ms");
         if !rack {
             wire.log("< A 1 ack 1 <sack 987:1499>\n < A 1 ack 1 <sack 987:2011>");
         }
