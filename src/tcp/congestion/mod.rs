@@ -4,6 +4,7 @@
 //! window grows and how far it falls. Windows count segments, as Linux counts them; RFC 5681 counts octets, which is the
 //! same while segments are full, and milder on many small ones.
 
+mod bbr;
 mod cubic;
 mod hystart;
 mod reno;
@@ -14,12 +15,14 @@ mod usage;
 use std::fmt;
 use std::time::Duration;
 
+pub use bbr::Bbr;
 pub use cubic::Cubic;
 pub use reno::Reno;
 pub(crate) use usage::Usage;
 
 use super::config::{Config, Congestion};
-pub use super::delivery_rate::RateSample;
+pub use super::delivery_rate::{Lost, RateSample};
+use crate::journal::CwndCause;
 use crate::time::Instant;
 
 /// The congestion window and the slow-start threshold, in segments.
@@ -86,6 +89,8 @@ pub struct Acknowledged {
     pub mss: u32,
     /// Where loss recovery stands.
     pub phase: Phase,
+    /// Whether the window held back what could have been sent, in the last flight.
+    pub cwnd_limited: bool,
     /// How fast the network delivers; `None` when nothing was delivered.
     pub rate: Option<RateSample>,
 }
@@ -107,6 +112,9 @@ pub trait CongestionControl: fmt::Debug + Send {
     /// The slow-start threshold after a loss or a congestion mark, in segments, with `in_flight` segments in flight.
     fn threshold_after_loss(&mut self, window: &Window, in_flight: u32) -> u32;
 
+    /// A segment was found lost. Called for each, before the acknowledgment that told of it, if one did, is handed over.
+    fn lost(&mut self, _window: &Window, _lost: &Lost) {}
+
     /// Loss recovery begins, or ends. The window is as it was before.
     fn enter(&mut self, _phase: Phase, _window: &mut Window, _in_flight: u32) {}
 
@@ -119,6 +127,11 @@ pub trait CongestionControl: fmt::Debug + Send {
     /// Whether it alone sets the window, in recovery, too.
     fn governs(&self) -> bool {
         false
+    }
+
+    /// Why it moved the window, when that is neither slow start nor congestion avoidance.
+    fn cause(&self) -> Option<CwndCause> {
+        None
     }
 
     /// Octets each second at which segments should leave; `None` for as fast as the window lets them.
