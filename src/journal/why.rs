@@ -34,8 +34,8 @@ pub enum Reason {
     Acknowledge,
     /// A segment that was not expected is answered with what is expected (RFC 9293 §3.10.7.4).
     AnswerUnacceptable,
-    /// A reset, SYN or acknowledgment that may be an attacker's guess: only the true peer can answer this.
-    Challenge,
+    /// A segment may be an attacker's guess: only the true peer can answer this.
+    Challenge(Guess),
     /// The peer, idle, asked whether we are still there.
     AnswerKeepAlive,
     /// The peer asked whether our window is still zero.
@@ -59,8 +59,22 @@ pub enum Reason {
     RetransmitAfterTimer,
     /// Three duplicate acknowledgments came.
     RetransmitByDuplicateAcks,
+    /// An acknowledgment in fast recovery stops at it.
+    RetransmitByPartialAck,
     /// Selective acknowledgments tell of octets behind it that have arrived.
     RetransmitBySack,
+    /// Something that was sent later has arrived.
+    RetransmitByRack,
+    /// It was too long for the path, and goes in smaller pieces.
+    RetransmitForPathMtu,
+    /// The end of a flight goes again: has it been lost?
+    TailLossProbe,
+    /// New data, sent because no acknowledgment came for the end of the flight.
+    TailLossProbeWithNewData,
+    /// New data, for a segment that has left the network as a duplicate acknowledgment tells.
+    LimitedTransmit,
+    /// New data instead of old: was the time-out needed?
+    TestTimeout,
     /// The peer's window is zero; is it still?
     ZeroWindowProbe,
     /// The connection is idle; is the peer still there?
@@ -85,6 +99,17 @@ pub enum Reason {
     AddressReply,
     /// Multicast membership, router discovery and the like.
     Housekeeping,
+}
+
+/// What a stranger may have guessed, and what is therefore challenged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Guess {
+    /// A reset within the window.
+    Reset,
+    /// A SYN of an open connection.
+    Syn,
+    /// An acknowledgment of what was never sent, or of what is older than any window.
+    Acknowledgment,
 }
 
 impl Why {
@@ -123,7 +148,7 @@ impl Reason {
             Reason::LastData => "last-data",
             Reason::Acknowledge => "acknowledge",
             Reason::AnswerUnacceptable => "answer-unacceptable",
-            Reason::Challenge => "challenge",
+            Reason::Challenge(_) => "challenge",
             Reason::AnswerKeepAlive => "answer-keep-alive",
             Reason::AnswerWindowProbe => "answer-window-probe",
             Reason::DuplicateAck => "duplicate-ack",
@@ -133,7 +158,14 @@ impl Reason {
             Reason::RetransmitByTimer { .. } => "retransmit-by-timer",
             Reason::RetransmitAfterTimer => "retransmit-after-timer",
             Reason::RetransmitByDuplicateAcks => "retransmit-by-duplicate-acks",
+            Reason::RetransmitByPartialAck => "retransmit-by-partial-ack",
             Reason::RetransmitBySack => "retransmit-by-sack",
+            Reason::RetransmitByRack => "retransmit-by-rack",
+            Reason::RetransmitForPathMtu => "retransmit-for-path-mtu",
+            Reason::TailLossProbe => "tail-loss-probe",
+            Reason::TailLossProbeWithNewData => "tail-loss-probe-with-new-data",
+            Reason::LimitedTransmit => "limited-transmit",
+            Reason::TestTimeout => "test-timeout",
             Reason::ZeroWindowProbe => "zero-window-probe",
             Reason::KeepAlive => "keep-alive",
             Reason::Reset => "reset",
@@ -156,14 +188,22 @@ impl Reason {
             Reason::NewData | Reason::LastData => "RFC 9293 §3.7",
             Reason::Acknowledge => "RFC 9293 §3.4",
             Reason::AnswerUnacceptable => "RFC 9293 §3.10.7.4",
-            Reason::Challenge => "RFC 5961 §3.2",
+            Reason::Challenge(Guess::Reset) => "RFC 5961 §3.2",
+            Reason::Challenge(Guess::Syn) => "RFC 5961 §4.2",
+            Reason::Challenge(Guess::Acknowledgment) => "RFC 5961 §5.2",
             Reason::DuplicateAck => "RFC 5681 §4.2",
             Reason::WindowUpdate => "RFC 9293 §3.8.6",
             Reason::Close | Reason::AcknowledgeClose => "RFC 9293 §3.6",
             Reason::RetransmitByTimer { .. } => "RFC 6298 §5.4",
             Reason::RetransmitAfterTimer => "RFC 9293 §3.8.1",
             Reason::RetransmitByDuplicateAcks => "RFC 5681 §3.2",
+            Reason::RetransmitByPartialAck => "RFC 6582 §3.2",
             Reason::RetransmitBySack => "RFC 6675 §5",
+            Reason::RetransmitByRack => "RFC 8985 §6.2",
+            Reason::RetransmitForPathMtu => "RFC 1191 §6.5",
+            Reason::TailLossProbe | Reason::TailLossProbeWithNewData => "RFC 8985 §7.3",
+            Reason::LimitedTransmit => "RFC 3042 §2",
+            Reason::TestTimeout => "RFC 5682 §2.1",
             Reason::ZeroWindowProbe | Reason::AnswerWindowProbe => "RFC 9293 §3.8.6.1",
             Reason::KeepAlive | Reason::AnswerKeepAlive => "RFC 9293 §3.8.4",
             Reason::Reset => "RFC 9293 §3.5.2",
@@ -183,7 +223,11 @@ impl Reason {
             Reason::RetransmitByTimer { .. }
                 | Reason::RetransmitAfterTimer
                 | Reason::RetransmitByDuplicateAcks
+                | Reason::RetransmitByPartialAck
                 | Reason::RetransmitBySack
+                | Reason::RetransmitByRack
+                | Reason::RetransmitForPathMtu
+                | Reason::TailLossProbe
         )
     }
 }
@@ -199,7 +243,7 @@ impl fmt::Display for Reason {
             Reason::LastData => "the last data, and FIN: nothing more will be sent",
             Reason::Acknowledge => "ACK: this much has arrived",
             Reason::AnswerUnacceptable => "ACK: answers a segment that cannot be accepted",
-            Reason::Challenge => "challenge ACK: is it really the peer who said that?",
+            Reason::Challenge(_) => "challenge ACK: is it really the peer who said that?",
             Reason::AnswerKeepAlive => "ACK: yes, still here",
             Reason::AnswerWindowProbe => "ACK: answers the peer's window probe",
             Reason::DuplicateAck => "duplicate ACK: something is missing, or came twice",
@@ -207,12 +251,21 @@ impl fmt::Display for Reason {
             Reason::Close => "FIN: nothing more will be sent",
             Reason::AcknowledgeClose => "ACK: the peer's FIN has arrived",
             Reason::RetransmitByTimer { nth, rto } => {
-                let (seconds, millis) = (rto.as_secs(), rto.subsec_millis());
+                // To the nearest, as ladders show spans.
+                let millis = (rto.as_nanos() + 500_000) / 1_000_000;
+                let (seconds, millis) = (millis / 1000, millis % 1000);
                 return write!(f, "sent again ({nth}): no ACK came within the RTO of {seconds}.{millis:03} s");
             }
             Reason::RetransmitAfterTimer => "sent again: after the time-out all that was in flight goes again",
             Reason::RetransmitByDuplicateAcks => "sent again: three duplicate ACKs say it is lost",
+            Reason::RetransmitByPartialAck => "sent again: the ACK of what went again stops there",
             Reason::RetransmitBySack => "sent again: selective ACKs say it is lost",
+            Reason::RetransmitByRack => "sent again: later segments have arrived, so it is lost",
+            Reason::RetransmitForPathMtu => "sent again in smaller pieces: it was too long for the path",
+            Reason::TailLossProbe => "sent again as a probe: was the end of the flight lost?",
+            Reason::TailLossProbeWithNewData => "new data as a probe: was the end of the flight lost?",
+            Reason::LimitedTransmit => "new data: a duplicate ACK says that a segment has left the network",
+            Reason::TestTimeout => "new data: was the time-out needed?",
             Reason::ZeroWindowProbe => "probe: is the peer's window still zero?",
             Reason::KeepAlive => "keep-alive: is the peer still there?",
             Reason::Reset => "RST: no such connection here",

@@ -40,6 +40,12 @@ pub struct Config {
     pub timestamps: bool,
     /// Whether selective acknowledgment is offered and taken (RFC 2018).
     pub sack: bool,
+    /// Whether losses are found by time (RACK, RFC 8985 §6); else by the count of what SACK reports (RFC 6675).
+    pub rack: bool,
+    /// Whether the end of a flight is probed before the retransmission timer fires (RFC 8985 §7). Only with SACK.
+    pub tail_loss_probe: bool,
+    /// Whether a time-out is looked through that was not needed (F-RTO, RFC 5682).
+    pub f_rto: bool,
     /// Explicit congestion notification (RFC 3168).
     pub ecn: Ecn,
     /// Neither announce nor send longer segments than this; `None` leaves it to the MTU and the peer (Linux's `TCP_MAXSEG`).
@@ -101,6 +107,9 @@ impl Default for Config {
             window_scale: None,
             timestamps: true,
             sack: true,
+            rack: true,
+            tail_loss_probe: true,
+            f_rto: true,
             ecn: Ecn::Passive,
             max_segment: None,
             initial_window: 10,

@@ -1,12 +1,16 @@
 //! Time passes: a timer fires (RFC 9293 §3.8.3, §3.8.4, §3.8.6.1, §3.10.8; RFC 6298 §5).
 
+use std::time::Duration;
+
 use super::{Connection, Context};
-use crate::journal::{CwndCause, Event, Reason, TcpState, Timer, Why};
-use crate::tcp::congestion::Window;
+use crate::journal::{Event, Reason, TcpState, Timer, Why};
 use crate::transport::CloseReason;
 
 /// Times that a connection which nobody holds sends its last data again (Linux's tcp_orphan_retries).
 const ORPHAN_RETRIES: u8 = 8;
+
+/// A keep-alive timer waits for so long at least, whatever is asked for: one that waits for nothing would stop the clock.
+const LEAST_WAIT: Duration = Duration::from_millis(1);
 
 impl Connection {
     /// Lets every timer fire whose time has come.
@@ -16,6 +20,8 @@ impl Connection {
             match timer {
                 Timer::DelayedAck => self.delayed_ack_expires(),
                 Timer::Retransmission => self.retransmission_expires(cx),
+                Timer::TailProbe => self.tail_probe_expires(cx),
+                Timer::Reordering => self.reordering_expires(cx),
                 Timer::Persist => self.persist_expires(cx),
                 Timer::KeepAlive => self.keep_alive_expires(cx),
                 Timer::UserTimeout => self.give_up(cx),
@@ -25,7 +31,7 @@ impl Connection {
                     self.uncork(cx);
                 }
                 Timer::FinWait2 | Timer::TimeWait => self.end(cx, CloseReason::Finished),
-                Timer::Neighbour | Timer::Reassembly | Timer::Unnamed => {}
+                Timer::Pacing | Timer::Neighbour | Timer::Reassembly | Timer::Unnamed => {}
             }
         }
     }
@@ -48,16 +54,17 @@ impl Connection {
             self.due = Some(Reason::RetransmitByTimer { nth: self.retries.into(), rto });
             return;
         }
-        // What SACK has reported is in flight no more, however much of it waits behind a hole (RFC 6675 §4, pipe).
-        let in_flight = self.flight.in_network(self.recovery.unreported());
-        let ssthresh = match self.recovery.timed_out(self.snd_nxt, &mut self.flight) {
-            true => self.congestion.threshold_after_loss(&self.cwnd, in_flight),
-            false => self.cwnd.ssthresh,
-        };
-        // Loss window: one segment (RFC 5681 §3.1).
-        self.set_cwnd(cx, Window { cwnd: 1, ssthresh }, CwndCause::Timeout);
-        self.force_resend = true;
-        self.burst_left = 0;
+        self.lose_flight(cx, self.retries > 1);
+    }
+
+    /// No acknowledgment came for the end of the flight: one segment more shall bring it (RFC 8985 §7.3).
+    fn tail_probe_expires(&mut self, cx: &mut Context<'_>) {
+        self.probe_due = !self.flight.is_empty() && self.recovery.may_probe();
+        if self.probe_due {
+            // The probe gets its time, too: the retransmission timer begins anew.
+            let rto = self.round_trip.rto(self.backoff).duration();
+            self.arm(cx, Timer::Retransmission, cx.now + rto);
+        }
     }
 
     /// The peer's window is still closed, as far as we know: ask (RFC 9293 §3.8.6.1; MUST-37: for ever, while it answers).
@@ -83,13 +90,18 @@ impl Connection {
 
     /// The connection has been idle: is the peer still there? (RFC 9293 §3.8.4.)
     fn keep_alive_expires(&mut self, cx: &mut Context<'_>) {
-        let Some(idle) = self.config.keep_alive else { return };
-        if !matches!(self.state(), TcpState::Established | TcpState::CloseWait | TcpState::FinWait2) {
+        let Some(idle) = self.config.keep_alive.map(|idle| idle.max(LEAST_WAIT)) else { return };
+        if !self.state.is_synchronized() || self.state() == TcpState::TimeWait {
             return;
         }
         if !self.flight.is_empty() || self.timers.due(Timer::Persist).is_some() {
             // Data in flight asks the same question (MUST-26).
             return self.arm(cx, Timer::KeepAlive, cx.now + idle);
+        }
+        let quiet = self.last_heard + idle;
+        if self.probes == 0 && quiet > cx.now {
+            // Not idle for so long: the peer was heard meanwhile (MUST-26).
+            return self.arm(cx, Timer::KeepAlive, quiet);
         }
         if self.probes >= self.config.keep_alive_probes {
             let reset = self.reset_segment(cx);
@@ -98,7 +110,7 @@ impl Connection {
         }
         self.probes += 1;
         self.due = Some(Reason::KeepAlive);
-        self.arm(cx, Timer::KeepAlive, cx.now + self.config.keep_alive_interval);
+        self.arm(cx, Timer::KeepAlive, cx.now + self.config.keep_alive_interval.max(LEAST_WAIT));
     }
 
     /// Nobody answers (RFC 9293 §3.8.3, R2). What the network has reported meanwhile is the better explanation.

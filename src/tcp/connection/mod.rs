@@ -17,7 +17,8 @@
 //! | the application asks for something | `verbs` | §3.10.1 to §3.10.6 |
 //! | a handshake begins or is answered | `opening` | §3.5, §3.10.7.2, §3.10.7.3 |
 //! | a segment arrives | `arrives` | §3.10.7.4, check by check |
-//! | … and acknowledges something | `acknowledge` | §3.10.7.4 fifth check, RFC 5681 |
+//! | … and acknowledges something | `acknowledge` | §3.10.7.4 fifth check, RFC 6298 |
+//! | … and shows what is lost, or not | `recover` | RFC 5681, RFC 6675, RFC 8985, RFC 6937 |
 //! | time passes | `expire` | §3.10.8, RFC 6298 §5 |
 //! | output is due | `output` | §3.7, §3.8 |
 //! | somebody looks | `snapshot` | |
@@ -33,6 +34,7 @@ mod context;
 mod expire;
 mod opening;
 mod output;
+mod recover;
 mod snapshot;
 mod verbs;
 
@@ -188,9 +190,11 @@ pub(crate) struct Connection {
     probes: u8,
     /// A segment to be sent besides the stream: SYN, or a probe.
     due: Option<Reason>,
+    /// The end of the flight is to be probed.
+    probe_due: bool,
     /// The first lost segment goes at once, whatever the window says.
     force_resend: bool,
-    /// When a segment last arrived.
+    /// When an acceptable segment last arrived: others may be anybody's.
     last_heard: Instant,
     /// When new data was last sent.
     last_sent: Instant,
@@ -276,6 +280,7 @@ impl Connection {
             retries: 0,
             probes: 0,
             due: None,
+            probe_due: false,
             force_resend: false,
             last_heard: now,
             last_sent: now,

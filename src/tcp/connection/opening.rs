@@ -67,7 +67,7 @@ impl Connection {
         } else {
             // Simultaneous open (MUST-10): both sides asked at once. Our SYN goes again, now with ACK.
             self.on(cx, Cause::SynArrives);
-            self.flight.acknowledge(1, cx.now);
+            self.flight.acknowledge(1, cx.now, Duration::ZERO);
             self.snd_nxt = 0;
             self.due = Some(Reason::AnswerOpen);
             self.keep_for_later(segment);
@@ -78,7 +78,7 @@ impl Connection {
         self.ecn_answered(segment.flags);
         self.due = None;
         self.snd_una = 1;
-        let delivery = self.flight.acknowledge(1, cx.now);
+        let delivery = self.flight.acknowledge(1, cx.now, Duration::ZERO);
         self.sample_round_trip(cx, &delivery, &segment);
         self.take_send_window(cx, &segment, false);
         self.become_established(cx);
@@ -88,8 +88,7 @@ impl Connection {
         cx.notify(SocketEvent::Writable(cx.socket));
         // Sixth to eighth: what the segment carries besides is processed as in any other.
         let mut segment = segment;
-        segment.flags.0 &= !TcpFlags::SYN.0;
-        segment.seq += 1;
+        segment.trim_front(1);
         self.take_contents(cx, segment);
     }
 
@@ -137,6 +136,7 @@ impl Connection {
     /// Both sides know each other's numbers: the windows and clocks of the data phase begin.
     pub(super) fn become_established(&mut self, cx: &mut Context<'_>) {
         self.established = Some(cx.now);
+        self.last_heard = cx.now;
         let handshake_timed_out = self.retries > 0;
         self.retries = 0;
         if handshake_timed_out {
@@ -151,6 +151,7 @@ impl Connection {
         }
         self.tell_cwnd(cx, CwndCause::Initial);
         self.disarm(cx, Timer::Retransmission);
+        self.settle_patience(cx, false);
         self.last_sent = cx.now;
         if let Some(idle) = self.config.keep_alive {
             self.arm(cx, Timer::KeepAlive, cx.now + idle);
@@ -160,7 +161,7 @@ impl Connection {
     /// Our SYN,ACK is acknowledged (RFC 9293 §3.10.7.4, fifth check, SYN-RECEIVED).
     pub(super) fn syn_is_acknowledged(&mut self, cx: &mut Context<'_>, segment: &Segment) {
         self.snd_una = 1;
-        let delivery = self.flight.acknowledge(1, cx.now);
+        let delivery = self.flight.acknowledge(1, cx.now, Duration::ZERO);
         self.sample_round_trip(cx, &delivery, segment);
         self.due = None;
         self.become_established(cx);
@@ -195,13 +196,15 @@ impl Connection {
             flags |= TcpFlags::ECE.0 | TcpFlags::CWR.0;
         }
         if self.flight.is_empty() {
-            self.flight.push(0..1, cx.now, false);
+            self.flight.push(0..1, cx.now, false, false);
             self.snd_nxt = 1;
         } else {
             self.note_resent(cx, 0, 0);
         }
         let rto = self.round_trip.rto(self.backoff).duration();
         self.arm(cx, Timer::Retransmission, cx.now + rto);
+        // The user's patience bounds the opening, too (RFC 9293 §3.10.8: in any state).
+        self.settle_patience(cx, false);
         let ack = if answers { self.irs + 1 } else { SeqNum(0) };
         let segment = Segment { seq: self.iss, ack, flags: TcpFlags(flags), window, options, ..Segment::default() };
         (segment, Why::of(reason))

@@ -2,7 +2,6 @@
 
 use super::Connection;
 use crate::journal::{Flight, Snapshot};
-use crate::tcp::flight::DUPLICATE_THRESHOLD;
 
 impl Connection {
     /// Everything that it knows.
@@ -40,7 +39,7 @@ impl Connection {
                 retransmitted: self.flight.resent(),
                 total_retransmissions: self.flight.total_retransmissions(),
                 delivered: self.flight.delivered(),
-                reordering: DUPLICATE_THRESHOLD,
+                reordering: self.recovery.reordering(),
             }),
             recovery: Some(self.recovery.name()),
             backoff: Some(self.backoff),
