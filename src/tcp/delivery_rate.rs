@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::time::Instant;
 
 /// What a segment in flight remembers of its departure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stamp {
     /// P.send_time
     sent: Instant,
@@ -60,8 +60,6 @@ pub struct RateSample {
 /// A segment that was found lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lost {
-    /// When it was found.
-    pub now: Instant,
     /// Segments that were found lost since it was sent, itself included.
     pub lost: u32,
     /// Segments in the network when it had left, itself included.
@@ -128,10 +126,9 @@ impl DeliveryRate {
     }
 
     /// A segment is found lost.
-    pub(crate) fn lost(&mut self, stamp: &Stamp, now: Instant) -> Lost {
+    pub(crate) fn lost(&mut self, stamp: &Stamp) -> Lost {
         self.lost += 1;
         Lost {
-            now,
             lost: (self.lost as u32).wrapping_sub(stamp.lost),
             in_flight_when_sent: stamp.in_flight,
             application_limited: stamp.application_limited,
@@ -280,9 +277,9 @@ mod tests {
     fn losses_between_departure_and_delivery_are_counted() {
         let mut rate = DeliveryRate::default();
         let first = rate.sent(at(0), 5);
-        rate.lost(&first, at(1));
+        rate.lost(&first);
         let stamp = rate.sent(at(2), 5);
-        let last = [0, 1, 2].map(|_| rate.lost(&first, at(3)))[2];
+        let last = [0, 1, 2].map(|_| rate.lost(&first))[2];
         assert_eq!((last.lost, last.in_flight_when_sent), (4, 5));
         rate.found(1);
         rate.delivered(&stamp, 1, at(100));
@@ -300,8 +297,8 @@ mod tests {
         let edge = u64::from(u32::MAX);
         let mut rate = DeliveryRate { delivered: edge, lost: edge, ..DeliveryRate::default() };
         let stamp = rate.sent(at(0), 1);
-        rate.lost(&stamp, at(50));
-        rate.lost(&stamp, at(50));
+        rate.lost(&stamp);
+        rate.lost(&stamp);
         rate.delivered(&stamp, 1, at(100));
         let sample = rate.sample(at(100), None).expect("a sample");
         assert_eq!((sample.delivered, sample.lost, sample.prior_delivered), (1, 2, edge));

@@ -113,9 +113,9 @@ pub trait CongestionControl: fmt::Debug + Send {
     fn threshold_after_loss(&mut self, window: &Window, in_flight: u32) -> u32;
 
     /// A segment was found lost. Called for each, before the acknowledgment that told of it, if one did, is handed over.
-    fn lost(&mut self, _window: &Window, _lost: &Lost) {}
+    fn lost(&mut self, _now: Instant, _window: &Window, _lost: &Lost) {}
 
-    /// Loss recovery begins, or ends. The window is as it was before.
+    /// Loss recovery begins, or ends. What it does to the window counts only when it governs.
     fn enter(&mut self, _phase: Phase, _window: &mut Window, _in_flight: u32) {}
 
     /// A loss was none (RFC 3522, RFC 5682): `window` is again what it was before the reduction.
@@ -161,12 +161,14 @@ impl CongestionControl for Unlimited {
 /// The greatest window, in segments: beyond any receive window.
 const MOST: u32 = 1 << 30;
 
-/// The algorithm that is asked for, and the window that it begins with.
-pub(crate) fn begin(config: &Config) -> (Box<dyn CongestionControl>, Window) {
+/// The algorithm that is asked for, and the window that it begins with. What it leaves to chance follows `seed`.
+pub(crate) fn begin(config: &Config, seed: u64) -> (Box<dyn CongestionControl>, Window) {
     let window = Window { cwnd: config.initial_window.max(1), ssthresh: u32::MAX };
     match config.congestion {
         Congestion::None => (Box::new(Unlimited), Window { cwnd: MOST, ..window }),
         Congestion::Reno => (Box::new(Reno::new(config.hystart.unwrap_or(false))), window),
         Congestion::Cubic => (Box::new(Cubic::new(config.hystart.unwrap_or(true))), window),
+        Congestion::Bbr => (Box::new(Bbr::new(window.cwnd, seed)), window),
+        Congestion::Other(algorithm) => ((algorithm.make)(), window),
     }
 }

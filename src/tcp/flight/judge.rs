@@ -99,6 +99,7 @@ impl Flight {
     /// The loss was none: what waits to be sent again need not be (RFC 5682 §2.1, RFC 3522 §3.2).
     pub(crate) fn forgive(&mut self) {
         self.sent.iter_mut().for_each(|sent| sent.lost = None);
+        self.rate.found(self.lost);
         (self.lost, self.waiting) = (0, 0);
         let mut awaited: Vec<Transmission> = (self.sent.iter().filter(|sent| !sent.sacked))
             .map(|sent| Transmission { at: sent.at, end: sent.range.end })
@@ -116,6 +117,7 @@ impl Flight {
         self.waiting += 1;
         self.total_losses = self.total_losses.wrapping_add(1);
         self.resend_from = self.resend_from.min(sent.range.start);
+        self.losses.push(self.rate.lost(&sent.stamp));
         let range = sent.range.clone();
         match self.declared.last_mut() {
             Some((last, by)) if last.end == range.start && *by == rule => last.end = range.end,

@@ -20,6 +20,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 
+use super::delivery_rate::{DeliveryRate, Lost, RateSample, Stamp};
 use super::ranges::{RangeSet, Sacked};
 use crate::journal::LossRule;
 use crate::time::Instant;
@@ -46,6 +47,8 @@ pub(crate) struct Sent {
     pub(crate) push: bool,
     /// It was the last of several that left as one burst.
     pub(crate) ends_burst: bool,
+    /// What had been delivered when it left.
+    pub(crate) stamp: Stamp,
 }
 
 impl Sent {
@@ -74,6 +77,9 @@ pub(crate) struct Flight {
     by_time: VecDeque<Transmission>,
     /// Ranges that were newly thought lost, and by which rule, until somebody asks.
     declared: Vec<(Range<u64>, LossRule)>,
+    /// The same losses, segment by segment, as congestion control sees them.
+    losses: Vec<Lost>,
+    rate: DeliveryRate,
     sacked: u32,
     lost: u32,
     resent: u32,
@@ -153,6 +159,11 @@ impl Flight {
         self.resent
     }
 
+    /// Whether something is thought lost and was not sent again since.
+    pub(crate) fn waits(&self) -> bool {
+        self.waiting > 0
+    }
+
     /// Retransmissions so far.
     pub(crate) fn total_retransmissions(&self) -> u32 {
         self.total_retransmissions
@@ -178,7 +189,8 @@ impl Flight {
     pub(crate) fn push(&mut self, range: Range<u64>, at: Instant, push: bool, ends_burst: bool) {
         self.note_time(at, range.end);
         let (transmissions, sacked, lost, resent) = (1, false, None, false);
-        self.sent.push_back(Sent { range, at, transmissions, sacked, lost, resent, push, ends_burst });
+        let stamp = self.rate.sent(at, self.in_network(0) + 1);
+        self.sent.push_back(Sent { range, at, transmissions, sacked, lost, resent, push, ends_burst, stamp });
     }
 
     /// Whether the segment of `range`, about to be sent again, ends a burst of which the segment before has just gone again,
@@ -207,6 +219,7 @@ impl Flight {
             delivery.acknowledged += 1;
             if !front.sacked {
                 delivery.take(front, now, min_rtt);
+                self.rate.delivered(&front.stamp, front.range.end, now);
             }
             delivery.was_resent |= front.transmissions > 1;
             // What SACK reported was timed then; its acknowledgment now says nothing of the path.
@@ -246,6 +259,7 @@ impl Flight {
                 self.resent -= u32::from(std::mem::take(&mut sent.resent));
                 delivery.sacked += 1;
                 delivery.take(sent, now, min_rtt);
+                self.rate.delivered(&sent.stamp, sent.range.end, now);
                 delivery.rtt = (sent.transmissions == 1).then(|| now - sent.at).or(delivery.rtt);
             }
         }
@@ -286,7 +300,9 @@ impl Flight {
     /// The segment that begins at `position` was sent again.
     pub(crate) fn resend(&mut self, position: u64, now: Instant) {
         let index = self.place(position);
+        let in_network = self.in_network(0) + 1;
         let Some(sent) = self.sent.get_mut(index) else { return };
+        sent.stamp = self.rate.sent(now, in_network);
         self.waiting -= u32::from(sent.waits());
         sent.at = now;
         sent.transmissions = sent.transmissions.saturating_add(1);
@@ -303,6 +319,22 @@ impl Flight {
     /// What was newly thought lost since this was last asked, and by which rule.
     pub(crate) fn take_declared(&mut self) -> Vec<(Range<u64>, LossRule)> {
         std::mem::take(&mut self.declared)
+    }
+
+    /// Segment by segment, what was newly thought lost since this was last asked.
+    pub(crate) fn take_losses(&mut self) -> Vec<Lost> {
+        std::mem::take(&mut self.losses)
+    }
+
+    /// How fast the network delivers, after an acknowledgment; `None` when it brought nothing. `min_rtt` is the least
+    /// round-trip time known, zero before any.
+    pub(crate) fn rate(&mut self, now: Instant, min_rtt: Duration) -> Option<RateSample> {
+        self.rate.sample(now, Some(min_rtt))
+    }
+
+    /// There is nothing to send although the window would let more out.
+    pub(crate) fn application_limited(&mut self) {
+        self.rate.application_limited(self.in_network(0));
     }
 
     /// The index of the first segment that reaches beyond `position`.

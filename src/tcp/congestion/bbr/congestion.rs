@@ -7,6 +7,7 @@
 
 use super::{Ack, BETA, Bbr, State, UNBOUNDED};
 use crate::tcp::congestion::{Lost, Window};
+use crate::time::Instant;
 
 /// BBR.LossThresh: losses above one in so many are too many (2 %).
 const LOSS_SHARE: u64 = 50;
@@ -128,7 +129,7 @@ impl Bbr {
     }
 
     /// HandleLostPacket (draft §5.5.10.2)
-    pub(super) fn note_loss(&mut self, window: &Window, lost: &Lost) {
+    pub(super) fn note_loss(&mut self, now: Instant, window: &Window, lost: &Lost) {
         if !self.signals.loss_in_round {
             self.signals.loss_round_delivered = self.delivered;
             self.save_cwnd(window.cwnd);
@@ -146,7 +147,7 @@ impl Bbr {
         }
         if self.state == State::Up {
             self.undo.from = Some(State::Up);
-            self.start_down(lost.now);
+            self.start_down(now);
         }
     }
 

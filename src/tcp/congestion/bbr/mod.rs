@@ -249,8 +249,8 @@ impl CongestionControl for Bbr {
         self.update_control(window, acknowledged);
     }
 
-    fn lost(&mut self, window: &Window, lost: &Lost) {
-        self.note_loss(window, lost);
+    fn lost(&mut self, now: Instant, window: &Window, lost: &Lost) {
+        self.note_loss(now, window, lost);
     }
 
     fn threshold_after_loss(&mut self, window: &Window, _: u32) -> u32 {

@@ -220,7 +220,7 @@ proptest! {
                 0 => bbr.enter(phases[many as usize % 3], &mut window, more),
                 1 => bbr.undone(&mut window),
                 2 => bbr.restarted(now, span),
-                3 => bbr.lost(&window, &Lost { now, lost: many, in_flight_when_sent: more, application_limited: flag }),
+                3 => bbr.lost(now, &window, &Lost { lost: many, in_flight_when_sent: more, application_limited: flag }),
                 _ => {
                     now += span;
                     let before = total;

@@ -173,7 +173,7 @@ impl Flow {
     fn lose(&mut self, now: Instant, ids: &[u64]) {
         for id in ids {
             if let Some(stamp) = self.outstanding.remove(id) {
-                self.algorithm.lost(&self.window, &self.rate.lost(&stamp, now));
+                self.algorithm.lost(now, &self.window, &self.rate.lost(&stamp));
             }
         }
         self.lost += ids.len() as u64;
