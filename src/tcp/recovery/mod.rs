@@ -259,7 +259,8 @@ impl Recovery {
         let lost_before = flight.total_losses();
         let look_again = self.judge(evidence, flight);
         let lost = flight.total_losses().wrapping_sub(lost_before);
-        let begins = lost > 0 && matches!(self.phase(), Phase::Open) || lost > 0 && self.name() == Name::WindowReduced;
+        let recovers = matches!(self.state, State::FastRecovery { .. } | State::Loss { .. });
+        let begins = lost > 0 && !recovers;
         let verdict = if begins { self.begin(evidence) } else { Verdict::Continue };
         Outcome { verdict, delivered: 0, lost, look_again, mended_by_probe: false }
     }
