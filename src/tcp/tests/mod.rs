@@ -8,6 +8,7 @@
 mod attacks;
 mod closing;
 mod congesting;
+mod governing;
 mod notation;
 mod wire;
 
