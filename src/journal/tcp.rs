@@ -131,6 +131,10 @@ pub enum CwndCause {
     Undo,
     /// The connection was idle (RFC 5681 §4.1).
     Idle,
+    /// The algorithm's model of the path has changed (draft-ietf-ccwg-bbr §5.6.4).
+    Model,
+    /// The window is cut for a moment, so that the path's own round-trip time is seen (draft-ietf-ccwg-bbr §5.3.4).
+    ProbeRtt,
 }
 
 /// The rule by which octets are thought lost.

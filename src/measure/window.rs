@@ -107,7 +107,9 @@ fn is_repair(cause: CwndCause) -> bool {
         | CwndCause::CongestionAvoidance
         | CwndCause::RecoveryDone
         | CwndCause::Undo
-        | CwndCause::Idle => false,
+        | CwndCause::Idle
+        | CwndCause::Model
+        | CwndCause::ProbeRtt => false,
     }
 }
 

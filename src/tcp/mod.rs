@@ -29,14 +29,12 @@ mod acks;
 mod config;
 pub mod congestion;
 mod connection;
-#[allow(dead_code)] // until connections take stamps
 mod delivery_rate;
 mod engine;
 mod flight;
 mod isn;
 mod octets;
 mod options;
-#[allow(dead_code)] // until connections keep a pace
 mod pacing;
 mod push;
 mod ranges;
@@ -50,6 +48,6 @@ mod tests;
 mod timers;
 mod window;
 
-pub use config::{Config, Congestion, Ecn};
+pub use config::{Algorithm, Config, Congestion, Ecn};
 pub use engine::{Arrival, Departure, Engine};
 pub use segment::{CHECKSUM_OFFSET, Ends, Header, Payload, Segment};

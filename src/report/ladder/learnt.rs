@@ -108,6 +108,8 @@ fn why(cause: CwndCause) -> &'static str {
         CwndCause::Marked => "congestion mark",
         CwndCause::Undo => "no loss after all",
         CwndCause::Idle => "was idle",
+        CwndCause::Model => "model of the path",
+        CwndCause::ProbeRtt => "looks for the least round-trip time",
     }
 }
 

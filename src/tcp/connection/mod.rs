@@ -49,6 +49,7 @@ use super::congestion::{self, CongestionControl, Usage, Window};
 use super::flight::Flight;
 use super::octets::Octets;
 use super::options;
+use super::pacing::Pacer;
 use super::push::Marks;
 use super::reassembly::Reassembly;
 use super::recovery::Recovery;
@@ -179,6 +180,7 @@ pub(crate) struct Connection {
     cwnd: Window,
     usage: Usage,
     congestion: Box<dyn CongestionControl>,
+    pacer: Pacer,
     acks: Acks,
     ecn: EcnState,
     timers: Timers,
@@ -234,8 +236,12 @@ impl Connection {
         let Birth { ends, origin, config, iss, timestamp_offset, mtu, now } = birth;
         let path_room = room_on_path(mtu, &ends);
         let own_mss = config.max_segment.map_or(path_room, |most| most.min(path_room));
-        let (congestion, cwnd) = congestion::begin(&config);
+        let (congestion, cwnd) = congestion::begin(&config, u64::from(iss.0) << 32 | u64::from(timestamp_offset));
         let default_mss = if ends.remote.is_ipv4() { 536 } else { 1220 };
+        let mut flight = Flight::default();
+        if congestion.measures() {
+            flight.measure_rates();
+        }
         Connection {
             ends,
             state: if origin == Origin::Active { State::CLOSED } else { State::LISTEN },
@@ -267,12 +273,13 @@ impl Connection {
             established: None,
             peer_clock: PeerClock::default(),
             timestamp_offset,
-            flight: Flight::default(),
+            flight,
             round_trip: RoundTrip::new(config.rto_initial, config.rto_min, config.rto_max),
             recovery: Recovery::new(),
             cwnd,
             usage: Usage::default(),
             congestion,
+            pacer: Pacer::default(),
             acks: Acks::new(own_mss),
             ecn: EcnState::default(),
             timers: Timers::default(),

@@ -118,6 +118,9 @@ impl Flight {
     /// The loss was none: what waits to be sent again need not be (RFC 5682 §2.1, RFC 3522 §3.2).
     pub(crate) fn forgive(&mut self) {
         self.sent.iter_mut().for_each(|sent| sent.lost = None);
+        if let Some(measured) = &mut self.measured {
+            measured.rate.found(self.lost);
+        }
         (self.lost, self.waiting) = (0, 0);
         let again = self.sent.iter().filter(|sent| sent.transmissions > 1 && !sent.sacked);
         let mut awaited: Vec<Transmission> = again.map(Sent::transmission).collect();
@@ -135,6 +138,9 @@ impl Flight {
         self.waiting += 1;
         self.total_losses = self.total_losses.wrapping_add(1);
         self.resend_from = self.resend_from.min(sent.range.start);
+        if let (Some(measured), Some(stamp)) = (&mut self.measured, &sent.stamp) {
+            measured.losses.push(measured.rate.lost(stamp));
+        }
         let range = sent.range.clone();
         let declared = self.declared.get_or_insert_default();
         match declared.last_mut() {

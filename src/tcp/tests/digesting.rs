@@ -41,7 +41,7 @@ fn the_window_of_a_segment_that_was_overtaken_is_not_taken() {
 /// RFC 6298 §3: what SACK reports has arrived, and times the path as well as an acknowledgment does.
 #[test]
 fn a_selective_acknowledgment_times_the_path() {
-    let mut wire = Wire::open_with(&config(), "mss 1000, sackOK");
+    let mut wire = Wire::open_with(&Config { tail_loss_probe: false, ..config() }, "mss 1000, sackOK");
     wire.write(2000);
     wire.log("> A 1:1001 ack 1 | new-data\n > PA 1001:2001 ack 1 | new-data\n +80ms");
     wire.receive("A 1 ack 1 <sack 1001:2001>");
