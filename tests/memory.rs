@@ -114,10 +114,10 @@ fn a_megabyte_in_super_segments_takes_an_allocation_for_every_nine_packets() {
     assert!(allocations <= 75, "{allocations} allocations for what {packets} packets would be");
 }
 
-/// Each way three: the octets, the note that lets their packet share them, and the receiver's copy, which does not keep
-/// the packet.
+/// Each way four: the octets, the note that lets their packet share them, the record of what is in flight, and the
+/// receiver's copy, which does not keep the packet.
 #[test]
-fn a_request_and_its_answer_take_six_allocations() {
+fn a_request_and_its_answer_take_eight_allocations() {
     let (mut pair, sockets) = open(&TcpConfig::default());
     let mut buffer = vec![7; 100];
     let mut exchange = || {
@@ -126,7 +126,7 @@ fn a_request_and_its_answer_take_six_allocations() {
     };
     (0..100).for_each(|_| exchange());
     let counted = measure(|| (0..100).for_each(|_| exchange()));
-    assert!(counted.count_total <= 600, "{} allocations for 100 requests and their answers", counted.count_total);
+    assert!(counted.count_total <= 800, "{} allocations for 100 requests and their answers", counted.count_total);
 }
 
 /// A receiver that nobody reads takes what its buffer holds, whether it comes in large segments or in single octets.

@@ -153,6 +153,10 @@ pub enum CwndCause {
     Idle,
     /// Segments are longer now; fewer of them are as many octets (RFC 4821 §7.6.1).
     SegmentSize,
+    /// The algorithm's model of the path has changed (draft-ietf-ccwg-bbr §5.6.4).
+    Model,
+    /// The window is cut for a moment, so that the path's own round-trip time is seen (draft-ietf-ccwg-bbr §5.3.4).
+    ProbeRtt,
 }
 
 /// The rule by which octets are thought lost.

@@ -108,7 +108,9 @@ fn is_repair(cause: CwndCause) -> bool {
         | CwndCause::RecoveryDone
         | CwndCause::Undo
         | CwndCause::Idle
-        | CwndCause::SegmentSize => false,
+        | CwndCause::SegmentSize
+        | CwndCause::Model
+        | CwndCause::ProbeRtt => false,
     }
 }
 

@@ -25,7 +25,7 @@ use crate::journal::{Event, Snapshot, SocketId, Timer, Why};
 use crate::packet::{DeliveryError, Packet};
 use crate::time::Instant;
 
-pub use crate::tcp::{Config as TcpConfig, Congestion, Ecn};
+pub use crate::tcp::{Algorithm, Config as TcpConfig, Congestion, Ecn};
 pub use crate::transport::{CloseReason, OpenError, SocketError, SocketEvent, SocketOption};
 pub use options::{Interface, StackConfig, StackKind};
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::congestion::CongestionControl;
 use crate::transport::PathReports;
 
 /// What a connection begins with. A stack that cannot do one of these does what it can.
@@ -193,7 +194,7 @@ pub enum PathProbing {
 }
 
 /// The congestion controls that a lab can ask for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Congestion {
     /// None: only the peer's window bounds the flight.
@@ -203,7 +204,29 @@ pub enum Congestion {
     Reno,
     /// CUBIC (RFC 9438).
     Cubic,
+    /// BBR version 3 (draft-ietf-ccwg-bbr).
+    Bbr,
+    /// One of the user's own; lab files cannot name it.
+    #[serde(skip)]
+    Other(Algorithm),
 }
+
+/// A congestion control that somebody has written for themselves. Two are the same when their names are.
+#[derive(Clone, Copy, Debug)]
+pub struct Algorithm {
+    /// Its name, for reports.
+    pub name: &'static str,
+    /// Makes one for each connection.
+    pub make: fn() -> Box<dyn CongestionControl>,
+}
+
+impl PartialEq for Algorithm {
+    fn eq(&self, other: &Algorithm) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Algorithm {}
 
 /// When explicit congestion notification is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::time::Instant;
 
 /// What a segment in flight remembers of its departure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stamp {
     /// P.send_time
     sent: Instant,
@@ -54,6 +54,17 @@ pub struct RateSample {
     /// Segments in the network when the segment had left, itself included.
     pub in_flight_when_sent: u32,
     /// Whether there was too little to send, so that the rate says nothing about the path.
+    pub application_limited: bool,
+}
+
+/// A segment that was found lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Segments that were found lost since it was sent, itself included.
+    pub lost: u32,
+    /// Segments in the network when it had left, itself included.
+    pub in_flight_when_sent: u32,
+    /// Whether there was too little to send when it left.
     pub application_limited: bool,
 }
 
@@ -114,9 +125,14 @@ impl DeliveryRate {
         }
     }
 
-    /// So many segments are found lost.
-    pub(crate) fn lost(&mut self, segments: u32) {
-        self.lost += u64::from(segments);
+    /// A segment is found lost.
+    pub(crate) fn lost(&mut self, stamp: &Stamp) -> Lost {
+        self.lost += 1;
+        Lost {
+            lost: (self.lost as u32).wrapping_sub(stamp.lost),
+            in_flight_when_sent: stamp.in_flight,
+            application_limited: stamp.application_limited,
+        }
     }
 
     /// What is known of losses was wrong: so many were none.
@@ -260,9 +276,11 @@ mod tests {
     #[test]
     fn losses_between_departure_and_delivery_are_counted() {
         let mut rate = DeliveryRate::default();
-        rate.lost(7);
-        let stamp = rate.sent(at(0), 5);
-        rate.lost(3);
+        let first = rate.sent(at(0), 5);
+        rate.lost(&first);
+        let stamp = rate.sent(at(2), 5);
+        let last = [0, 1, 2].map(|_| rate.lost(&first))[2];
+        assert_eq!((last.lost, last.in_flight_when_sent), (4, 5));
         rate.found(1);
         rate.delivered(&stamp, 1, at(100));
         assert_eq!(rate.sample(at(100), None).expect("a sample").lost, 2);
@@ -279,7 +297,8 @@ mod tests {
         let edge = u64::from(u32::MAX);
         let mut rate = DeliveryRate { delivered: edge, lost: edge, ..DeliveryRate::default() };
         let stamp = rate.sent(at(0), 1);
-        rate.lost(2);
+        rate.lost(&stamp);
+        rate.lost(&stamp);
         rate.delivered(&stamp, 1, at(100));
         let sample = rate.sample(at(100), None).expect("a sample");
         assert_eq!((sample.delivered, sample.lost, sample.prior_delivered), (1, 2, edge));

@@ -30,14 +30,12 @@ mod acks;
 mod config;
 pub mod congestion;
 mod connection;
-#[allow(dead_code)] // until connections take stamps
 mod delivery_rate;
 mod engine;
 mod flight;
 mod isn;
 mod octets;
 mod options;
-#[allow(dead_code)] // until connections keep a pace
 mod pacing;
 mod path;
 mod push;
@@ -52,6 +50,6 @@ mod tests;
 mod timers;
 mod window;
 
-pub use config::{Config, Congestion, Ecn, PathDiscovery, PathProbing};
+pub use config::{Algorithm, Config, Congestion, Ecn, PathDiscovery, PathProbing};
 pub use engine::{Arrival, Departure, Engine};
 pub use segment::{CHECKSUM_OFFSET, Ends, Header, Payload, Segment};

@@ -40,11 +40,6 @@ impl Pacer {
         let late = now - self.next;
         self.next = self.next.max(now) + (takes - late.min(takes / 2));
     }
-
-    /// What left counts no more: a new rate begins from here.
-    pub(crate) fn reset(&mut self, now: Instant) {
-        self.next = self.next.min(now);
-    }
 }
 
 /// Octets that may leave together at this rate, with segments of `mss` octets.
@@ -106,14 +101,6 @@ mod tests {
         assert_eq!(quantum(10_000, 1460), 2920);
         assert_eq!(quantum(12_500_000, 1460), 12_500);
         assert_eq!(quantum(u64::MAX, 1460), 65_536);
-    }
-
-    #[test]
-    fn a_faster_rate_need_not_wait_for_the_slower_one() {
-        let mut pacer = Pacer::default();
-        pacer.departed(at(0), 1500, 1);
-        pacer.reset(at(10));
-        assert_eq!(pacer.due(), at(10));
     }
 
     #[test]

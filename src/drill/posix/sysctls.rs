@@ -173,11 +173,12 @@ pub struct Sysctls {
 pub struct CongestionName(pub Congestion);
 
 impl CongestionName {
-    /// What `reno`, `newreno` or `cubic` means; `None` for one that is not built in.
+    /// What `reno`, `newreno`, `cubic` or `bbr` means; `None` for one that is not built in.
     pub fn named(name: &str) -> Option<CongestionName> {
         match name {
             "reno" | "newreno" => Some(CongestionName(Congestion::Reno)),
             "cubic" => Some(CongestionName(Congestion::Cubic)),
+            "bbr" => Some(CongestionName(Congestion::Bbr)),
             _ => None,
         }
     }
@@ -188,6 +189,8 @@ impl CongestionName {
             Congestion::None => "none",
             Congestion::Reno => "reno",
             Congestion::Cubic => "cubic",
+            Congestion::Bbr => "bbr",
+            Congestion::Other(algorithm) => algorithm.name,
         }
     }
 }
@@ -301,7 +304,7 @@ impl Sysctls {
                 self.congestion = CongestionName::named(value).ok_or_else(|| SysctlError::Unsupported {
                     name: name.clone(),
                     value: value.to_owned(),
-                    why: "only reno and cubic are built in",
+                    why: "only reno, cubic and bbr are built in",
                 })?;
             }
             _ if self.set_path(&name, value)? => {}

@@ -111,6 +111,8 @@ fn why(cause: CwndCause) -> &'static str {
         CwndCause::Undo => "no loss after all",
         CwndCause::Idle => "was idle",
         CwndCause::SegmentSize => "longer segments",
+        CwndCause::Model => "model of the path",
+        CwndCause::ProbeRtt => "looks for the least round-trip time",
     }
 }
 

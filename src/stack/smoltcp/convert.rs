@@ -78,7 +78,8 @@ pub(super) fn tcp_socket(config: &TcpConfig) -> tcp::Socket<'static> {
     socket.set_keep_alive(config.keep_alive.map(smoltcp_duration));
     socket.set_congestion_control(match config.congestion {
         Congestion::None => tcp::CongestionControl::None,
-        Congestion::Reno => tcp::CongestionControl::Reno,
+        // Nearest to what it has not.
+        Congestion::Reno | Congestion::Bbr | Congestion::Other(_) => tcp::CongestionControl::Reno,
         Congestion::Cubic => tcp::CongestionControl::Cubic,
     });
     socket

@@ -4,6 +4,7 @@
 //! window grows and how far it falls. Windows count segments, as Linux counts them; RFC 5681 counts octets, which is the
 //! same while segments are full, and milder on many small ones.
 
+mod bbr;
 mod cubic;
 mod hystart;
 mod reno;
@@ -14,12 +15,14 @@ mod usage;
 use std::fmt;
 use std::time::Duration;
 
+pub use bbr::Bbr;
 pub use cubic::Cubic;
 pub use reno::Reno;
 pub(crate) use usage::Usage;
 
 use super::config::{Config, Congestion};
-pub use super::delivery_rate::RateSample;
+pub use super::delivery_rate::{Lost, RateSample};
+use crate::journal::CwndCause;
 use crate::time::Instant;
 
 /// The congestion window and the slow-start threshold, in segments.
@@ -86,7 +89,10 @@ pub struct Acknowledged {
     pub mss: u32,
     /// Where loss recovery stands.
     pub phase: Phase,
-    /// How fast the network delivers; `None` when nothing was delivered.
+    /// Whether the window held back what could have been sent, in the last flight.
+    pub cwnd_limited: bool,
+    /// How fast the network delivers; `None` when nothing was delivered. Only for one that
+    /// [measures](CongestionControl::measures).
     pub rate: Option<RateSample>,
 }
 
@@ -107,7 +113,11 @@ pub trait CongestionControl: fmt::Debug + Send {
     /// The slow-start threshold after a loss or a congestion mark, in segments, with `in_flight` segments in flight.
     fn threshold_after_loss(&mut self, window: &Window, in_flight: u32) -> u32;
 
-    /// Loss recovery begins, or ends. The window is as it was before.
+    /// A segment was found lost. Called for each, before the acknowledgment that told of it, if one did, is handed over; and
+    /// only for one that [measures](CongestionControl::measures).
+    fn lost(&mut self, _now: Instant, _window: &Window, _lost: &Lost) {}
+
+    /// Loss recovery begins, or ends. What it does to the window counts only when it governs.
     fn enter(&mut self, _phase: Phase, _window: &mut Window, _in_flight: u32) {}
 
     /// A loss was none (RFC 3522, RFC 5682): `window` is again what it was before the reduction.
@@ -119,6 +129,16 @@ pub trait CongestionControl: fmt::Debug + Send {
     /// Whether it alone sets the window, in recovery, too.
     fn governs(&self) -> bool {
         false
+    }
+
+    /// Why it moved the window, when that is neither slow start nor congestion avoidance.
+    fn cause(&self) -> Option<CwndCause> {
+        None
+    }
+
+    /// Whether it wants to be told of delivery rates and of each loss. That costs something for every segment.
+    fn measures(&self) -> bool {
+        self.governs()
     }
 
     /// Octets each second at which segments should leave; `None` for as fast as the window lets them.
@@ -148,12 +168,14 @@ impl CongestionControl for Unlimited {
 /// The greatest window, in segments: beyond any receive window.
 const MOST: u32 = 1 << 30;
 
-/// The algorithm that is asked for, and the window that it begins with.
-pub(crate) fn begin(config: &Config) -> (Box<dyn CongestionControl>, Window) {
+/// The algorithm that is asked for, and the window that it begins with. What it leaves to chance follows `seed`.
+pub(crate) fn begin(config: &Config, seed: u64) -> (Box<dyn CongestionControl>, Window) {
     let window = Window { cwnd: config.initial_window.max(1), ssthresh: u32::MAX };
     match config.congestion {
         Congestion::None => (Box::new(Unlimited), Window { cwnd: MOST, ..window }),
         Congestion::Reno => (Box::new(Reno::new(config.hystart.unwrap_or(false))), window),
         Congestion::Cubic => (Box::new(Cubic::new(config.hystart.unwrap_or(true))), window),
+        Congestion::Bbr => (Box::new(Bbr::new(window.cwnd, seed)), window),
+        Congestion::Other(algorithm) => ((algorithm.make)(), window),
     }
 }

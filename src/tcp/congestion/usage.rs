@@ -20,6 +20,11 @@ impl Usage {
         }
     }
 
+    /// Whether the window held back what could have been sent, in the last flight.
+    pub(crate) fn was_limited(&self) -> bool {
+        self.limited
+    }
+
     /// Whether the window may grow: in slow start while at least half of it is used, later only when it held back.
     pub(crate) fn may_grow(&self, cwnd: u32, in_slow_start: bool) -> bool {
         if in_slow_start { cwnd < self.most_in_flight.saturating_mul(2) } else { self.limited }

@@ -51,6 +51,7 @@ use super::congestion::{self, CongestionControl, Usage, Window};
 use super::flight::Flight;
 use super::octets::Octets;
 use super::options;
+use super::pacing::Pacer;
 use super::path::Path;
 use super::push::Marks;
 use super::reassembly::Reassembly;
@@ -182,6 +183,7 @@ pub(crate) struct Connection {
     cwnd: Window,
     usage: Usage,
     congestion: Box<dyn CongestionControl>,
+    pacer: Pacer,
     acks: Acks,
     ecn: EcnState,
     timers: Timers,
@@ -237,8 +239,12 @@ impl Connection {
         let link_room = room_on_link(mtu, &ends);
         let own_mss = config.max_segment.map_or(link_room, |most| most.min(link_room));
         let path = Path::new(mtu, ends.remote.is_ipv6(), &config.path, now);
-        let (congestion, cwnd) = congestion::begin(&config);
+        let (congestion, cwnd) = congestion::begin(&config, u64::from(iss.0) << 32 | u64::from(timestamp_offset));
         let default_mss = if ends.remote.is_ipv4() { 536 } else { 1220 };
+        let mut flight = Flight::default();
+        if congestion.measures() {
+            flight.measure_rates();
+        }
         Connection {
             ends,
             state: if origin == Origin::Active { State::CLOSED } else { State::LISTEN },
@@ -270,12 +276,13 @@ impl Connection {
             established: None,
             peer_clock: PeerClock::default(),
             timestamp_offset,
-            flight: Flight::default(),
+            flight,
             round_trip: RoundTrip::new(config.rto_initial, config.rto_min, config.rto_max),
             recovery: Recovery::new(),
             cwnd,
             usage: Usage::default(),
             congestion,
+            pacer: Pacer::default(),
             acks: Acks::new(own_mss),
             ecn: EcnState::default(),
             timers: Timers::default(),

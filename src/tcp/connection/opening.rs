@@ -136,6 +136,7 @@ impl Connection {
     /// Both sides know each other's numbers: the windows and clocks of the data phase begin.
     pub(super) fn become_established(&mut self, cx: &mut Context<'_>) {
         self.established = Some(cx.now);
+        self.flight.rest();
         self.last_heard = cx.now;
         let handshake_timed_out = self.retries > 0;
         self.retries = 0;

@@ -22,8 +22,8 @@ use crate::journal::{CwndCause, Event, LossRule, Reason, Recovery, TcpState, Tim
 use crate::packet::dissect::TcpOptions;
 use crate::packet::{PacketId, TcpFlags};
 use crate::tcp::congestion::Window;
-use crate::tcp::options;
 use crate::tcp::segment::{Payload, Segment};
+use crate::tcp::{options, pacing};
 
 /// Octets of data in the largest super-segment: headers and data fit into IPv4's 65,535.
 const LARGEST_BURST: u32 = 65_535 - 60 - 60;
@@ -64,6 +64,9 @@ impl Connection {
             return None;
         }
         self.mind_the_probe(cx);
+        if self.flight.next_lost().is_some() && !self.force_resend && self.is_held_by_pace(cx) {
+            return None;
+        }
         let lost = self.flight.next_lost()?;
         let (range, push, nth, rule) = (lost.range.clone(), lost.push, lost.transmissions, lost.lost);
         let window_end = self.snd_una + u64::from(self.snd_wnd);
@@ -102,6 +105,7 @@ impl Connection {
             segment.flags.0 |= TcpFlags::FIN.0;
         }
         self.note_resent(cx, range.start, length);
+        self.keep_pace(cx, length);
         segment
     }
 
@@ -163,6 +167,9 @@ impl Connection {
         }
         let unsent = self.data_end().saturating_sub(self.snd_nxt);
         if unsent == 0 && self.fin != Fin::Queued {
+            if self.in_network() < self.cwnd.cwnd && !self.flight.waits() {
+                self.flight.application_limited();
+            }
             return None;
         }
         if self.window_room() > 0 {
@@ -231,6 +238,10 @@ impl Connection {
     fn put_in_flight(&mut self, cx: &mut Context<'_>, start: u64, length: u32, mss: u32, fin: bool) {
         let end = start + u64::from(length) + u64::from(fin);
         let data_end = start + u64::from(length);
+        if self.flight.is_empty() && start > 1 {
+            self.congestion.restarted(cx.now, cx.now - self.last_sent);
+        }
+        self.keep_pace(cx, length);
         let mut from = start;
         while from < end {
             let to = if from + u64::from(mss) < data_end { from + u64::from(mss) } else { end };
@@ -279,6 +290,9 @@ impl Connection {
             }
             return (room > 0).then_some(0);
         }
+        if self.is_held_by_pace(cx) {
+            return None;
+        }
         // At least two bursts share a window, so that acknowledgments of one come while the other is on its way (as Linux).
         let segments = segments.min((self.cwnd.cwnd / 2).max(1)).min(self.burst_segments(mss));
         let most = u64::from(segments) * u64::from(mss);
@@ -324,6 +338,23 @@ impl Connection {
         }
     }
 
+    /// Whether it is too early for the next segment at the pace of congestion control; then a timer runs until it is time.
+    pub(super) fn is_held_by_pace(&mut self, cx: &mut Context<'_>) -> bool {
+        let due = self.pacer.due();
+        let is_held = self.congestion.pacing_rate().is_some() && due > cx.now;
+        if is_held {
+            self.arm(cx, Timer::Pacing, due);
+        }
+        is_held
+    }
+
+    /// `octets` leave; what follows keeps the pace.
+    fn keep_pace(&mut self, cx: &Context<'_>, octets: u32) {
+        if let Some(rate) = self.congestion.pacing_rate() {
+            self.pacer.departed(cx.now, octets.into(), rate);
+        }
+    }
+
     /// Octets that the peer's window leaves beyond SND.NXT.
     pub(super) fn window_room(&self) -> u64 {
         (self.snd_una + u64::from(self.snd_wnd)).saturating_sub(self.snd_nxt)
@@ -339,6 +370,9 @@ impl Connection {
     /// small bursts, and the acknowledgments' rhythm stays (Linux's automatic sizing of super-segments).
     fn burst_segments(&self, mss: u32) -> u32 {
         let most = (LARGEST_BURST / mss).max(1);
+        if let Some(rate) = self.congestion.pacing_rate() {
+            return u32::try_from(pacing::quantum(rate, mss) / u64::from(mss)).unwrap_or(most).clamp(1, most);
+        }
         let Some(srtt) = self.round_trip.srtt().filter(|srtt| !srtt.is_zero()) else { return most };
         let percent = if self.cwnd.cwnd < self.cwnd.ssthresh / 2 { 200 } else { 120 };
         let window = u128::from(self.cwnd.cwnd.max(self.flight.unacked())) * u128::from(mss);
@@ -367,7 +401,8 @@ impl Connection {
     pub(super) fn restart_after_idle(&mut self, cx: &mut Context<'_>) {
         let rto = self.round_trip.rto(0).duration();
         let idle = cx.now - self.last_sent;
-        if !self.config.slow_start_after_idle || !self.flight.is_empty() || idle <= rto {
+        let is_own_affair = self.congestion.governs();
+        if !self.config.slow_start_after_idle || is_own_affair || !self.flight.is_empty() || idle <= rto {
             return;
         }
         let halvings = (idle.as_nanos() / rto.as_nanos().max(1)).min(31) as u32;

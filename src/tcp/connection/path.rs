@@ -142,6 +142,9 @@ impl Connection {
         if !is_calm || self.cwnd.cwnd < LEAST_WINDOW.max(in_network.saturating_add(2)) {
             return None;
         }
+        if self.is_held_by_pace(cx) {
+            return None;
+        }
         let options = self.usual_options(cx.now, 0);
         let beside = options::length(&options);
         let around = self.path.headers() + u32::from(beside);

@@ -63,6 +63,7 @@ impl Connection {
 
     /// Asks recovery what is lost, and congestion control what may fly.
     pub(super) fn recover(&mut self, cx: &mut Context<'_>, evidence: &Evidence, in_flight_before: u32) {
+        let phase = self.recovery.phase();
         let outcome = self.recovery.acknowledged(evidence, &mut self.flight);
         self.tell_losses(cx);
         if evidence.duplicate {
@@ -77,6 +78,7 @@ impl Connection {
         self.force_resend |= partial && outcome.verdict == Verdict::Continue;
         let in_flight = self.flight.unacked() + evidence.delivery.acknowledged;
         self.act(cx, &outcome, in_flight);
+        self.phase_was(cx, phase);
         self.settle_window(cx, evidence, &outcome, in_flight_before);
     }
 
@@ -84,9 +86,11 @@ impl Connection {
     pub(super) fn reordering_expires(&mut self, cx: &mut Context<'_>) {
         let evidence = self.no_evidence(cx.now);
         let in_flight = self.flight.unacked();
+        let phase = self.recovery.phase();
         let outcome = self.recovery.look_again(&evidence, &mut self.flight);
         self.tell_losses(cx);
         self.act(cx, &outcome, in_flight);
+        self.phase_was(cx, phase);
         // As if one segment had been delivered: the first that is lost goes at once, the others with what comes (as Linux).
         let outcome = Outcome { delivered: u32::from(outcome.verdict == Verdict::Begin), ..outcome };
         if let Some(cwnd) = self.recovery.reduced(&outcome, false, &self.flight) {
@@ -105,7 +109,7 @@ impl Connection {
             Verdict::Begin if self.only_the_probe_is_lost() => self.spare_the_window(cx),
             Verdict::Begin => self.begin_recovery(cx, in_flight),
             Verdict::Undone(before, evidence) => self.take_back(cx, before, evidence),
-            Verdict::Done if self.congestion.governs() => self.change_phase(cx, CwndCause::RecoveryDone),
+            Verdict::Done if self.congestion.governs() => {}
             Verdict::Done => {
                 // At the threshold, from whichever side (RFC 6937 §3: "at the end of recovery").
                 let cwnd = if self.cwnd.ssthresh == u32::MAX { self.cwnd.cwnd } else { self.cwnd.ssthresh };
@@ -118,11 +122,10 @@ impl Connection {
     fn begin_recovery(&mut self, cx: &mut Context<'_>, in_flight: u32) {
         self.force_resend = true;
         self.disarm(cx, Timer::TailProbe);
-        if self.congestion.governs() {
-            return self.change_phase(cx, CwndCause::FastRecovery);
-        }
         let before = self.window_to_restore();
-        if !self.recovery.is_reducing() {
+        if self.congestion.governs() {
+            self.recovery.doubt(self.snd_una, before, &self.flight);
+        } else if !self.recovery.is_reducing() {
             self.reduce(cx, in_flight, CwndCause::FastRecovery);
             self.recovery.doubt(self.snd_una, before, &self.flight);
         }
@@ -140,21 +143,21 @@ impl Connection {
 
     /// The window comes down, or grows, or stays.
     fn settle_window(&mut self, cx: &mut Context<'_>, evidence: &Evidence, outcome: &Outcome, in_flight_before: u32) {
+        let acknowledged = self.acknowledged_for(evidence, outcome, in_flight_before);
         if self.congestion.governs() {
             let before = self.cwnd;
-            let acknowledged = self.acknowledged_for(evidence, outcome, in_flight_before);
             self.congestion.acknowledged(&mut self.cwnd, &acknowledged);
             if self.cwnd != before {
-                self.tell_cwnd(cx, CwndCause::CongestionAvoidance);
+                self.tell_cwnd(cx, self.congestion.cause().unwrap_or(CwndCause::CongestionAvoidance));
             }
         } else if let Some(cwnd) = self.recovery.reduced(outcome, evidence.advanced, &self.flight) {
             self.set_cwnd(cx, Window { cwnd: cwnd.max(1), ..self.cwnd }, CwndCause::DuringRecovery);
         } else if matches!(outcome.verdict, Verdict::Fine | Verdict::Undone(..)) {
-            self.grow(cx, evidence, outcome, in_flight_before);
+            self.grow(cx, &acknowledged);
         }
     }
 
-    fn acknowledged_for(&self, evidence: &Evidence, outcome: &Outcome, in_flight_before: u32) -> Acknowledged {
+    fn acknowledged_for(&mut self, evidence: &Evidence, outcome: &Outcome, in_flight_before: u32) -> Acknowledged {
         Acknowledged {
             now: evidence.now,
             delivered: outcome.delivered,
@@ -168,20 +171,21 @@ impl Connection {
             snd_nxt: self.snd_nxt,
             mss: evidence.mss,
             phase: self.recovery.phase(),
-            rate: None,
+            cwnd_limited: self.usage.was_limited(),
+            rate: self.flight.rate(evidence.now, self.least_rtt()),
         }
     }
 
-    fn grow(&mut self, cx: &mut Context<'_>, evidence: &Evidence, outcome: &Outcome, in_flight_before: u32) {
+    fn grow(&mut self, cx: &mut Context<'_>, acknowledged: &Acknowledged) {
         let slow_start = self.cwnd.in_slow_start();
-        if outcome.delivered == 0 || !self.usage.may_grow(self.cwnd.cwnd, slow_start) {
+        if acknowledged.delivered == 0 || !self.usage.may_grow(self.cwnd.cwnd, slow_start) {
             return;
         }
         let before = self.cwnd;
-        let acknowledged = self.acknowledged_for(evidence, outcome, in_flight_before);
-        self.congestion.acknowledged(&mut self.cwnd, &acknowledged);
+        self.congestion.acknowledged(&mut self.cwnd, acknowledged);
         if self.cwnd != before {
-            self.tell_cwnd(cx, if slow_start { CwndCause::SlowStart } else { CwndCause::CongestionAvoidance });
+            let usual = if slow_start { CwndCause::SlowStart } else { CwndCause::CongestionAvoidance };
+            self.tell_cwnd(cx, self.congestion.cause().unwrap_or(usual));
         }
     }
 
@@ -190,9 +194,11 @@ impl Connection {
         cx.tell(Event::NoLoss { socket: cx.socket, evidence });
         self.force_resend = false;
         self.retries = 0;
-        let cwnd = self.cwnd.cwnd.max(before.cwnd);
-        let ssthresh = self.cwnd.ssthresh.max(before.ssthresh);
-        let mut window = Window { cwnd, ssthresh };
+        let mut window = self.cwnd;
+        if !self.congestion.governs() {
+            window.cwnd = window.cwnd.max(before.cwnd);
+            window.ssthresh = window.ssthresh.max(before.ssthresh);
+        }
         self.congestion.undone(&mut window);
         self.set_cwnd(cx, window, CwndCause::Undo);
     }
@@ -204,11 +210,22 @@ impl Connection {
         Window { cwnd, ssthresh }
     }
 
-    /// An algorithm that governs its window is told where recovery stands.
-    fn change_phase(&mut self, cx: &mut Context<'_>, cause: CwndCause) {
+    /// Recovery has come from `before` to where it stands.
+    fn phase_was(&mut self, cx: &mut Context<'_>, before: Phase) {
+        let phase = self.recovery.phase();
+        if phase != before {
+            let cause = if phase == Phase::Open { CwndCause::RecoveryDone } else { CwndCause::FastRecovery };
+            self.enter(cx, phase, cause);
+        }
+    }
+
+    /// Congestion control is told where recovery stands. What it makes of the window counts when it governs.
+    fn enter(&mut self, cx: &mut Context<'_>, phase: Phase, cause: CwndCause) {
         let mut window = self.cwnd;
-        self.congestion.enter(self.recovery.phase(), &mut window, self.in_network());
-        self.set_cwnd(cx, window, cause);
+        self.congestion.enter(phase, &mut window, self.in_network());
+        if self.congestion.governs() {
+            self.set_cwnd(cx, window, cause);
+        }
     }
 
     /// The retransmission timer has fired, again when `again`: everything in flight is lost, one segment may fly
@@ -223,16 +240,16 @@ impl Connection {
         self.burst_left = 0;
         self.disarm(cx, Timer::TailProbe);
         self.disarm(cx, Timer::Reordering);
-        if self.congestion.governs() {
-            return self.change_phase(cx, CwndCause::Timeout);
-        }
         let mut ssthresh = self.cwnd.ssthresh;
         if falls {
             ssthresh = self.congestion.threshold_after_loss(&self.cwnd, in_flight);
             self.recovery.doubt(self.snd_una, before, &self.flight);
         }
-        let cwnd = self.in_network() + 1;
-        self.set_cwnd(cx, Window { cwnd, ssthresh }, CwndCause::Timeout);
+        self.enter(cx, Phase::Loss, CwndCause::Timeout);
+        if !self.congestion.governs() {
+            let cwnd = self.in_network() + 1;
+            self.set_cwnd(cx, Window { cwnd, ssthresh }, CwndCause::Timeout);
+        }
     }
 
     /// A probe has mended a loss: the window falls as for any other (RFC 8985 §7.4.2).
@@ -249,10 +266,10 @@ impl Connection {
         let echoed = segment.flags.contains(TcpFlags::ECE) && !segment.flags.syn();
         if self.terms.agreed.ecn && echoed && self.recovery.congestion_marked(self.snd_nxt) {
             self.ecn.reduced = true;
-            if self.congestion.governs() {
-                return self.change_phase(cx, CwndCause::Marked);
+            if !self.congestion.governs() {
+                self.reduce(cx, self.flight.unacked().max(1), CwndCause::Marked);
             }
-            self.reduce(cx, self.flight.unacked().max(1), CwndCause::Marked);
+            self.enter(cx, Phase::Recovery, CwndCause::Marked);
         }
     }
 
@@ -269,6 +286,9 @@ impl Connection {
 
     /// Tells of every range that was newly thought lost.
     pub(super) fn tell_losses(&mut self, cx: &mut Context<'_>) {
+        for lost in self.flight.take_losses() {
+            self.congestion.lost(cx.now, &self.cwnd, &lost);
+        }
         for (range, rule) in self.flight.take_declared() {
             let length = u32::try_from(range.end - range.start).unwrap_or(u32::MAX);
             cx.tell(Event::Lost { socket: cx.socket, seq: self.seq(range.start), length, rule });

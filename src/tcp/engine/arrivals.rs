@@ -1,6 +1,6 @@
 //! A segment arrives: whose is it, and what if it is nobody's (RFC 9293 §3.10.7.1 and §3.10.7.2).
 
-use super::{Arrival, Engine, Slot};
+use super::{Arrival, Engine, NEVER, Slot};
 use crate::journal::{DropReason, Event, Reason, SocketId, TcpState, Why};
 use crate::packet::{SeqNum, TcpFlags};
 use crate::tcp::connection::{Birth, Connection, Context, Origin};
@@ -79,7 +79,8 @@ impl Engine {
         let origin = Origin::Passive(parent);
         let birth = Birth { ends, origin, config, iss, timestamp_offset, mtu: self.mtu, now };
         let connection = Box::new(Connection::new(birth));
-        self.connections.insert(socket, Slot { connection, scheduled: None, ready: false, pending: true, busy: false });
+        self.connections
+            .insert(socket, Slot { connection, scheduled: NEVER, ready: false, pending: true, busy: false });
         self.by_ends.insert(ends, socket);
         self.with(now, socket, packet, |connection: &mut Connection, cx: &mut Context<'_>| {
             connection.answer(cx, &segment);

@@ -57,12 +57,15 @@ pub struct Engine {
     last_id: u32,
 }
 
+/// Where a connection stands in the tree of deadlines that has none.
+const NEVER: Instant = Instant::from_nanos(u64::MAX);
+
 /// A connection and the engine's own notes on it.
 #[derive(Debug)]
 struct Slot {
     connection: Box<Connection>,
     /// Its place in `deadlines`.
-    scheduled: Option<Instant>,
+    scheduled: Instant,
     /// It stands in `ready`.
     ready: bool,
     /// Nobody has accepted it yet.
@@ -141,7 +144,7 @@ impl Engine {
     pub fn expire(&mut self, now: Instant) {
         while let Some((at, socket)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
             self.reschedule(at, socket);
-            let due = self.connections.get(&socket).and_then(|slot| slot.scheduled);
+            let due = self.connections.get(&socket).map(|slot| slot.scheduled);
             if due.is_none_or(|due| due > now) {
                 continue;
             }
@@ -277,12 +280,11 @@ impl Engine {
             self.busy = if busy { self.busy + 1 } else { self.busy.saturating_sub(1) };
         }
         let Some((due, _)) = slot.connection.deadline() else { return };
-        if slot.scheduled.is_some_and(|entry| entry <= due) {
+        if slot.scheduled <= due {
             return;
         }
-        if let Some(later) = slot.scheduled.replace(due) {
-            self.deadlines.remove(&(later, socket));
-        }
+        let later = std::mem::replace(&mut slot.scheduled, due);
+        self.deadlines.remove(&(later, socket));
         self.deadlines.insert((due, socket));
     }
 
@@ -290,7 +292,7 @@ impl Engine {
     fn reschedule(&mut self, at: Instant, socket: SocketId) {
         self.deadlines.remove(&(at, socket));
         if let Some(slot) = self.connections.get_mut(&socket) {
-            slot.scheduled = None;
+            slot.scheduled = NEVER;
         }
         self.schedule(socket);
     }
@@ -298,9 +300,7 @@ impl Engine {
     fn remove(&mut self, socket: SocketId) {
         let Some(slot) = self.connections.remove(&socket) else { return };
         self.busy = self.busy.saturating_sub(usize::from(slot.busy));
-        if let Some(scheduled) = slot.scheduled {
-            self.deadlines.remove(&(scheduled, socket));
-        }
+        self.deadlines.remove(&(slot.scheduled, socket));
     }
 
     /// Shares what a connection begins with among all that begin so.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::listener::Listener;
-use super::{Engine, Slot};
+use super::{Engine, NEVER, Slot};
 use crate::journal::SocketId;
 use crate::packet::{DeliveryError, PacketId};
 use crate::tcp::config::Config;
@@ -77,7 +77,7 @@ impl Engine {
         };
         let connection = Box::new(Connection::new(birth));
         self.connections
-            .insert(socket, Slot { connection, scheduled: None, ready: false, pending: false, busy: false });
+            .insert(socket, Slot { connection, scheduled: NEVER, ready: false, pending: false, busy: false });
         self.by_ends.insert(ends, socket);
         self.with(now, socket, PacketId::default(), |connection, cx| connection.open(cx));
         Ok(socket)

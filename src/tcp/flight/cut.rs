@@ -44,7 +44,15 @@ impl Flight {
                 let end = if is_last { whole.range.end } else { start + most };
                 let (push, ends_burst) = (whole.push && is_last, whole.ends_burst && is_last);
                 let range = start..end;
-                self.sent.push_back(Sent { range, lost: None, resent: false, push, ends_burst, ..whole });
+                self.sent.push_back(Sent {
+                    range,
+                    lost: None,
+                    resent: false,
+                    push,
+                    ends_burst,
+                    stamp: whole.stamp.clone(),
+                    ..whole
+                });
                 self.lose(self.sent.len() - 1, LossRule::PathMtu);
                 start = end;
             }

@@ -119,6 +119,9 @@ impl Flight {
     /// The loss was none: what waits to be sent again need not be (RFC 5682 §2.1, RFC 3522 §3.2).
     pub(crate) fn forgive(&mut self) {
         self.sent.iter_mut().for_each(|sent| sent.lost = None);
+        if let Some(measured) = &mut self.measured {
+            measured.rate.found(self.lost - self.too_long);
+        }
         (self.lost, self.too_long, self.waiting) = (0, 0, 0);
         let again = self.sent.iter().filter(|sent| sent.transmissions > 1 && !sent.sacked);
         let mut awaited: Vec<Transmission> = again.map(Sent::transmission).collect();
@@ -138,6 +141,10 @@ impl Flight {
         self.waiting += 1;
         self.total_losses = self.total_losses.wrapping_add(1);
         self.resend_from = self.resend_from.min(sent.range.start);
+        let is_congestion = rule != LossRule::PathMtu;
+        if let (Some(measured), Some(stamp)) = (self.measured.as_mut().filter(|_| is_congestion), &sent.stamp) {
+            measured.losses.push(measured.rate.lost(stamp));
+        }
         let range = sent.range.clone();
         let declared = self.declared.get_or_insert_default();
         match declared.last_mut() {

@@ -21,6 +21,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 
+use super::delivery_rate::{DeliveryRate, Lost, RateSample, Stamp};
 use super::ranges::{RangeSet, Sacked};
 use crate::journal::LossRule;
 use crate::time::Instant;
@@ -47,6 +48,8 @@ pub(crate) struct Sent {
     pub(crate) push: bool,
     /// It was the last of several that left as one burst.
     pub(crate) ends_burst: bool,
+    /// What had been delivered when it left.
+    pub(crate) stamp: Option<Box<Stamp>>,
 }
 
 impl Sent {
@@ -84,6 +87,14 @@ impl Transmission {
 /// Ranges that were thought lost, each with the rule.
 pub(crate) type Declared = Vec<(Range<u64>, LossRule)>;
 
+/// What is measured for congestion control.
+#[derive(Debug, Default)]
+struct Measured {
+    rate: DeliveryRate,
+    /// Segment by segment, what was thought lost, until somebody asks.
+    losses: Vec<Lost>,
+}
+
 /// The segments in flight.
 #[derive(Debug, Default)]
 pub(crate) struct Flight {
@@ -96,6 +107,8 @@ pub(crate) struct Flight {
     originals_from: u64,
     /// Ranges that were newly thought lost, and by which rule, until somebody asks.
     declared: Option<Box<Declared>>,
+    /// How fast the network delivers and what it loses, for congestion control that asks.
+    measured: Option<Box<Measured>>,
     sacked: u32,
     lost: u32,
     /// Of these, because they were too long for the path.
@@ -182,6 +195,11 @@ impl Flight {
         self.resent
     }
 
+    /// Whether something is thought lost and was not sent again since.
+    pub(crate) fn waits(&self) -> bool {
+        self.waiting > 0
+    }
+
     /// Retransmissions so far.
     pub(crate) fn total_retransmissions(&self) -> u32 {
         self.total_retransmissions
@@ -206,7 +224,8 @@ impl Flight {
     /// A new segment left.
     pub(crate) fn push(&mut self, range: Range<u64>, at: Instant, push: bool, ends_burst: bool) {
         let (transmissions, sacked, lost, resent) = (1, false, None, false);
-        self.sent.push_back(Sent { range, at, transmissions, sacked, lost, resent, push, ends_burst });
+        let stamp = self.stamp(at, self.in_network(0) + 1);
+        self.sent.push_back(Sent { range, at, transmissions, sacked, lost, resent, push, ends_burst, stamp });
     }
 
     /// Whether the segment of `range`, about to be sent again, ends a burst of which the segment before has just gone again,
@@ -231,6 +250,7 @@ impl Flight {
             delivery.acknowledged += 1;
             if !front.sacked {
                 delivery.take(front, now, min_rtt);
+                note_delivered(&mut self.measured, front, now);
             }
             delivery.was_resent |= front.transmissions > 1;
             // What SACK reported was timed then; its acknowledgment now says nothing of the path.
@@ -273,6 +293,7 @@ impl Flight {
                 self.resent -= u32::from(std::mem::take(&mut sent.resent));
                 delivery.sacked += 1;
                 delivery.take(sent, now, min_rtt);
+                note_delivered(&mut self.measured, sent, now);
                 delivery.rtt = (sent.transmissions == 1).then(|| now - sent.at).or(delivery.rtt);
             }
         }
@@ -320,7 +341,9 @@ impl Flight {
     /// The segment that begins at `position` was sent again.
     pub(crate) fn resend(&mut self, position: u64, now: Instant) {
         let index = self.place(position);
+        let in_network = self.in_network(0) + 1;
         let Some(sent) = self.sent.get_mut(index) else { return };
+        sent.stamp = self.measured.as_mut().map(|measured| Box::new(measured.rate.sent(now, in_network)));
         self.waiting -= u32::from(sent.waits());
         sent.at = now;
         sent.transmissions = sent.transmissions.saturating_add(1);
@@ -339,6 +362,34 @@ impl Flight {
         self.declared.take().map_or_else(Vec::new, |declared| *declared)
     }
 
+    /// Segment by segment, what was newly thought lost since this was last asked.
+    pub(crate) fn take_losses(&mut self) -> Vec<Lost> {
+        self.measured.as_mut().map(|measured| std::mem::take(&mut measured.losses)).unwrap_or_default()
+    }
+
+    /// How fast the network delivers, after an acknowledgment; `None` when it brought nothing. `min_rtt` is the least
+    /// round-trip time known, zero before any.
+    pub(crate) fn rate(&mut self, now: Instant, min_rtt: Duration) -> Option<RateSample> {
+        self.measured.as_mut()?.rate.sample(now, Some(min_rtt))
+    }
+
+    /// There is nothing to send although the window would let more out.
+    pub(crate) fn application_limited(&mut self) {
+        let in_network = self.in_network(0);
+        if let Some(measured) = &mut self.measured {
+            measured.rate.application_limited(in_network);
+        }
+    }
+
+    /// From now on it is measured how fast the network delivers: it costs something for every segment.
+    pub(crate) fn measure_rates(&mut self) {
+        self.measured.get_or_insert_default();
+    }
+
+    fn stamp(&mut self, now: Instant, in_flight: u32) -> Option<Box<Stamp>> {
+        self.measured.as_mut().map(|measured| Box::new(measured.rate.sent(now, in_flight)))
+    }
+
     /// The index of the first segment that reaches beyond `position`.
     fn place(&self, position: u64) -> usize {
         self.sent.partition_point(|sent| sent.range.end <= position)
@@ -346,12 +397,17 @@ impl Flight {
 
     /// Gives memory back when nothing is in flight.
     pub(crate) fn rest(&mut self) {
-        const IDLE: usize = 4;
-        if self.sent.is_empty() && self.sent.capacity() > IDLE {
+        if self.sent.is_empty() {
             self.sent = VecDeque::new();
         }
         if self.sent.is_empty() && self.resent_by_time.capacity() > 0 {
             self.resent_by_time = VecDeque::new();
         }
+    }
+}
+
+fn note_delivered(measured: &mut Option<Box<Measured>>, sent: &Sent, now: Instant) {
+    if let (Some(measured), Some(stamp)) = (measured, &sent.stamp) {
+        measured.rate.delivered(stamp, sent.range.end, now);
     }
 }

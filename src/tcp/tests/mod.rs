@@ -9,6 +9,7 @@ mod attacks;
 mod closing;
 mod congesting;
 mod digesting;
+mod governing;
 mod notation;
 mod wire;
 

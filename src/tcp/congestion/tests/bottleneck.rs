@@ -68,6 +68,8 @@ pub(super) struct Flow {
     rate: DeliveryRate,
     pacer: Pacer,
     quantum_left: u64,
+    /// The event of its pace that is under way.
+    wakes: Option<Instant>,
     idle_since: Option<Instant>,
 }
 
@@ -104,6 +106,7 @@ impl Flow {
             rate: DeliveryRate::default(),
             pacer: Pacer::default(),
             quantum_left: 0,
+            wakes: None,
             idle_since: None,
         }
     }
@@ -129,7 +132,7 @@ impl Flow {
         self.time(now - sent);
         self.rate.delivered(&stamp, id, now);
         let behind: Vec<u64> = self.outstanding.range(..id.saturating_sub(2)).map(|(id, _)| *id).collect();
-        self.lose(&behind);
+        self.lose(now, &behind);
         let mut acknowledged = self.acknowledged(now, in_flight_before, behind.len() as u32);
         acknowledged.delivered = 1;
         acknowledged.rtt = Some(now - sent);
@@ -162,16 +165,18 @@ impl Flow {
             snd_una: self.snd_una(),
             snd_nxt: self.next,
             mss: MSS,
+            cwnd_limited: self.usage.was_limited(),
             ..Acknowledged::default()
         }
     }
 
-    fn lose(&mut self, ids: &[u64]) {
+    fn lose(&mut self, now: Instant, ids: &[u64]) {
         for id in ids {
-            self.outstanding.remove(id);
+            if let Some(stamp) = self.outstanding.remove(id) {
+                self.algorithm.lost(now, &self.window, &self.rate.lost(&stamp));
+            }
         }
         self.lost += ids.len() as u64;
-        self.rate.lost(ids.len() as u32);
         self.supply = self.supply.map(|left| left + ids.len() as u64);
     }
 
@@ -193,13 +198,13 @@ impl Flow {
         self.algorithm.enter(phase, &mut self.window, in_flight);
     }
 
-    fn times_out(&mut self, id: u64) {
+    fn times_out(&mut self, now: Instant, id: u64) {
         if !self.outstanding.contains_key(&id) {
             return;
         }
         let in_flight = self.in_flight();
         let all: Vec<u64> = self.outstanding.keys().copied().collect();
-        self.lose(&all);
+        self.lose(now, &all);
         self.reduce(Phase::Loss, in_flight);
     }
 
@@ -271,8 +276,8 @@ impl Network {
             self.now = at;
             match happens {
                 Happens::Arrival { id, sent } => self.flows[flow].arrives(at, id, sent),
-                Happens::TimeOut { id } => self.flows[flow].times_out(id),
-                Happens::Pace => {}
+                Happens::TimeOut { id } => self.flows[flow].times_out(at, id),
+                Happens::Pace => self.flows[flow].wakes = None,
             }
             self.transmit(flow);
             watch(self);
@@ -305,7 +310,10 @@ impl Network {
                     self.carry(flow, id);
                 }
                 Err(paced) => {
-                    if let Some(due) = paced {
+                    if let Some(due) = paced
+                        && self.flows[flow].wakes.is_none()
+                    {
+                        self.flows[flow].wakes = Some(due);
                         self.at(due, flow, Happens::Pace);
                     }
                     return;
