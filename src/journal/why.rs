@@ -24,6 +24,14 @@ pub enum Reason {
     ActiveOpen,
     /// A connection request came in and is answered.
     AnswerOpen,
+    /// An application opened a connection, and what it has to say goes with the request.
+    OpenWithData,
+    /// An application opened a connection, and the peer is asked for a cookie, so that data may go with the next request.
+    AskForCookie,
+    /// A connection request came in with a good cookie: what it carries is taken at once.
+    AnswerEarly,
+    /// A connection request is answered, and the peer granted a cookie.
+    GrantCookie,
     /// The last step of the handshake.
     CompleteOpen,
     /// New data.
@@ -61,6 +69,8 @@ pub enum Reason {
     RetransmitByDuplicateAcks,
     /// Selective acknowledgments tell of octets behind it that have arrived.
     RetransmitBySack,
+    /// The peer has taken the SYN, and not the data that went with it.
+    RetransmitRefused,
     /// The peer's window is zero; is it still?
     ZeroWindowProbe,
     /// The connection is idle; is the peer still there?
@@ -118,6 +128,10 @@ impl Reason {
         match self {
             Reason::ActiveOpen => "active-open",
             Reason::AnswerOpen => "answer-open",
+            Reason::OpenWithData => "open-with-data",
+            Reason::AskForCookie => "ask-for-cookie",
+            Reason::AnswerEarly => "answer-early",
+            Reason::GrantCookie => "grant-cookie",
             Reason::CompleteOpen => "complete-open",
             Reason::NewData => "new-data",
             Reason::LastData => "last-data",
@@ -134,6 +148,7 @@ impl Reason {
             Reason::RetransmitAfterTimer => "retransmit-after-timer",
             Reason::RetransmitByDuplicateAcks => "retransmit-by-duplicate-acks",
             Reason::RetransmitBySack => "retransmit-by-sack",
+            Reason::RetransmitRefused => "retransmit-refused",
             Reason::ZeroWindowProbe => "zero-window-probe",
             Reason::KeepAlive => "keep-alive",
             Reason::Reset => "reset",
@@ -153,6 +168,8 @@ impl Reason {
     pub const fn section(self) -> &'static str {
         match self {
             Reason::ActiveOpen | Reason::AnswerOpen | Reason::CompleteOpen => "RFC 9293 §3.5",
+            Reason::OpenWithData | Reason::AnswerEarly => "RFC 7413 §4.2.2",
+            Reason::AskForCookie | Reason::GrantCookie => "RFC 7413 §4.2.1",
             Reason::NewData | Reason::LastData => "RFC 9293 §3.7",
             Reason::Acknowledge => "RFC 9293 §3.4",
             Reason::AnswerUnacceptable => "RFC 9293 §3.10.7.4",
@@ -164,6 +181,7 @@ impl Reason {
             Reason::RetransmitAfterTimer => "RFC 9293 §3.8.1",
             Reason::RetransmitByDuplicateAcks => "RFC 5681 §3.2",
             Reason::RetransmitBySack => "RFC 6675 §5",
+            Reason::RetransmitRefused => "RFC 7413 §4.2.2",
             Reason::ZeroWindowProbe | Reason::AnswerWindowProbe => "RFC 9293 §3.8.6.1",
             Reason::KeepAlive | Reason::AnswerKeepAlive => "RFC 9293 §3.8.4",
             Reason::Reset => "RFC 9293 §3.5.2",
@@ -184,6 +202,7 @@ impl Reason {
                 | Reason::RetransmitAfterTimer
                 | Reason::RetransmitByDuplicateAcks
                 | Reason::RetransmitBySack
+                | Reason::RetransmitRefused
         )
     }
 }
@@ -194,6 +213,10 @@ impl fmt::Display for Reason {
         f.write_str(match self {
             Reason::ActiveOpen => "SYN: opens the connection",
             Reason::AnswerOpen => "SYN,ACK: answers the request to connect",
+            Reason::OpenWithData => "SYN: opens the connection, with a cookie and the first data",
+            Reason::AskForCookie => "SYN: opens the connection, and asks for a cookie",
+            Reason::AnswerEarly => "SYN,ACK: the cookie is good, and the data with it is taken",
+            Reason::GrantCookie => "SYN,ACK: answers the request to connect, and grants a cookie",
             Reason::CompleteOpen => "ACK: completes the handshake",
             Reason::NewData => "new data",
             Reason::LastData => "the last data, and FIN: nothing more will be sent",
@@ -213,6 +236,7 @@ impl fmt::Display for Reason {
             Reason::RetransmitAfterTimer => "sent again: after the time-out all that was in flight goes again",
             Reason::RetransmitByDuplicateAcks => "sent again: three duplicate ACKs say it is lost",
             Reason::RetransmitBySack => "sent again: selective ACKs say it is lost",
+            Reason::RetransmitRefused => "sent again: the peer has not taken it with the SYN",
             Reason::ZeroWindowProbe => "probe: is the peer's window still zero?",
             Reason::KeepAlive => "keep-alive: is the peer still there?",
             Reason::Reset => "RST: no such connection here",

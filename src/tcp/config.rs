@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::fast_open::FastOpen;
+
 /// What a connection begins with. A stack that cannot do one of these does what it can.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -77,6 +79,8 @@ pub struct Config {
     pub protect_time_wait: bool,
     /// How long FIN-WAIT-2 waits for the peer's FIN once nobody holds the socket.
     pub fin_wait_2: Duration,
+    /// TCP Fast Open: data with the SYN (RFC 7413).
+    pub fast_open: FastOpen,
 }
 
 impl Default for Config {
@@ -117,6 +121,7 @@ impl Default for Config {
             drops_syn_fin: true,
             protect_time_wait: false,
             fin_wait_2: Duration::from_secs(60),
+            fast_open: FastOpen::default(),
         }
     }
 }

@@ -212,6 +212,20 @@ impl Flight {
         self.resend_from = 0;
     }
 
+    /// The peer has refused all of it: it goes again, in segments of at most `mss` octets.
+    pub(crate) fn lose_and_cut(&mut self, mss: u64) {
+        for Sent { range, at, push, .. } in std::mem::take(&mut self.sent) {
+            let mut start = range.start;
+            while start < range.end {
+                let end = range.end.min(start + mss);
+                self.push(start..end, at, push && end == range.end);
+                start = end;
+            }
+        }
+        (self.sacked, self.lost, self.resent) = (0, 0, 0);
+        self.lose_all();
+    }
+
     /// The first segment that is thought lost and was not sent again since.
     pub(crate) fn next_lost(&mut self) -> Option<&Sent> {
         if self.lost == self.resent {
@@ -288,6 +302,19 @@ mod tests {
         let delivery = flight.acknowledge(3 * MSS, at(100));
         assert_eq!((delivery.acknowledged, delivery.rtt), (3, Some(Duration::from_millis(98))));
         assert_eq!(flight.unacked(), 2);
+    }
+
+    #[test]
+    fn what_was_refused_goes_again_in_segments_that_fit() {
+        let mut flight = Flight::default();
+        flight.push(0..1, at(0), false);
+        flight.push(1..2501, at(0), true);
+        flight.acknowledge(101, at(10));
+        flight.lose_and_cut(1000);
+        let cut: Vec<(Range<u64>, bool)> = flight.sent.iter().map(|sent| (sent.range.clone(), sent.push)).collect();
+        assert_eq!(cut, [(101..1101, false), (1101..2101, false), (2101..2501, true)]);
+        assert_eq!((flight.unacked(), flight.lost(), flight.in_network(0)), (3, 3, 0));
+        assert_eq!(flight.next_lost().map(|sent| sent.range.clone()), Some(101..1101));
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod config;
 pub mod congestion;
 mod connection;
 mod engine;
+mod fast_open;
 mod flight;
 mod isn;
 mod octets;
@@ -48,4 +49,5 @@ mod window;
 
 pub use config::{Config, Congestion, Ecn};
 pub use engine::{Arrival, Departure, Engine};
+pub use fast_open::FastOpen;
 pub use segment::{CHECKSUM_OFFSET, Ends, Header, Payload, Segment};

@@ -10,10 +10,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::stack::{Congestion, Ecn, TcpConfig};
+use crate::stack::{Congestion, Ecn, FastOpen, FastOpenKeys, TcpConfig};
 
 /// The largest shift of a window (RFC 7323 §2.3).
 const LARGEST_SHIFT: u32 = 14;
+
+/// The bits of `tcp_fastopen`.
+const OPENS_FAST: u32 = 0x1;
+const LISTENS_FAST: u32 = 0x2;
+const OPENS_WITHOUT_COOKIE: u32 = 0x4;
+const TAKES_WITHOUT_COOKIE: u32 = 0x200;
+const EVERY_LISTENER: u32 = 0x400;
+/// How long FreeBSD leaves a path alone that has disappointed it (`net.inet.tcp.fastopen.path_disable_time`).
+const FREEBSD_REST: Duration = Duration::from_secs(900);
 
 /// Sysctls that change nothing here: how Linux batches its work, and bounds that scripts set to their usual values.
 const WITHOUT_EFFECT: &[&str] = &[
@@ -28,10 +37,8 @@ const WITHOUT_EFFECT: &[&str] = &[
     "tcp_ecn_fallback",
     "tcp_ecn_option",
     "tcp_fack",
-    "tcp_fastopen",
     "tcp_fastopen_blackhole_timeout_sec",
     "tcp_fastopen_cookies",
-    "tcp_fastopen_key",
     "tcp_invalid_ratelimit",
     "tcp_limit_output_bytes",
     "tcp_max_orphans",
@@ -56,7 +63,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     // CUBIC leaves slow start by losses alone here: there is no HyStart++ (RFC 9406) to be set.
     "module.tcp_cubic.hystart_detect",
     "net.inet.tcp.blackhole",
-    "net.inet.tcp.fastopen.client_enable",
     "net.inet.tcp.hostcache.purgenow",
     "net.inet.tcp.icmp_may_rst",
     "net.inet.tcp.rexmit_drop_options",
@@ -85,6 +91,8 @@ pub const MEANINGFUL: &[&str] = &[
     "tcp_min_tso_segs",
     "tcp_notsent_lowat",
     "tcp_rfc1337",
+    "tcp_fastopen",
+    "tcp_fastopen_key",
     "tcp_rmem",
     "tcp_wmem",
     "tcp_syn_retries",
@@ -152,6 +160,10 @@ pub struct Sysctls {
     pub trusts_syns: bool,
     /// `net.inet.tcp.drop_synfin`
     pub drops_syn_fin: bool,
+    /// `tcp_fastopen`: 1 as a client, 2 as a server, 4 and 0x200 without cookies, 0x400 on every listener (RFC 7413).
+    pub fast_open: u32,
+    /// `tcp_fastopen_key`; `None`: nobody has set it.
+    pub fast_open_keys: Option<FastOpenKeys>,
     /// The names are FreeBSD's, and so are its habits: acknowledgments wait from the first segment on.
     pub freebsd: bool,
     /// What was set and has no effect.
@@ -235,6 +247,8 @@ impl Default for Sysctls {
             trusts_resets: false,
             trusts_syns: false,
             drops_syn_fin: true,
+            fast_open: OPENS_FAST,
+            fast_open_keys: None,
             freebsd: false,
             others: BTreeMap::new(),
         }
@@ -269,6 +283,11 @@ impl Sysctls {
             "net.inet.tcp.insecure_rst" => self.trusts_resets = switch()?,
             "net.inet.tcp.insecure_syn" => self.trusts_syns = switch()?,
             "net.inet.tcp.drop_synfin" => self.drops_syn_fin = switch()?,
+            "tcp_fastopen" => self.fast_open = flags(value).ok_or_else(bad)?,
+            "tcp_fastopen_key" => self.fast_open_keys = Some(keys(value).ok_or_else(bad)?),
+            "net.inet.tcp.fastopen.client_enable" => {
+                self.fast_open = self.fast_open & !OPENS_FAST | if switch()? { OPENS_FAST } else { 0 };
+            }
             "tcp_slow_start_after_idle" => self.slow_start_after_idle = switch()?,
             "tcp_rmem" => self.receive_memory = three(value).ok_or_else(bad)?,
             "tcp_wmem" => self.send_memory = three(value).ok_or_else(bad)?,
@@ -337,11 +356,62 @@ impl Sysctls {
             keep_alive_interval: self.keep_alive_interval,
             keep_alive_probes: self.keep_alive_probes,
             congestion: self.congestion.0,
+            fast_open: FastOpen {
+                client: self.opens_fast(),
+                without_cookie: self.fast_open & OPENS_WITHOUT_COOKIE != 0,
+                rest: if self.freebsd { FREEBSD_REST } else { Duration::ZERO },
+                queue: 0,
+                takes_without_cookie: self.fast_open & TAKES_WITHOUT_COOKIE != 0,
+                keys: self.fast_open_keys,
+            },
             delayed_ack: self.delayed_ack.or(defaults.delayed_ack),
             rto_initial: self.rto_initial.unwrap_or(defaults.rto_initial),
             ..defaults.clone()
         }
     }
+}
+
+impl Sysctls {
+    /// Whether clients use Fast Open.
+    pub fn opens_fast(&self) -> bool {
+        self.fast_open & OPENS_FAST != 0
+    }
+
+    /// Whether listeners use Fast Open.
+    pub(super) fn listens_fast(&self) -> bool {
+        self.fast_open & LISTENS_FAST != 0
+    }
+
+    /// Whether they do without asking for it.
+    pub(super) fn every_listener_is_fast(&self) -> bool {
+        self.fast_open & EVERY_LISTENER != 0
+    }
+}
+
+/// A number as `sysctl` takes one, `0x403` too.
+fn flags(value: &str) -> Option<u32> {
+    match value.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => value.parse().ok(),
+    }
+}
+
+/// `a0bf63f7-ed803d81-cd641d30-cebc4a90`, and behind a comma the key before it: words, least octet first.
+fn keys(value: &str) -> Option<FastOpenKeys> {
+    let (current, previous) = match value.split_once(',') {
+        Some((current, previous)) => (current, Some(previous)),
+        None => (value, None),
+    };
+    let key = |text: &str| {
+        let words: Option<Vec<u32>> = text.trim().split('-').map(|word| u32::from_str_radix(word, 16).ok()).collect();
+        let octets: Vec<u8> = words?.into_iter().flat_map(u32::to_le_bytes).collect();
+        <[u8; 16]>::try_from(octets).ok()
+    };
+    let previous = match previous {
+        Some(text) => Some(key(text)?),
+        None => None,
+    };
+    Some(FastOpenKeys { current: key(current)?, previous })
 }
 
 /// Accurate ECN (3 and above) is not spoken here.

@@ -275,7 +275,11 @@ impl Stack for SmoltcpStack {
             | SocketOption::ReceiveBuffer(_)
             | SocketOption::WindowClamp(_)
             | SocketOption::TrafficClass(_)
-            | SocketOption::FinWait2(_) => return Err(SocketError::Unsupported),
+            | SocketOption::FinWait2(_)
+            | SocketOption::SynRetries(_)
+            | SocketOption::FastOpenQueue(_)
+            | SocketOption::FastOpenKeys(_)
+            | SocketOption::FastOpenWithoutCookie(_) => return Err(SocketError::Unsupported),
         }
         Ok(())
     }

@@ -132,7 +132,7 @@ impl Connection {
     /// In a simultaneous open (RFC 9293 §3.5, Figure 7) the peer's SYN comes twice, the second time with an ACK of ours. By
     /// the first check that is an old segment; by its ACK it is what opens the connection.
     fn unwrap_second_syn(&self, segment: &mut Segment) {
-        let acknowledges = segment.flags.ack() && segment.ack == self.seq(1) && !segment.flags.rst();
+        let acknowledges = segment.flags.ack() && self.acknowledges_syn(segment.ack) && !segment.flags.rst();
         if self.state() == TcpState::SynReceived
             && acknowledges
             && segment.flags.syn()
@@ -223,7 +223,7 @@ impl Connection {
             return DONE;
         }
         if self.state() == TcpState::SynReceived {
-            if segment.ack != self.seq(1) {
+            if !self.acknowledges_syn(segment.ack) {
                 self.drop_segment(cx, DropReason::UnacceptableAck);
                 self.reset_in_answer(cx, segment);
                 return DONE;

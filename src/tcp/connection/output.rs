@@ -41,6 +41,11 @@ impl Connection {
             if let Some(reason) = self.due.take() {
                 return Some(self.handshake_segment(cx, reason));
             }
+            if self.is_open_early()
+                && let Some(found) = self.new_segment(cx)
+            {
+                return Some(found);
+            }
         } else if self.state.may_transmit() {
             let found = self.resend(cx).or_else(|| self.probe(cx)).or_else(|| self.new_segment(cx));
             if found.is_some() {
@@ -67,12 +72,14 @@ impl Connection {
             return None;
         }
         let by_timer = std::mem::take(&mut self.force_resend) && self.retries > 0;
+        let lost_with_syn = self.recovery.name() == crate::journal::Recovery::Open;
         let reason = match self.recovery.name() {
             _ if by_timer => {
                 let rto = self.round_trip.rto(self.backoff.saturating_sub(1)).duration();
                 Reason::RetransmitByTimer { nth: nth.into(), rto }
             }
             crate::journal::Recovery::Loss => Reason::RetransmitAfterTimer,
+            _ if lost_with_syn => Reason::RetransmitRefused,
             _ if self.terms.agreed.sack => Reason::RetransmitBySack,
             _ => Reason::RetransmitByDuplicateAcks,
         };
@@ -114,11 +121,11 @@ impl Connection {
 
     /// New data, as much as the windows, the burst and good manners allow; FIN behind the last of it.
     fn new_segment(&mut self, cx: &mut Context<'_>) -> Option<(Segment, Why)> {
-        if self.snd_una == 0 {
+        if self.snd_nxt == 0 {
             return None;
         }
         let unsent = self.data_end().saturating_sub(self.snd_nxt);
-        if unsent == 0 && self.fin != Fin::Queued {
+        if unsent == 0 && (self.fin != Fin::Queued || !self.state.may_transmit()) {
             return None;
         }
         self.restart_after_idle(cx);
@@ -127,7 +134,7 @@ impl Connection {
         let length = self.burst(cx, unsent, mss)?;
         let takes_all = u64::from(length) == unsent;
         let window_left = self.window_room().saturating_sub(u64::from(length));
-        let fin = self.fin == Fin::Queued && takes_all && window_left > 0;
+        let fin = self.fin == Fin::Queued && takes_all && window_left > 0 && self.state.may_transmit();
         if length == 0 && !fin {
             return None;
         }
@@ -197,7 +204,7 @@ impl Connection {
             self.arm(cx, Timer::Retransmission, cx.now + rto);
         }
         self.settle_patience(cx, false);
-        let in_network = self.flight.in_network(self.recovery.unreported());
+        let in_network = self.in_network();
         let limited = in_network >= self.cwnd.cwnd && self.data_end() > self.snd_nxt;
         self.usage.sent(limited, self.flight.unacked(), self.snd_una, self.snd_nxt);
     }
@@ -207,7 +214,7 @@ impl Connection {
         if self.burst_left > 0 {
             return Some(self.burst_left);
         }
-        let in_network = self.flight.in_network(self.recovery.unreported());
+        let in_network = self.in_network();
         let segments = self.cwnd.cwnd.saturating_sub(in_network);
         if segments == 0 {
             self.usage.sent(unsent > 0, self.flight.unacked(), self.snd_una, self.snd_nxt);
@@ -266,9 +273,15 @@ impl Connection {
         }
     }
 
+    /// Segments of data thought to be in the network. A SYN,ACK with data behind it takes no room in the congestion window.
+    fn in_network(&self) -> u32 {
+        self.flight.in_network(self.recovery.unreported()).saturating_sub(u32::from(self.snd_una == 0))
+    }
+
     /// Octets that the peer's window leaves beyond SND.NXT.
     pub(super) fn window_room(&self) -> u64 {
-        (self.snd_una + u64::from(self.snd_wnd)).saturating_sub(self.snd_nxt)
+        // What a SYN offers counts from the first octet of data.
+        (self.snd_una.max(1) + u64::from(self.snd_wnd)).saturating_sub(self.snd_nxt)
     }
 
     /// The least room in the peer's window that is worth a segment.

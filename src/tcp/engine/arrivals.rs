@@ -4,6 +4,7 @@ use super::{Arrival, Engine, Slot};
 use crate::journal::{DropReason, Event, Reason, SocketId, TcpState, Why};
 use crate::packet::{SeqNum, TcpFlags};
 use crate::tcp::connection::{Birth, Connection, Context, Origin};
+use crate::tcp::fast_open::cookie::{self, Verdict};
 use crate::tcp::segment::Segment;
 use crate::time::Instant;
 
@@ -67,9 +68,20 @@ impl Engine {
             return self.drop(packet, DropReason::BacklogFull);
         }
         let config = listener.config.clone();
+        let has_room = config.fast_open.queue > 0 && listener.may_open_early(now);
+        let keys = config.fast_open.keys.as_ref().unwrap_or(&self.cookie_keys);
+        let verdict = cookie::judge(&config.fast_open, keys, &ends, &segment, has_room);
         self.last_id += 1;
         let socket = SocketId(self.last_id);
-        listener.opening.insert(socket);
+        match verdict {
+            Verdict::Ordinary(_) => {
+                listener.opening.insert(socket);
+            }
+            Verdict::Early(_) => {
+                listener.early.insert(socket);
+                listener.open.push_back(socket);
+            }
+        }
         let iss = match after {
             // RFC 1122 §4.2.2.13: larger than the largest of the old connection.
             Some(snd_nxt) => snd_nxt + 65_535 + 2,
@@ -81,8 +93,9 @@ impl Engine {
         let connection = Box::new(Connection::new(birth));
         self.connections.insert(socket, Slot { connection, scheduled: None, ready: false, pending: true, busy: false });
         self.by_ends.insert(ends, socket);
-        self.with(now, socket, packet, |connection: &mut Connection, cx: &mut Context<'_>| {
-            connection.answer(cx, &segment);
+        self.with(now, socket, packet, |connection: &mut Connection, cx: &mut Context<'_>| match verdict {
+            Verdict::Ordinary(granted) => connection.answer(cx, &segment, granted),
+            Verdict::Early(renewed) => connection.answer_early(cx, segment, renewed),
         });
     }
 
