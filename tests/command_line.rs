@@ -68,6 +68,23 @@ fn help_is_no_failure_and_tells_the_exit_codes() {
 }
 
 #[test]
+fn help_breaks_its_lines_only_where_the_width_ends() {
+    let folder = Folder::new();
+    for command in ["run", "list", "show", "drill", "doctor"] {
+        let (_, out, err) = call(folder.path(), &[command, "--help"]);
+        let lines: Vec<&str> = out.lines().collect();
+        for pair in lines.windows(2) {
+            let [line, next] = pair else { continue };
+            let word = next.split(' ').next().unwrap_or_default();
+            let has_room = line.len() + 1 + word.len() <= 100;
+            // Indented lines are lists; a heading ends with a colon.
+            let is_text = !line.is_empty() && !word.is_empty() && !line.starts_with(' ') && !line.ends_with(':');
+            assert!(!(is_text && has_room), "{command}: broken too early: {line:?}, {next:?}{err}");
+        }
+    }
+}
+
+#[test]
 fn a_capture_of_somebody_else_is_shown() {
     let folder = Folder::new();
     fs::write(folder.path().join("a.pcap"), capture()).expect("the folder is ours");

@@ -149,6 +149,7 @@ fn who_never_reads_holds_no_more_than_the_buffer() {
                 }
                 some => given += some,
             }
+            assert!(given <= 4 * (config.send_buffer + config.receive_buffer), "{what}: there is room without end");
             pair.settle();
         }
         assert!(given > config.receive_buffer, "{what}: only {given} octets were taken");
@@ -170,6 +171,7 @@ fn who_is_never_acknowledged_holds_no_more_than_the_buffer() {
         for _ in 0..100 {
             while let some @ 1.. = client.send(pair.now, sockets[CLIENT], &data).expect("nobody has given up yet") {
                 given += some;
+                assert!(given <= 4 * config.send_buffer, "in pieces of {piece}: there is room without end");
                 while client.transmit(pair.now).is_some() {}
             }
             if let Some((at, _)) = client.deadline().filter(|(at, _)| at.as_nanos() < 60_000_000_000) {
@@ -190,7 +192,10 @@ fn who_is_never_acknowledged_holds_no_more_than_the_buffer() {
 fn octets_in_flight_one_by_one_hold_no_more_than_the_buffer() {
     let config = TcpConfig { no_delay: true, initial_window: 1 << 20, ..TcpConfig::default() };
     let (mut pair, sockets) = open(&config);
+    let mut given = 0;
     while let Ok(1) = pair.stacks[CLIENT].send(pair.now, sockets[CLIENT], b"x") {
+        given += 1;
+        assert!(given <= config.send_buffer, "there is room without end");
         pair.settle();
     }
     let flight = pair.snapshot(sockets, CLIENT).and_then(|known| known.flight);

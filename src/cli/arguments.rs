@@ -68,8 +68,8 @@ Examples:
                                        a capture of each script, for Wireshark
   wireglass drill tests/drill --json | jq '.scripts[] | select(.verdict != \"passed\")'
 
-A script says which packets come in, which system calls are made, which packets must come out, and when; it runs in
-virtual time, in milliseconds. The language is packetdrill's. A script that asks for what cannot be done here is
+A script says which packets come in, which system calls are made, which packets must come out, and when; it runs in \
+virtual time, in milliseconds. The language is packetdrill's. A script that asks for what cannot be done here is \
 unsupported, which counts as not passed. docs/drill.md shows how to write one.
 
 ";

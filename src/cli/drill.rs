@@ -19,6 +19,15 @@ use crate::drill::run::{self, Options, Verdict};
 
 /// Octets of the longest script: far beyond any that a person wrote.
 const LONGEST: u64 = 4 << 20;
+/// How captures begin, which are easily taken for scripts: pcapng, and pcap with microseconds and nanoseconds in either order
+/// of octets.
+const CAPTURES: [[u8; 4]; 5] = [
+    [0x0a, 0x0d, 0x0d, 0x0a],
+    [0xa1, 0xb2, 0xc3, 0xd4],
+    [0xd4, 0xc3, 0xb2, 0xa1],
+    [0xa1, 0xb2, 0x3c, 0x4d],
+    [0x4d, 0x3c, 0xb2, 0xa1],
+];
 /// Folders within folders that are searched.
 const DEEPEST: usize = 32;
 
@@ -127,11 +136,20 @@ fn read(path: &Path, task: &DrillTask) -> Result<Script, String> {
     let mut octets = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
     file.take(LONGEST + 1).read_to_end(&mut octets).map_err(unreadable)?;
+    if CAPTURES.iter().any(|magic| octets.starts_with(magic)) {
+        return Err(format!("{shown} is a capture and no script: `wireglass show {shown}` explains it"));
+    }
     if octets.len() as u64 > LONGEST {
         return Err(format!("{shown} is longer than {LONGEST} octets: is it a script?"));
     }
-    let text = String::from_utf8(octets).map_err(|_| format!("{shown} is no text in UTF-8"))?;
-    let mut script = Script::parse_with(&text, &shown, &task.definitions).map_err(|error| error.to_string())?;
+    let text = String::from_utf8(octets).map_err(|error| {
+        let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let line = 1 + good.iter().filter(|octet| **octet == b'\n').count();
+        format!("{shown}:{line}: this is no text in UTF-8: save the script in that encoding")
+    })?;
+    // Some editors begin a text with a mark that says it is in UTF-8.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let mut script = Script::parse_with(text, &shown, &task.definitions).map_err(|error| error.to_string())?;
     // What is typed comes last, and so wins.
     script.options.extend(task.options.iter().cloned());
     Ok(script)

@@ -89,7 +89,10 @@ pub fn short(cause: &Cause) -> String {
 pub fn failure(path: &str, failure: &Failure, before: &[Entry], look: Look) -> String {
     let mut text = format!("{path}:{}: {}: {}\n", failure.line, look.bad("failed"), short(&failure.cause));
     // Writing to a string cannot fail, here and below.
-    let _ = writeln!(text, "    {}\n", failure.text);
+    let _ = writeln!(text, "    {}", failure.text);
+    if !matches!(failure.cause, Cause::Asleep { .. } | Cause::Script { .. } | Cause::Restless) {
+        text.push('\n');
+    }
     match &failure.cause {
         Cause::Packet { expected, actual, sent_at, why, differences } => {
             text += &side_by_side(expected, actual, differences, look);
@@ -122,7 +125,7 @@ pub fn failure(path: &str, failure: &Failure, before: &[Entry], look: Look) -> S
         Cause::Asleep { .. } | Cause::Script { .. } | Cause::Restless => {}
     }
     if !before.is_empty() {
-        let _ = writeln!(text, "\n  before it:");
+        let _ = writeln!(text, "\n  up to here:");
         text += &entries(&before[before.len().saturating_sub(BEFORE)..], look);
     }
     let _ = writeln!(text, "\n  {}", look.faint(hint(&failure.cause)));

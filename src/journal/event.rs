@@ -154,6 +154,27 @@ pub enum Event {
 }
 
 impl Event {
+    /// The connection that it is about; `None` for what concerns packets or programs.
+    pub const fn socket(&self) -> Option<SocketId> {
+        match self {
+            Event::State { socket, .. }
+            | Event::TimerSet { socket, .. }
+            | Event::TimerFired { socket, .. }
+            | Event::TimerStopped { socket, .. }
+            | Event::Retransmit { socket, .. }
+            | Event::DuplicateAck { socket, .. }
+            | Event::RoundTrip { socket, .. }
+            | Event::CongestionWindow { socket, .. }
+            | Event::SendWindow { socket, .. }
+            | Event::Hole { socket, .. } => Some(*socket),
+            Event::PacketSent { .. }
+            | Event::PacketArrived { .. }
+            | Event::PacketDropped { .. }
+            | Event::Impaired { .. }
+            | Event::Program { .. } => None,
+        }
+    }
+
     /// Fills in the packet's name where a stack had to leave it open (id 0).
     pub fn name_packet(&mut self, name: PacketId) {
         if let Event::Retransmit { packet, .. } = self

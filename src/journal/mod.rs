@@ -25,7 +25,7 @@ pub use event::{Event, Impairment, ProgramEvent, TransportKind};
 pub use notebook::Notebook;
 pub use snapshot::{Agreed, Flight, Recovery, Snapshot};
 pub use tcp::{CwndCause, TcpState, Timer};
-pub use why::{Reason, Why};
+pub use why::{Guess, Reason, Why};
 
 /// Names a node of the network: its place in the lab's list of nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -113,5 +113,35 @@ mod tests {
             serde_json::to_string(&entry).expect("an entry is JSON"),
             r#"{"at":5,"node":1,"kind":"packet-sent","packet":7,"why":{"reason":"active-open","section":"RFC 9293 §3.5","text":"SYN: opens the connection"}}"#
         );
+    }
+
+    #[test]
+    fn a_time_out_is_told_to_the_nearest_millisecond() {
+        for (micros, told) in [(245_499, "0.245 s"), (245_953, "0.246 s"), (999_900, "1.000 s")] {
+            let reason = Reason::RetransmitByTimer { nth: 1, rto: std::time::Duration::from_micros(micros) };
+            assert!(reason.to_string().ends_with(told), "{reason}");
+        }
+    }
+
+    #[test]
+    fn states_are_written_as_the_rfc_spells_them() {
+        use TcpState::*;
+        let states = [
+            Closed,
+            Listen,
+            SynSent,
+            SynReceived,
+            Established,
+            FinWait1,
+            FinWait2,
+            CloseWait,
+            Closing,
+            LastAck,
+            TimeWait,
+        ];
+        for state in states {
+            assert_eq!(serde_json::to_value(state).expect("a state is JSON"), state.to_string());
+        }
+        assert_eq!(serde_json::to_value(Timer::FinWait2).expect("a timer is JSON"), "fin-wait-2");
     }
 }

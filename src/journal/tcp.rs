@@ -20,8 +20,10 @@ pub enum TcpState {
     /// Open: data flows.
     Established,
     /// Closed here, not yet acknowledged.
+    #[serde(rename = "FIN-WAIT-1")]
     FinWait1,
     /// Closed here and acknowledged; the peer may still send.
+    #[serde(rename = "FIN-WAIT-2")]
     FinWait2,
     /// The peer has closed.
     CloseWait,
@@ -83,6 +85,7 @@ pub enum Timer {
     /// End of TIME-WAIT (RFC 9293 §3.6.1).
     TimeWait,
     /// FIN-WAIT-2 of a connection that nobody holds any more.
+    #[serde(rename = "fin-wait-2")]
     FinWait2,
     /// The peer has not acknowledged for the user's time-out (RFC 5482).
     UserTimeout,

@@ -42,8 +42,8 @@ pub enum Reason {
     Acknowledge,
     /// A segment that was not expected is answered with what is expected (RFC 9293 §3.10.7.4).
     AnswerUnacceptable,
-    /// A reset, SYN or acknowledgment that may be an attacker's guess: only the true peer can answer this.
-    Challenge,
+    /// A segment may be an attacker's guess: only the true peer can answer this.
+    Challenge(Guess),
     /// The peer, idle, asked whether we are still there.
     AnswerKeepAlive,
     /// The peer asked whether our window is still zero.
@@ -97,6 +97,17 @@ pub enum Reason {
     Housekeeping,
 }
 
+/// What a stranger may have guessed, and what is therefore challenged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Guess {
+    /// A reset within the window.
+    Reset,
+    /// A SYN of an open connection.
+    Syn,
+    /// An acknowledgment of what was never sent, or of what is older than any window.
+    Acknowledgment,
+}
+
 impl Why {
     /// The reason with its section.
     pub const fn of(reason: Reason) -> Why {
@@ -137,7 +148,7 @@ impl Reason {
             Reason::LastData => "last-data",
             Reason::Acknowledge => "acknowledge",
             Reason::AnswerUnacceptable => "answer-unacceptable",
-            Reason::Challenge => "challenge",
+            Reason::Challenge(_) => "challenge",
             Reason::AnswerKeepAlive => "answer-keep-alive",
             Reason::AnswerWindowProbe => "answer-window-probe",
             Reason::DuplicateAck => "duplicate-ack",
@@ -173,7 +184,9 @@ impl Reason {
             Reason::NewData | Reason::LastData => "RFC 9293 §3.7",
             Reason::Acknowledge => "RFC 9293 §3.4",
             Reason::AnswerUnacceptable => "RFC 9293 §3.10.7.4",
-            Reason::Challenge => "RFC 5961 §3.2",
+            Reason::Challenge(Guess::Reset) => "RFC 5961 §3.2",
+            Reason::Challenge(Guess::Syn) => "RFC 5961 §4.2",
+            Reason::Challenge(Guess::Acknowledgment) => "RFC 5961 §5.2",
             Reason::DuplicateAck => "RFC 5681 §4.2",
             Reason::WindowUpdate => "RFC 9293 §3.8.6",
             Reason::Close | Reason::AcknowledgeClose => "RFC 9293 §3.6",
@@ -222,7 +235,7 @@ impl fmt::Display for Reason {
             Reason::LastData => "the last data, and FIN: nothing more will be sent",
             Reason::Acknowledge => "ACK: this much has arrived",
             Reason::AnswerUnacceptable => "ACK: answers a segment that cannot be accepted",
-            Reason::Challenge => "challenge ACK: is it really the peer who said that?",
+            Reason::Challenge(_) => "challenge ACK: is it really the peer who said that?",
             Reason::AnswerKeepAlive => "ACK: yes, still here",
             Reason::AnswerWindowProbe => "ACK: answers the peer's window probe",
             Reason::DuplicateAck => "duplicate ACK: something is missing, or came twice",
@@ -230,7 +243,9 @@ impl fmt::Display for Reason {
             Reason::Close => "FIN: nothing more will be sent",
             Reason::AcknowledgeClose => "ACK: the peer's FIN has arrived",
             Reason::RetransmitByTimer { nth, rto } => {
-                let (seconds, millis) = (rto.as_secs(), rto.subsec_millis());
+                // To the nearest, as ladders show spans.
+                let millis = (rto.as_nanos() + 500_000) / 1_000_000;
+                let (seconds, millis) = (millis / 1000, millis % 1000);
                 return write!(f, "sent again ({nth}): no ACK came within the RTO of {seconds}.{millis:03} s");
             }
             Reason::RetransmitAfterTimer => "sent again: after the time-out all that was in flight goes again",

@@ -89,7 +89,11 @@ impl Catalogue {
             Some(entry) => Definition::parse(&entry.file, &entry.text),
             // A folder beside us needs no `./`, as long as no lab of ours has its name.
             None if Path::new(name).join("lab.toml").is_file() => Definition::load(Path::new(name)),
-            None => self.find_by_part(name),
+            None => self.find_by_part(name).or_else(|error| match error {
+                // Then it is the folder that was meant, and what it lacks is to be said.
+                LabError::Unknown { .. } if Path::new(name).is_dir() => Definition::load(Path::new(name)),
+                error => Err(error),
+            }),
         }
     }
 
@@ -247,6 +251,13 @@ mod tests {
         assert!(told("zzz").contains("(did you mean `"), "far off, and still a hint");
         assert!(told("losss").contains("(did you mean `14-tcp-vs-udp-under-loss`"), "{}", told("losss"));
         assert!(told("2").contains("(did you mean `20-rto-backoff`"), "a part of a number is no number: {}", told("2"));
+    }
+
+    #[test]
+    fn a_folder_that_holds_no_lab_is_said_to_lack_the_file() {
+        // Tests run in the folder of the package, beside `src`.
+        let told = catalogue().find("src").expect_err("no lab").to_string();
+        assert!(told.starts_with("src/lab.toml: cannot be read: "), "{told}");
     }
 
     #[test]

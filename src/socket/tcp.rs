@@ -163,7 +163,7 @@ pub struct TcpListener {
 }
 
 impl TcpListener {
-    /// Listens on `local`; at most `backlog` connections wait to be accepted. Port 0 takes a free one.
+    /// Listens on `local`; as in Linux `backlog` connections and one more may wait to be accepted. Port 0 takes a free one.
     ///
     /// # Errors
     /// [`io::ErrorKind::AddrInUse`] or [`io::ErrorKind::AddrNotAvailable`].

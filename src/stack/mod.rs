@@ -47,8 +47,9 @@ pub trait Stack: Send {
     /// Lets every timer fire whose time has come.
     fn expire(&mut self, now: Instant);
 
-    /// Starts to listen for connections, which begin with `config`. `backlog` bounds those that wait to be accepted. Only another listener can be in
-    /// the way: connections that live on the port, or linger there in TIME-WAIT, are not (as with `SO_REUSEADDR`).
+    /// Starts to listen for connections, which begin with `config`. As in Linux `backlog` and one more may wait to be
+    /// accepted. Only another listener can be in the way: connections that live on the port, or linger there in TIME-WAIT,
+    /// are not (as with `SO_REUSEADDR`).
     ///
     /// # Errors
     /// [`OpenError`] when the address or port cannot be had.

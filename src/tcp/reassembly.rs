@@ -108,7 +108,12 @@ impl Reassembly {
         self.in_order.copy(buffer)
     }
 
-    /// Forgets everything that nobody has read.
+    /// Forgets what is in order and nobody has read; the positions stay.
+    pub(crate) fn forget_unread(&mut self) {
+        self.in_order.remove_before(self.in_order.end());
+    }
+
+    /// Forgets everything, the positions too.
     pub(crate) fn clear(&mut self) {
         *self = Reassembly::default();
     }
@@ -175,9 +180,11 @@ impl Reassembly {
         Taken::Beyond
     }
 
-    /// The range that holds `position` has changed last.
+    /// The range that holds `position` has changed last. Each range has one place among the recent ones, however often it
+    /// grows.
     fn touch(&mut self, position: u64) {
-        self.recent.retain(|recent| *recent != position);
+        let range = self.ranges.at(position).unwrap_or(position..position + 1);
+        self.recent.retain(|recent| !range.contains(recent));
         self.recent.truncate(REPORTED - 1);
         self.recent.insert(0, position);
     }
@@ -254,6 +261,17 @@ mod tests {
         assert_eq!(reassembly.report(3).to_vec(), [52..58, 50..60, 30..40]);
         reassembly.reported();
         assert_eq!(reassembly.report(3).to_vec(), [50..60, 30..40, 10..20]);
+    }
+
+    /// RFC 2018 §4: the option is filled up with the ranges reported before, also while the newest one grows.
+    #[test]
+    fn a_range_that_grows_does_not_push_the_others_out_of_the_report() {
+        let mut reassembly = Reassembly::default();
+        insert(&mut reassembly, 10..20);
+        for start in (50..100).step_by(10) {
+            insert(&mut reassembly, start..start + 10);
+        }
+        assert_eq!(reassembly.report(3).to_vec(), [50..100, 10..20]);
     }
 
     #[test]

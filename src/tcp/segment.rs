@@ -78,11 +78,11 @@ impl Segment {
         self.payload.iter().all(Bytes::is_empty)
     }
 
-    /// Cuts `octets` of data off the front; the sequence number moves with them. A SYN counts first.
+    /// Cuts `octets` of data off the front; the sequence number and the urgent pointer move with them. A SYN counts first.
     pub fn trim_front(&mut self, mut octets: u32) {
         if octets > 0 && self.flags.syn() {
             self.flags.0 &= !TcpFlags::SYN.0;
-            self.seq += 1;
+            self.advance(1);
             octets -= 1;
         }
         while octets > 0 && !self.payload.is_empty() {
@@ -93,8 +93,14 @@ impl Segment {
                 self.payload.remove(0);
             }
             octets -= cut as u32;
-            self.seq += cut as u32;
+            self.advance(cut as u32);
         }
+    }
+
+    /// Begins so much later; what the urgent pointer points at stays where it is.
+    fn advance(&mut self, octets: u32) {
+        self.seq += octets;
+        self.urgent = u32::from(self.urgent).saturating_sub(octets) as u16;
     }
 
     /// Keeps only the first `octets` of data; what is cut takes the FIN with it.

@@ -348,6 +348,11 @@ impl Sockets {
         self.sockets.get(&id).map(|socket| socket.local)
     }
 
+    /// Whether a socket is bound to this very address.
+    pub fn is_bound_to(&self, address: IpAddr) -> bool {
+        self.sockets.values().any(|socket| socket.local.ip() == address)
+    }
+
     /// The peer of a connected socket.
     pub fn remote_address(&self, id: SocketId) -> Option<SocketAddr> {
         self.sockets.get(&id)?.remote

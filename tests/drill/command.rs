@@ -46,6 +46,21 @@ fn the_exit_code_tells_the_worst_of_all_scripts() {
 }
 
 #[test]
+fn what_is_no_script_is_told_apart() {
+    let folder = folder(&[("p.pkt", PASSES), ("marked.pkt", &format!("\u{feff}{PASSES}"))]);
+    fs::write(folder.path().join("latin.pkt"), b"// first\n// caf\xe9\n").expect("a script can be written");
+    assert_eq!(drill(folder.path(), &["p.pkt", "--capture", "out"]).0, Some(0));
+    for (script, code, said) in [
+        ("marked.pkt", 0, "1 of 1 passed"),
+        ("latin.pkt", 2, "latin.pkt:2: this is no text in UTF-8"),
+        ("out/p.pcapng", 2, "`wireglass show out/p.pcapng` explains it"),
+    ] {
+        let (got, text) = drill(folder.path(), &[script]);
+        assert!(got == Some(code) && text.contains(said), "{script}: {got:?}, {text}");
+    }
+}
+
+#[test]
 fn a_folder_is_searched_in_order_and_an_empty_one_is_said_to_be_empty() {
     let folder = folder(&[("b/2.pkt", PASSES), ("b/1.pkt", PASSES), ("a.pkt", PASSES), ("b/notes.txt", FAILS)]);
     let (code, text) = drill(folder.path(), &["."]);
@@ -67,7 +82,7 @@ fn a_failure_shows_both_packets_and_a_trace_shows_all() {
     let (_, text) = drill(folder.path(), &["f.pkt", "--trace"]);
     assert!(text.contains("0.000000  < S 0:0(0) win 1000\n"), "{text}");
     assert!(text.contains("RFC 9293"), "each packet has its reason: {text}");
-    assert!(!text.contains("before it:"), "{text}");
+    assert!(!text.contains("up to here:"), "{text}");
 }
 
 #[test]

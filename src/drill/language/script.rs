@@ -19,7 +19,9 @@ impl Script {
         self.events.iter().filter_map(|event| match &event.what {
             What::Unsupported(reason) => Some((event.line, reason.as_str())),
             What::Inject(packet) | What::Expect(packet) => match &packet.body {
-                Body::Tcp(segment) if segment.unknown_flags => Some((event.line, "the flags of AccECN")),
+                Body::Tcp(segment) if segment.unknown_flags => {
+                    Some((event.line, "the flags of AccECN (`A` is one of them; an ACK is a point, as in `S.`)"))
+                }
                 Body::Tcp(_) | Body::Udp { .. } | Body::Icmp(_) => None,
             },
             What::Call(_) | What::Shell(_) | What::Code(_) => None,

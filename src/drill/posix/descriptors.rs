@@ -50,13 +50,16 @@ pub(super) enum File {
 impl Descriptors {
     /// Gives `file` the lowest free number. `flags` may hold `O_NONBLOCK`.
     pub(super) fn open(&mut self, file: File, flags: i32) -> Answer<i32> {
-        if self.open.len() >= MOST {
-            return Err(Errno::EMFILE.into());
-        }
+        self.check_room()?;
         let free = (self.first..).find(|number| !self.open.contains_key(number)).ok_or(Errno::EMFILE)?;
         let nonblocking = flags & O_NONBLOCK != 0;
         self.open.insert(free, Descriptor { nonblocking, close_on_exec: false, file });
         Ok(free)
+    }
+
+    /// Whether one more can be opened.
+    pub(super) fn check_room(&self) -> Answer<()> {
+        if self.open.len() < MOST { Ok(()) } else { Err(Errno::EMFILE.into()) }
     }
 
     pub(super) fn renumber(&mut self, from: i32, to: i32) -> bool {

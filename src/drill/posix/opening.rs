@@ -88,8 +88,7 @@ impl Posix {
         let local = socket.bound.unwrap_or(SocketAddr::new(socket.family.any(), 0));
         let mut config = socket.options.config(&self.sysctls, self.stack.tcp_defaults());
         config.fast_open.queue = self.early_queue(fd, backlog)?;
-        // Linux's queue is full only when there is one more in it than was said.
-        let id = self.stack.listen(local, backlog as usize + 1, &config)?;
+        let id = self.stack.listen(local, backlog as usize, &config)?;
         let socket = self.descriptors.socket_at(fd)?;
         socket.bound = self.stack.local_address(id).or(Some(local));
         socket.role = Role::Listening(Listener { id, backlog, waiting: VecDeque::new() });
@@ -103,6 +102,9 @@ impl Posix {
     }
 
     pub(super) fn accept(&mut self, fd: i32, flags: i32, blocked: Blocked) -> Answer<Reply> {
+        self.descriptors.look(fd)?;
+        // First of all, as Linux does: a connection that finds no descriptor stays in the queue.
+        self.descriptors.check_room()?;
         let socket = self.descriptors.socket_at(fd)?;
         let (family, options) = (socket.family, socket.options.inherited());
         let Role::Listening(listener) = &mut socket.role else {

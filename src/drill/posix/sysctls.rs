@@ -37,9 +37,7 @@ const WITHOUT_EFFECT: &[&str] = &[
     "tcp_ecn_fallback",
     "tcp_ecn_option",
     "tcp_fack",
-    "tcp_fastopen_blackhole_timeout_sec",
     "tcp_fastopen_cookies",
-    "tcp_invalid_ratelimit",
     "tcp_limit_output_bytes",
     "tcp_max_orphans",
     "tcp_max_syn_backlog",
@@ -49,13 +47,10 @@ const WITHOUT_EFFECT: &[&str] = &[
     "tcp_moderate_rcvbuf",
     "tcp_no_metrics_save",
     "tcp_no_ssthresh_metrics_save",
-    "tcp_orphan_retries",
     "tcp_pacing_ca_ratio",
     "tcp_pacing_ss_ratio",
     "tcp_retries1",
-    "tcp_stdurg",
     "tcp_syncookies",
-    "tcp_thin_linear_timeouts",
     "tcp_tso_rtt_log",
     "tcp_tso_win_divisor",
     "tcp_tw_reuse",
@@ -77,6 +72,11 @@ const ONLY: &[(&str, &[&str], &str)] = &[
     ("tcp_frto", &["2"], "F-RTO is as built"),
     ("tcp_dsack", &["1"], "duplicate SACKs are as built"),
     ("tcp_reordering", &["3"], "the first guess of reordering is 3 segments"),
+    ("tcp_invalid_ratelimit", &["500"], "answers to invalid segments are 500 ms apart"),
+    ("tcp_orphan_retries", &["0", "8"], "data of closed sockets is sent again 8 times"),
+    ("tcp_fastopen_blackhole_timeout_sec", &["0"], "a path that has lost Fast Open's SYNs is tried again at once"),
+    ("tcp_stdurg", &["0"], "the urgent pointer is that of RFC 6093"),
+    ("tcp_thin_linear_timeouts", &["0"], "every time-out doubles"),
     ("net.inet.tcp.syncookies_only", &["0"], "SYN cookies alone cannot be asked for"),
 ];
 
@@ -490,6 +490,9 @@ mod tests {
         assert_eq!(set("tcp_nonsense", "1"), Err(SysctlError::Unknown("tcp_nonsense".to_owned())));
         let refused = |name, value| matches!(set(name, value), Err(SysctlError::Unsupported { .. }));
         assert!(refused("tcp_mtu_probing", "2"));
+        for name in ["tcp_invalid_ratelimit", "tcp_orphan_retries", "tcp_stdurg", "tcp_thin_linear_timeouts"] {
+            assert!(refused(name, "1"), "{name}");
+        }
         assert!(refused("tcp_congestion_control", "vegas"));
         assert!(refused("tcp_ecn", "3"));
         assert_eq!(set("tcp_ecn", "1").map(|config| config.ecn), Ok(Ecn::Active));

@@ -49,6 +49,13 @@ fn an_assertion_is_told_with_its_values() {
 }
 
 #[test]
+fn blank_lines_stand_alone() {
+    for rest in ["+0 write(9, ..., 1) = 1\n", "+.1 > P. 1:21(20) ack 1\n", "+0 write(4, ..., 1) = 2\n"] {
+        assert!(!told(rest).contains("\n\n\n"), "{}", told(rest));
+    }
+}
+
+#[test]
 fn every_end_has_its_line_and_its_words() {
     for (text, expected) in [
         (OPENING.to_owned(), "passed       test.pkt\n"),
@@ -62,6 +69,15 @@ fn every_end_has_its_line_and_its_words() {
             "failed       test.pkt:8: the call's return was due at 0.300000 and came at 0.500000\n",
         ),
         (format!("{OPENING}+0 `true`\n"), "unsupported  test.pkt:8: the command `true`\n"),
+        (
+            format!("{OPENING}+0 lisen(3, 1) = 0\n"),
+            "unsupported  test.pkt:8: the system call lisen(); did you mean listen()?\n",
+        ),
+        (format!("{OPENING}+0 sendfile(4, 5) = 0\n"), "unsupported  test.pkt:8: the system call sendfile()\n"),
+        (
+            format!("{OPENING}+0 > SA 0:0(0) ack 1\n"),
+            "unsupported  test.pkt:8: the flags of AccECN (`A` is one of them; an ACK is a point, as in `S.`)\n",
+        ),
     ] {
         assert_eq!(line("test.pkt", &outcome(&text).verdict, PLAIN), expected);
     }

@@ -27,13 +27,8 @@ const SEED: u64 = 0x7761_7265;
 
 /// Sysctls of other systems that only shape what is not compared by meaning (sizes of buffers), or that set a time of which
 /// every script with an interest in it checks the packets.
-const BEYOND_MEANING: &[&str] = &[
-    "kern.ipc.maxsockbuf",
-    "net.inet.tcp.keepinit",
-    "net.inet.tcp.rexmit_drop_options",
-    "net.inet.tcp.rexmit_slop",
-    "net.inet.tcp.tolerate_missing_ts",
-];
+const BEYOND_MEANING: &[&str] =
+    &["kern.ipc.maxsockbuf", "net.inet.tcp.keepinit", "net.inet.tcp.rexmit_slop", "net.inet.tcp.tolerate_missing_ts"];
 
 /// Why a run ends before its script.
 #[derive(Debug)]
@@ -231,7 +226,9 @@ impl<'s> Runner<'s> {
                 Directive::Sysctl { name, value } => self.sysctl(&name, &value)?,
                 Directive::ForgetPeers { .. } => self.world.posix.stack().forget_peers(),
                 Directive::Ignore { .. } => {}
-                Directive::Connections { state, count, command, .. } => self.count(&state, count, &command)?,
+                Directive::Connections { state, port, count, command } => {
+                    self.count(&state, port, count, &command)?;
+                }
                 Directive::Unsupported { command } => {
                     return Err(self.unsupported(&format!("the command `{command}`")));
                 }
@@ -252,12 +249,12 @@ impl<'s> Runner<'s> {
         }
     }
 
-    /// So many connections must be in this state.
-    fn count(&mut self, state: &str, count: u32, command: &str) -> Step {
+    /// So many connections, of this port if one is named, must be in this state.
+    fn count(&mut self, state: &str, port: Option<u16>, count: u32, command: &str) -> Step {
         let Some(wanted) = freebsd_state(state) else {
             return Err(self.unsupported(&format!("the state {state} of `{command}`")));
         };
-        let there = self.world.count(wanted);
+        let there = self.world.count(wanted, port);
         if u32::try_from(there) == Ok(count) {
             return Ok(());
         }

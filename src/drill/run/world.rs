@@ -146,9 +146,15 @@ impl World {
         None
     }
 
-    /// How many connections are in this state now.
-    pub(super) fn count(&self, state: TcpState) -> usize {
-        self.states.values().filter(|now| **now == state).count()
+    /// How many connections are in this state now, of those with this local or remote port if one is named.
+    pub(super) fn count(&mut self, state: TcpState, port: Option<u16>) -> usize {
+        let stack = self.posix.stack();
+        let has_port = |socket: SocketId, port: u16| {
+            let ends = stack.snapshot(socket).map(|known| [known.local, known.remote]);
+            ends.into_iter().flatten().flatten().any(|end| end.port() == port)
+        };
+        let is_counted = |socket: SocketId| port.is_none_or(|port| has_port(socket, port));
+        self.states.iter().filter(|(socket, now)| **now == state && is_counted(**socket)).count()
     }
 
     fn record(&mut self, packet: &Packet, direction: Direction, why: Option<Why>) {

@@ -241,8 +241,12 @@ impl Neighbours {
 
     fn insert(&mut self, now: Instant, address: IpAddr, state: State, dropped: &mut Vec<Packet>) {
         if self.entries.len() >= NEIGHBOURS {
-            // Those nobody waits for go first, the longest unheard of among them.
-            let oldest = self.entries.iter().min_by_key(|(_, other)| (other.state.mac().is_none(), other.touched));
+            // Those nobody waits for go first, the longest unheard of among them; but questions without an answer may take
+            // up no more than half of the room: strangers can make us ask for whomever they like (RFC 6583 §7.1).
+            let is_asked = |neighbour: &Neighbour| neighbour.state.mac().is_none();
+            let asked = self.entries.values().filter(|neighbour| is_asked(neighbour)).count();
+            let asked_go = asked >= NEIGHBOURS / 2;
+            let oldest = self.entries.iter().min_by_key(|(_, other)| (is_asked(other) != asked_go, other.touched));
             if let Some(oldest) = oldest.map(|(address, _)| *address)
                 && let Some(Neighbour { state: State::Asked { queue, .. }, .. }) = self.entries.remove(&oldest)
             {
@@ -436,5 +440,22 @@ mod tests {
         assert_eq!(cache.look_up(at(1002), host(0), &mut dropped), Lookup::Known(MAC));
         assert_eq!(cache.look_up(at(1002), host(1), &mut dropped), Lookup::AskNow);
         assert!(cache.deadline() > Some(at(1002) + Duration::from_millis(1)));
+    }
+
+    /// RFC 6583 §7.1: a flood of packets from addresses that are nobody's must not cost the neighbours that are in use.
+    #[test]
+    fn questions_that_nobody_answers_do_not_push_out_those_who_did() {
+        let mut cache = Neighbours::default();
+        let mut dropped = Vec::new();
+        for number in 0..NEIGHBOURS as u16 / 2 {
+            cache.hear(at(0), host(number), News { may_be_new: true, ..ANSWER }, &mut dropped);
+        }
+        for number in 0..1000 {
+            cache.look_up(at(1 + number), host(1000 + number as u16), &mut dropped);
+        }
+        for number in 0..NEIGHBOURS as u16 / 2 {
+            assert_eq!(cache.look_up(at(1001), host(number), &mut dropped), Lookup::Known(MAC), "{number}");
+        }
+        assert_eq!(cache.size().0, NEIGHBOURS);
     }
 }

@@ -128,8 +128,9 @@ impl<'a> Moment<'a> {
 
     fn changed(&mut self, entry: &'a Entry) -> Option<PacketId> {
         let arrived = self.arrived.get(&entry.node).filter(|(at, _)| *at == entry.at);
-        // SYN-SENT is the application's doing, whatever has arrived in the same moment.
-        let packet = arrived.filter(|_| !opens(entry)).map(|(_, packet)| *packet);
+        // SYN-SENT is the application's doing, whatever has arrived in the same moment; and so is the SYN's timer.
+        let own = opens(entry) || self.is_opening(entry);
+        let packet = arrived.filter(|_| !own).map(|(_, packet)| *packet);
         if packet.is_none() {
             self.waiting.retain(|waiting| waiting.at == entry.at);
             self.waiting.push(entry);
@@ -137,15 +138,24 @@ impl<'a> Moment<'a> {
         packet
     }
 
+    /// Whether its connection has begun to open in this moment, and its SYN has not left yet.
+    fn is_opening(&self, entry: &Entry) -> bool {
+        self.waiting.iter().any(|waiting| opens(waiting) && is_of_one_connection(waiting, entry))
+    }
+
     fn sent(&mut self, entry: &Entry, packet: PacketId) -> Vec<&'a Entry> {
         let Some(flags) = self.segments.get(&packet) else {
             return Vec::new();
         };
-        // Several connections may live in one moment: the SYN alone goes with SYN-SENT, and with no other state.
+        // Several connections may live in one moment: the SYN alone goes with what its own connection did, and with no other
+        // state.
         let is_syn = flags.syn() && !flags.ack();
+        let opening: Vec<&Entry> = self.waiting.iter().copied().filter(|change| opens(change)).collect();
         let belongs = |change: &&'a Entry| {
+            let is_opening = || opening.iter().any(|opening| is_of_one_connection(opening, change));
             let is_state = matches!(change.event, Event::State { .. });
-            change.at == entry.at && change.node == entry.node && (!is_state || opens(change) == is_syn)
+            let goes_along = if is_state { opens(change) == is_syn } else { is_syn || !is_opening() };
+            change.at == entry.at && change.node == entry.node && goes_along
         };
         let (mine, others) = self.waiting.drain(..).partition(belongs);
         self.waiting = others;
@@ -156,4 +166,8 @@ impl<'a> Moment<'a> {
 /// Whether an application has begun to open a connection.
 fn opens(change: &Entry) -> bool {
     matches!(change.event, Event::State { to: TcpState::SynSent, .. })
+}
+
+fn is_of_one_connection(one: &Entry, other: &Entry) -> bool {
+    one.at == other.at && one.node == other.node && one.event.socket() == other.event.socket()
 }

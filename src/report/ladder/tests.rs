@@ -557,6 +557,26 @@ fn a_state_is_shown_once_beside_the_packet_that_brought_it() {
 }
 
 #[test]
+fn the_timer_of_a_syn_stands_beside_the_syn_whatever_arrived_with_it() {
+    let timer = |socket, due| Event::TimerSet { socket: SocketId(socket), timer: Timer::Retransmission, due: at(due) };
+    let mut scene = Scene::default();
+    scene.send(0, SERVER, tcp(SERVER, FIN_ACK, 9, 9, b""), Some(Reason::Close), Fate::Arrives);
+    // The program hears of the end, closes, and opens its next connection, all at once.
+    let opens = Event::State { socket: SocketId(2), from: TcpState::Closed, to: TcpState::SynSent };
+    scene.tell(DELAY, CLIENT, opens);
+    scene.tell(DELAY, CLIENT, timer(1, 300_000));
+    let mut fin = tcp(CLIENT, FIN_ACK, 9, 10, b"");
+    fin[21] ^= 1;
+    scene.send(DELAY, CLIENT, fin, Some(Reason::Close), Fate::Arrives);
+    scene.tell(DELAY, CLIENT, timer(2, 1_000_000));
+    scene.send(DELAY, CLIENT, tcp(CLIENT, SYN, 0, 0, b""), Some(Reason::ActiveOpen), Fate::Arrives);
+    let text = scene.draw(Style { verbose: true, ..Style::plain(100) });
+    let place = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what} is missing: {text}"));
+    assert!(place("due 0.290000") < place("SYN seq=0"), "{text}");
+    assert!(place("due 0.990000") > place("SYN seq=0"), "{text}");
+}
+
+#[test]
 fn without_packets_it_says_so() {
     assert_eq!(Scene::default().draw(Style::plain(80)), "no packets\n");
 }

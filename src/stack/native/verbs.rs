@@ -128,7 +128,7 @@ impl Stack for NativeStack {
         if self.is_tcp(socket) {
             self.tcp.close(now, socket);
         } else {
-            self.udp.close(socket);
+            self.close_udp(socket);
         }
     }
 
@@ -137,7 +137,7 @@ impl Stack for NativeStack {
         if self.is_tcp(socket) {
             self.tcp.abort(now, socket);
         } else {
-            self.udp.close(socket);
+            self.close_udp(socket);
         }
     }
 
@@ -176,9 +176,8 @@ impl Stack for NativeStack {
         let id = self.tcp.new_id();
         let bound = match self.check_local(local.ip()) {
             Ok(()) => self.udp.bind(id, local),
-            Err(_) if local.ip().is_multicast() || self.ip.is_broadcast(local.ip()) => {
-                self.ip.join(local.ip());
-                self.udp.bind_to_many(id, local)
+            Err(_) if self.ip.is_broadcast(local.ip()) || self.ip.join(local.ip()) => {
+                self.udp.bind_to_many(id, local).inspect_err(|_| self.leave_if_unused(local.ip()))
             }
             Err(error) => return Err(error),
         };
@@ -272,6 +271,21 @@ impl NativeStack {
                 }
                 Ok(local)
             }
+        }
+    }
+
+    fn close_udp(&mut self, socket: SocketId) {
+        let local = self.udp.local_address(socket);
+        self.udp.close(socket);
+        if let Some(local) = local {
+            self.leave_if_unused(local.ip());
+        }
+    }
+
+    /// A group that no socket is bound to any more need not be heard.
+    fn leave_if_unused(&mut self, group: IpAddr) {
+        if group.is_multicast() && !self.udp.is_bound_to(group) {
+            self.ip.leave(group);
         }
     }
 

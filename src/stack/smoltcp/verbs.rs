@@ -76,8 +76,8 @@ impl Stack for SmoltcpStack {
             return Err(OpenError::AddressInUse(local));
         }
         let id = self.new_id();
-        let listener =
-            Listener { local, backlog: backlog.max(1), config: config.clone(), spare: None, pending: VecDeque::new() };
+        let (backlog, config) = (backlog.saturating_add(1), config.clone());
+        let listener = Listener { local, backlog, config, spare: None, pending: VecDeque::new() };
         self.entries.insert(id, Entry::Listener(listener));
         self.listeners.push(id);
         self.refill_spare(id);

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::{Connection, Context, Fin, Origin};
-use crate::journal::{DropReason, Event, Reason, TcpState, Timer, Why};
+use crate::journal::{DropReason, Event, Guess, Reason, TcpState, Timer, Why};
 use crate::packet::{SeqNum, TcpFlags};
 use crate::tcp::acceptance::{self, Place};
 use crate::tcp::reassembly::Taken;
@@ -29,8 +29,6 @@ const DONE: Step = ControlFlow::Break(());
 impl Connection {
     /// A segment arrives.
     pub(crate) fn segment_arrives(&mut self, cx: &mut Context<'_>, segment: Segment) {
-        self.last_heard = cx.now;
-        self.probes = if self.state.is_synchronized() { 0 } else { self.probes };
         match self.state() {
             TcpState::SynSent => self.arrives_in_syn_sent(cx, segment),
             TcpState::Closed | TcpState::Listen => self.drop_segment(cx, DropReason::NoConnection),
@@ -54,6 +52,8 @@ impl Connection {
         self.check_reset(cx, &segment)?;
         self.check_syn(cx, &segment)?;
         self.check_ack(cx, &segment)?;
+        self.last_heard = cx.now;
+        self.probes = 0;
         // Only now: a guessed segment with a timestamp from the future must not make the peer's own look old.
         self.keep_timestamp(cx.now, seq, &segment);
         self.take_contents(cx, segment);
@@ -78,9 +78,7 @@ impl Connection {
         if syn.flags.fin() {
             self.fin_at = Some(length.into());
         }
-        if length > 0 {
-            self.receive.insert(0, syn.payload, self.window.buffer());
-        }
+        self.receive.insert(0, syn.payload, self.window.buffer());
     }
 
     /// Before the first: PAWS (RFC 7323 §5.3 R1). A segment that is older than what was seen is a ghost of an earlier lap.
@@ -100,6 +98,12 @@ impl Connection {
     /// First, check the sequence number. What lies outside the window is cut off.
     fn check_sequence(&mut self, cx: &mut Context<'_>, segment: &mut Segment) -> Step {
         self.unwrap_second_syn(segment);
+        if self.repeats_its_syn(segment) {
+            // Our SYN,ACK was lost, or is late: it answers better than a bare ACK would.
+            self.drop_segment(cx, DropReason::Duplicate);
+            self.due = Some(Reason::AnswerOpen);
+            return DONE;
+        }
         let (rcv_nxt, rcv_wnd) = (self.rcv_nxt(), self.rcv_wnd());
         let place = acceptance::judge(segment.seq, segment.sequence_len(), rcv_nxt, rcv_wnd);
         if place != Place::Acceptable {
@@ -115,16 +119,19 @@ impl Connection {
                 segment.flags.0 &= !TcpFlags::FIN.0;
             }
         }
+        if segment.flags.rst() || segment.flags.syn() {
+            // These are judged by their own number: what is in front of the window must not lead up to it (RFC 5961).
+            return PASS;
+        }
         if segment.seq.before(rcv_nxt) {
             self.note_duplicate(segment);
             segment.trim_front(rcv_nxt.offset_from(segment.seq));
         }
         let room = (rcv_nxt + rcv_wnd).offset_from(segment.seq);
-        if !segment.flags.syn() && segment.sequence_len() > room {
-            segment.truncate(room);
-            if segment.sequence_len() > room {
-                segment.flags.0 &= !TcpFlags::FIN.0;
-            }
+        segment.truncate(room);
+        if segment.sequence_len() > room {
+            // All data fits, and the FIN behind it does not.
+            segment.flags.0 &= !TcpFlags::FIN.0;
         }
         PASS
     }
@@ -144,15 +151,15 @@ impl Connection {
         }
     }
 
+    /// Whether the peer asks in SYN-RECEIVED what it has asked before.
+    fn repeats_its_syn(&self, segment: &Segment) -> bool {
+        let is_request = segment.flags.syn() && !segment.flags.ack() && !segment.flags.rst();
+        self.state() == TcpState::SynReceived && is_request && segment.seq == self.irs
+    }
+
     fn refuse_out_of_window(&mut self, cx: &mut Context<'_>, segment: &Segment, place: Place) -> Step {
         self.drop_segment(cx, if place == Place::Old { DropReason::Duplicate } else { DropReason::OutsideWindow });
         if segment.flags.rst() {
-            return DONE;
-        }
-        let repeats_syn = segment.flags.syn() && !segment.flags.ack() && segment.seq == self.irs;
-        if self.state() == TcpState::SynReceived && repeats_syn {
-            // Our SYN,ACK was lost, or is late: it answers better than a bare ACK would.
-            self.due = Some(Reason::AnswerOpen);
             return DONE;
         }
         self.note_duplicate(segment);
@@ -180,7 +187,7 @@ impl Connection {
         if is_outside || (!is_exact && !self.config.trusts_resets) {
             self.drop_segment(cx, DropReason::BlindReset);
             if !is_outside {
-                self.challenge(cx);
+                self.challenge_guess(cx, Guess::Reset);
             }
             return DONE;
         }
@@ -212,7 +219,7 @@ impl Connection {
             return DONE;
         }
         self.drop_segment(cx, DropReason::BlindSyn);
-        self.challenge(cx);
+        self.challenge_guess(cx, Guess::Syn);
         DONE
     }
 
@@ -245,7 +252,7 @@ impl Connection {
         // The pointer is the offset of the octet after the urgent data (MUST-62).
         let end = self.stream_position_of(segment.seq) + i64::from(segment.urgent);
         let Ok(end) = u64::try_from(end) else { return };
-        if end > self.receive.first_unread() && self.rcv_up.is_none_or(|known| end > known) {
+        if self.rcv_up.is_none_or(|known| end > known) {
             self.rcv_up = Some(end);
             cx.notify(SocketEvent::Urgent(cx.socket));
         }
@@ -306,7 +313,8 @@ impl Connection {
         let patience = self.config.delayed_ack;
         let is_second = !self.config.quick_acks && self.timers.due(Timer::DelayedAck).is_some();
         let is_prompt = is_second || self.acks.is_prompt(pending, self.config.quick_acks);
-        if had_gap || is_prompt || self.receive.has_duplicate() || patience.is_none() {
+        let tells_duplicate = self.terms.agreed.sack && self.receive.has_duplicate();
+        if had_gap || is_prompt || tells_duplicate || patience.is_none() {
             self.acks.demand(Reason::Acknowledge);
         } else if let Some(patience) = patience
             && self.timers.due(Timer::DelayedAck).is_none()
@@ -402,7 +410,7 @@ impl Connection {
     fn note_duplicate(&mut self, segment: &Segment) {
         let position = self.stream_position_of(segment.seq + u32::from(segment.flags.syn()));
         let end = position + i64::from(segment.len());
-        if segment.is_empty() || !self.terms.agreed.sack || end <= 0 {
+        if segment.is_empty() || end <= 0 {
             return;
         }
         self.receive.note_duplicate(position.max(0) as u64..end as u64);
@@ -425,10 +433,15 @@ impl Connection {
         }
     }
 
-    /// A challenge ACK (RFC 5961 §3.2, §4.2, §5.2), sparingly (§7).
+    /// A challenge ACK for an acknowledgment that cannot be (RFC 5961 §5.2).
     pub(super) fn challenge(&mut self, cx: &mut Context<'_>) {
+        self.challenge_guess(cx, Guess::Acknowledgment);
+    }
+
+    /// A challenge ACK (RFC 5961 §3.2, §4.2, §5.2), sparingly (§7).
+    fn challenge_guess(&mut self, cx: &mut Context<'_>, guess: Guess) {
         if self.acks.may_answer(cx.now) {
-            self.acks.demand(Reason::Challenge);
+            self.acks.demand(Reason::Challenge(guess));
         }
     }
 

@@ -1,5 +1,7 @@
 //! Time passes: a timer fires (RFC 9293 §3.8.3, §3.8.4, §3.8.6.1, §3.10.8; RFC 6298 §5).
 
+use std::time::Duration;
+
 use super::{Connection, Context};
 use crate::journal::{CwndCause, Event, Reason, TcpState, Timer, Why};
 use crate::tcp::congestion::Window;
@@ -7,6 +9,9 @@ use crate::transport::CloseReason;
 
 /// Times that a connection which nobody holds sends its last data again (Linux's tcp_orphan_retries).
 const ORPHAN_RETRIES: u8 = 8;
+
+/// A keep-alive timer waits for so long at least, whatever is asked for: one that waits for nothing would stop the clock.
+const LEAST_WAIT: Duration = Duration::from_millis(1);
 
 impl Connection {
     /// Lets every timer fire whose time has come.
@@ -84,13 +89,18 @@ impl Connection {
 
     /// The connection has been idle: is the peer still there? (RFC 9293 §3.8.4.)
     fn keep_alive_expires(&mut self, cx: &mut Context<'_>) {
-        let Some(idle) = self.config.keep_alive else { return };
-        if !matches!(self.state(), TcpState::Established | TcpState::CloseWait | TcpState::FinWait2) {
+        let Some(idle) = self.config.keep_alive.map(|idle| idle.max(LEAST_WAIT)) else { return };
+        if !self.state.is_synchronized() || self.state() == TcpState::TimeWait {
             return;
         }
         if !self.flight.is_empty() || self.timers.due(Timer::Persist).is_some() {
             // Data in flight asks the same question (MUST-26).
             return self.arm(cx, Timer::KeepAlive, cx.now + idle);
+        }
+        let quiet = self.last_heard + idle;
+        if self.probes == 0 && quiet > cx.now {
+            // Not idle for so long: the peer was heard meanwhile (MUST-26).
+            return self.arm(cx, Timer::KeepAlive, quiet);
         }
         if self.probes >= self.config.keep_alive_probes {
             let reset = self.reset_segment(cx);
@@ -99,7 +109,7 @@ impl Connection {
         }
         self.probes += 1;
         self.due = Some(Reason::KeepAlive);
-        self.arm(cx, Timer::KeepAlive, cx.now + self.config.keep_alive_interval);
+        self.arm(cx, Timer::KeepAlive, cx.now + self.config.keep_alive_interval.max(LEAST_WAIT));
     }
 
     /// Nobody answers (RFC 9293 §3.8.3, R2). What the network has reported meanwhile is the better explanation.

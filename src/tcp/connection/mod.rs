@@ -193,7 +193,7 @@ pub(crate) struct Connection {
     due: Option<Reason>,
     /// The first lost segment goes at once, whatever the window says.
     force_resend: bool,
-    /// When a segment last arrived.
+    /// When an acceptable segment last arrived: others may be anybody's.
     last_heard: Instant,
     /// When new data was last sent.
     last_sent: Instant,

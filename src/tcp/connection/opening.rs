@@ -105,8 +105,7 @@ impl Connection {
         cx.notify(SocketEvent::Writable(cx.socket));
         // Sixth to eighth: what the segment carries besides is processed as in any other.
         let mut segment = segment;
-        segment.flags.0 &= !TcpFlags::SYN.0;
-        segment.seq += 1;
+        segment.trim_front(1);
         self.take_contents(cx, segment);
     }
 
@@ -154,6 +153,7 @@ impl Connection {
     /// Both sides know each other's numbers: the windows and clocks of the data phase begin.
     pub(super) fn become_established(&mut self, cx: &mut Context<'_>) {
         self.established = Some(cx.now);
+        self.last_heard = cx.now;
         let handshake_timed_out = self.retries > 0;
         self.retries = 0;
         if handshake_timed_out {
@@ -168,6 +168,7 @@ impl Connection {
         }
         self.tell_cwnd(cx, CwndCause::Initial);
         self.disarm(cx, Timer::Retransmission);
+        self.settle_patience(cx, false);
         self.last_sent = cx.now;
         if let Some(idle) = self.config.keep_alive {
             self.arm(cx, Timer::KeepAlive, cx.now + idle);
@@ -230,6 +231,8 @@ impl Connection {
         }
         let rto = self.round_trip.rto(self.backoff).duration();
         self.arm(cx, Timer::Retransmission, cx.now + rto);
+        // The user's patience bounds the opening, too (RFC 9293 §3.10.8: in any state).
+        self.settle_patience(cx, false);
         let ack = if answers { self.irs + 1 + arrived as u32 } else { SeqNum(0) };
         if answers {
             self.last_ack_sent = ack;

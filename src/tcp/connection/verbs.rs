@@ -150,8 +150,13 @@ impl Connection {
     /// belief that it was, so the peer is told by a reset (§3.6.1, SHLD-3).
     pub(crate) fn close(&mut self, cx: &mut Context<'_>) {
         self.orphan = true;
+        if self.state() == TcpState::TimeWait {
+            // The peer knows that we are done; the wait goes on without what nobody will read (MUST-13).
+            return self.receive.forget_unread();
+        }
         if self.receive.unread() > 0 && self.closed.is_none() {
-            return self.abort(cx);
+            self.send_reset(cx);
+            return self.end(cx, CloseReason::Aborted);
         }
         self.shutdown(cx);
         if self.state() == TcpState::FinWait2 {
@@ -174,10 +179,14 @@ impl Connection {
                 | TcpState::CloseWait
         );
         if owes_reset {
-            let reset = self.reset_segment(cx);
-            cx.told.reply(self.ends, reset, Why::of(Reason::Abort));
+            self.send_reset(cx);
         }
         self.end(cx, CloseReason::Aborted);
+    }
+
+    fn send_reset(&mut self, cx: &mut Context<'_>) {
+        let reset = self.reset_segment(cx);
+        cx.told.reply(self.ends, reset, Why::of(Reason::Abort));
     }
 
     /// Changes an option.

@@ -41,6 +41,16 @@ fn every_second_full_segment_is_acknowledged_at_once() {
     );
 }
 
+/// Without quick acknowledgments every second segment is acknowledged at once, however short (as BSD does); with them, but
+/// past their number, only full ones count.
+#[test]
+fn every_second_short_segment_is_acknowledged_at_once_only_without_quick_acks() {
+    let mut wire = Wire::open_with(&Config { quick_acks: false, ..config() }, "mss 1000");
+    wire.log("< PA 1:11 ack 1\n +10ms\n < PA 11:21 ack 1\n > A 1 ack 21 | acknowledge");
+    let mut wire = settled();
+    wire.log("< PA 1:11 ack 1\n +10ms\n < PA 11:21 ack 1\n +30ms\n > A 1 ack 21 | acknowledge");
+}
+
 /// packetimpact 18: data that goes our way carries the acknowledgment, and none follows.
 #[test]
 fn an_ack_rides_on_data() {

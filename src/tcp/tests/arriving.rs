@@ -1,7 +1,9 @@
 //! A segment arrives at an open connection: RFC 9293 §3.10.7.4, check by check, with what RFC 5961, 7323 and 2018 add.
 
+use std::time::Duration;
+
 use super::wire::{Wire, config};
-use crate::journal::{DropReason, TcpState};
+use crate::journal::{DropReason, Event, TcpState};
 use crate::tcp::Config;
 use crate::transport::{CloseReason, SocketEvent, SocketOption};
 
@@ -139,6 +141,19 @@ fn an_old_ack_may_still_bring_data() {
         > A  101    ack 11     | acknowledge
         ",
     );
+}
+
+#[test]
+fn each_challenge_cites_the_section_that_asks_for_it() {
+    for (guess, section) in
+        [("R 2", "RFC 5961 §3.2"), ("S 5000", "RFC 5961 §4.2"), ("A 1 ack 1000000", "RFC 5961 §5.2")]
+    {
+        let mut wire = Wire::open();
+        wire.receive(guess);
+        let sent = wire.take_sent();
+        let why: Vec<_> = sent.iter().map(|departure| (departure.why.reason.name(), departure.why.section)).collect();
+        assert_eq!(why, [("challenge", section)], "{guess}");
+    }
 }
 
 /// RFC 5961 §7: challenges are rationed, so that they are no amplifier and no oracle.
@@ -377,13 +392,19 @@ fn timestamps_wrap() {
     );
 }
 
-/// RFC 7323 §5.5: after 24 days of silence a stamp that seems old may be new.
+/// RFC 7323 §5.5: after more than 24 days of silence a stamp that seems old may be new.
 #[test]
 fn after_24_days_of_silence_timestamps_begin_anew() {
-    let mut wire = Wire::open_with(&config(), "mss 1000, ts 1000 -");
-    wire.wait(std::time::Duration::from_secs(25 * 24 * 3600));
-    let now = wire.now.as_nanos() / 1_000_000;
-    wire.log(&format!("< A 1:101 ack 1 <ts 5 0>\n > A 1 ack 101 <ts {now} 5> | acknowledge"));
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    for (silence, last, ack, echo, reason) in [
+        (DAY * 24, 101, 1, 1000, "answer-unacceptable"),
+        (DAY * 24 + Duration::from_millis(1), 101, 101, 5, "acknowledge"),
+    ] {
+        let mut wire = Wire::open_with(&config(), "mss 1000, ts 1000 -");
+        wire.wait(silence);
+        let now = silence.as_millis();
+        wire.log(&format!("< A 1:{last} ack 1 <ts 5 0>\n > A 1 ack {ack} <ts {now} {echo}> | {reason}"));
+    }
 }
 
 /// RFC 7323 §5.2: a reset is never judged by its timestamp; most have none.
@@ -439,4 +460,108 @@ fn a_super_segment_counts_as_its_pieces() {
         ",
     );
     assert_eq!(wire.read(), 10_000);
+}
+
+/// A SYN that comes again once the connection is open is like any other old segment.
+#[test]
+fn an_old_syn_on_an_open_connection_is_answered_with_what_is_expected() {
+    let mut wire = Wire::open();
+    wire.log("< PA 1:11 ack 1\n > A 1 ack 11 | acknowledge\n < S 0\n > A 1 ack 11 | answer-unacceptable");
+}
+
+/// A FIN takes a number, and needs room in the window for it as any octet does.
+#[test]
+fn a_fin_just_beyond_the_window_is_cut_off() {
+    for (octets, state) in [(2000, TcpState::Established), (1999, TcpState::CloseWait)] {
+        let mut wire = Wire::open_with(&Config { receive_buffer: 2000, ..config() }, "mss 1000");
+        wire.receive(&format!("FA 1:{} ack 1", octets + 1));
+        wire.take_sent();
+        assert_eq!(wire.state(), state, "{octets}");
+    }
+}
+
+/// RFC 5681 §4.2: a FIN beyond a gap is out of order, also when no data comes with it.
+#[test]
+fn a_lone_fin_beyond_a_gap_draws_a_duplicate_ack() {
+    let mut wire = Wire::open();
+    wire.log("< FA 101 ack 1\n > A 1 ack 1 | duplicate-ack\n < A 1:101 ack 1\n > A 1 ack 102 | acknowledge-close");
+}
+
+/// The peer sends data again when it has not heard our ACK: that answer is never rationed.
+#[test]
+fn data_that_comes_again_is_answered_each_time() {
+    let mut wire = Wire::open();
+    wire.log("< A 1:101 ack 1\n > A 1 ack 101 | acknowledge");
+    for _ in 0..3 {
+        wire.log("< A 1:101 ack 1\n > A 1 ack 101 | answer-unacceptable");
+    }
+}
+
+/// However small the buffer, a few small segments may wait beyond a gap: their bookkeeping does not use it up.
+#[test]
+fn small_segments_beyond_a_gap_wait_even_with_a_tiny_buffer() {
+    let mut wire = Wire::open_with(&Config { receive_buffer: 200, ..config() }, "mss 1000");
+    for octet in 2..=40 {
+        wire.log(&format!("< A {octet}:{} ack 1\n > A 1 ack 1 | duplicate-ack", octet + 1));
+    }
+    wire.log("< A 1:2 ack 1\n > A 1 ack 41 | acknowledge");
+    assert_eq!(wire.read(), 40);
+}
+
+/// The journal tells of the first gap: where it begins, how long it is, and when it is filled.
+#[test]
+fn the_journal_tells_of_gaps() {
+    let mut wire = Wire::open();
+    wire.log("< A 1:11 ack 1\n > A 1 ack 11 | acknowledge");
+    wire.journal();
+    let mut hole = |log: &str| {
+        wire.log(log);
+        let holes = wire.journal().into_iter().filter_map(|event| match event {
+            Event::Hole { seq, length, .. } => Some((seq.offset_from(wire.peer_iss), length)),
+            _ => None,
+        });
+        holes.collect::<Vec<_>>()
+    };
+    assert_eq!(hole("< A 101:201 ack 1\n > A 1 ack 11 | duplicate-ack"), [(11, 90)]);
+    assert_eq!(hole("< A 301:401 ack 1\n > A 1 ack 11 | duplicate-ack"), [(11, 90)]);
+    assert_eq!(hole("< A 11:101 ack 1\n > A 1 ack 201 | acknowledge"), [(201, 100)]);
+    assert_eq!(hole("< A 201:301 ack 1\n > A 1 ack 401 | acknowledge"), [(401, 0)]);
+    assert_eq!(hole("< A 401:501 ack 1\n > A 1 ack 501 | acknowledge"), []);
+}
+
+/// RFC 2883 §4: a D-SACK block tells of octets: a SYN is none, and an empty segment has none.
+#[test]
+fn what_arrived_twice_is_told_by_its_octets() {
+    let mut wire = Wire::open_with(&config(), "mss 1000, sackOK, ts 1000 -");
+    wire.log(
+        "
+        < A  1:11     ack 1   <ts 1000 0>
+        > A  1        ack 11  <ts 0 1000>                                | acknowledge
+        < SA 0:10     ack 1   <ts 1000 0>
+        > A  1        ack 11  <ts 0 1000, sack 1:11>                     | answer-unacceptable
+        < A  101:201  ack 1   <ts 1000 0>
+        > A  1        ack 11  <ts 0 1000, sack 101:201>                  | duplicate-ack
+        +500ms
+        < A  150      ack 1   <ts 999 0>
+        > A  1        ack 11  <ts 500 1000, sack 101:201>                | answer-unacceptable
+        ",
+    );
+}
+
+/// Only SACK can tell the peer that something came twice: without it there is nothing to hurry for.
+#[test]
+fn what_arrived_twice_changes_nothing_later_without_sack() {
+    let mut wire = Wire::open();
+    wire.log(
+        "
+        < A  101:201  ack 1
+        > A  1        ack 1     | duplicate-ack
+        < A  101:201  ack 1
+        > A  1        ack 1     | duplicate-ack
+        < A  1:101    ack 1
+        > A  1        ack 201   | acknowledge
+        ",
+    );
+    wire.set(SocketOption::QuickAck(false));
+    wire.log("< A 201:211 ack 1\n +40ms\n > A 1 ack 211 | acknowledge");
 }

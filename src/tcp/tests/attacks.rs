@@ -2,7 +2,7 @@
 
 use super::notation::octets;
 use super::wire::{Wire, config};
-use crate::journal::{Event, TcpState};
+use crate::journal::{DropReason, Event, TcpState};
 use crate::packet::{PacketId, SeqNum, TcpFlags};
 use crate::rng::Rng;
 use crate::tcp::{Arrival, Config, Segment};
@@ -231,4 +231,35 @@ fn acks_in_slices_do_not_open_the_congestion_window() {
         wire.take_sent();
     }
     assert_eq!(wire.cwnd(), 11);
+}
+
+/// RFC 5961 §3.2: a reset ends the connection only when its own sequence number is the one expected. Data in front of it
+/// must not make one guess hit thousands of numbers.
+#[test]
+fn a_reset_whose_data_reaches_what_is_expected_is_no_hit() {
+    let mut wire = Wire::open();
+    wire.log(
+        "
+        < PA 1:1001    ack 1
+        > A  1         ack 1001   | acknowledge
+        < R  1:2001
+        ",
+    );
+    assert_eq!(wire.drops(), [DropReason::BlindReset]);
+    assert_eq!(wire.state(), TcpState::Established);
+}
+
+/// RFC 5961 §4.2: a SYN in a connection that is open is challenged, whatever its number, and its data is not taken.
+#[test]
+fn a_syn_whose_data_reaches_what_is_expected_is_challenged() {
+    let mut wire = Wire::open();
+    wire.log(
+        "
+        < PA 1:101     ack 1
+        > A  1         ack 101    | acknowledge
+        < SA 100:110   ack 1
+        > A  1         ack 101    | challenge
+        ",
+    );
+    assert_eq!(wire.read(), 100);
 }

@@ -266,6 +266,40 @@ fn timestamps_decide_what_is_newer_in_time_wait() {
     wire.log("< S 0 <mss 1000, ts 600 ->\n > SA 0 ack 1 | answer-open");
 }
 
+/// RFC 6191 §2, RFC 9293 §3.6.1: with equal stamps the number decides.
+#[test]
+fn numbers_decide_what_is_newer_when_timestamps_are_equal() {
+    let mut wire = in_time_wait(&config(), "mss 1000, ts 500 -", "<ts 500 0>");
+    wire.log("< S -9000 <mss 1000, ts 500 ->\n > A 2 ack 2 | answer-unacceptable");
+    wire.peer_iss += 9000;
+    wire.log("< S 0 <mss 1000, ts 500 ->\n > SA 0 ack 1 | answer-open");
+}
+
+/// RFC 7323 §5.5: after more than 24 days without a stamp of the peer's an old one says nothing, and the number decides.
+#[test]
+fn stamps_of_long_ago_do_not_decide_what_is_newer() {
+    let days = Duration::from_secs(24 * 24 * 3600);
+    for (silence, is_taken) in [(days, false), (days + Duration::from_millis(1), true)] {
+        let mut wire = Wire::open_with(&config(), "mss 1000, ts 500 -");
+        wire.wait(silence);
+        wire.close();
+        wire.log("> FA 1 ack 1 | close\n < FA 1 ack 2\n > A 2 ack 2 | acknowledge-close");
+        wire.receive("S 9000 <mss 1000, ts 400 ->");
+        assert_eq!(wire.take_sent()[0].segment.flags.syn(), is_taken);
+    }
+}
+
+/// RFC 9293 §3.10.7.4, second check: a reset in TIME-WAIT ends what had ended in order.
+#[test]
+fn a_reset_in_time_wait_is_an_end_in_order() {
+    let mut wire = Wire::open();
+    wire.shutdown();
+    wire.log("> FA 1 ack 1 | close\n < FPA 1:11 ack 2\n > A 2 ack 12 | acknowledge-close\n < R 12");
+    let socket = wire.socket();
+    assert_eq!(wire.events().last(), Some(&SocketEvent::Closed(socket, CloseReason::Finished)));
+    assert_eq!((wire.read(), wire.try_read(&mut [0; 1])), (10, Ok(Some(0))));
+}
+
 /// Without a listener nothing takes over, and TIME-WAIT goes on.
 #[test]
 fn time_wait_stays_when_nobody_listens() {
@@ -307,4 +341,42 @@ fn an_abandoned_connection_is_given_up_earlier() {
         again += wire.take_sent().len();
     }
     assert_eq!((again, wire.engine.len()), (8, 0));
+}
+
+/// MUST-13: who closed first waits in TIME-WAIT, also when the application did not read all before it let go.
+#[test]
+fn unread_data_does_not_cut_time_wait_short() {
+    let mut wire = Wire::open();
+    wire.shutdown();
+    wire.log(
+        "
+        > FA  1      ack 1      | close
+        < FPA 1:11   ack 2
+        > A   2      ack 12     | acknowledge-close
+        ",
+    );
+    wire.close();
+    assert_eq!(wire.state(), TcpState::TimeWait);
+    wire.log("< FPA 1:11 ack 2\n > A 2 ack 12 | answer-unacceptable");
+    wire.log("+60s");
+    assert!(wire.engine.is_empty());
+}
+
+/// SHLD-3: also while our FIN is under way the peer must know that what it sent was not read.
+#[test]
+fn unread_data_resets_also_after_both_have_closed() {
+    let mut last_ack = Wire::open();
+    last_ack.log("< FPA 1:11 ack 1\n > A 1 ack 12 | acknowledge-close");
+    last_ack.shutdown();
+    last_ack.log("> FA 1 ack 12 | close");
+    last_ack.close();
+    last_ack.log("> RA 2 ack 12 | abort");
+    assert!(last_ack.engine.is_empty());
+
+    let mut closing = Wire::open();
+    closing.shutdown();
+    closing.log("> FA 1 ack 1 | close\n < FPA 1:11 ack 1\n > A 2 ack 12 | acknowledge-close");
+    closing.close();
+    closing.log("> RA 2 ack 12 | abort");
+    assert!(closing.engine.is_empty());
 }

@@ -17,5 +17,7 @@ mod opening;
 mod pair;
 mod pairs;
 mod sending;
+mod simultaneous;
 mod timing_out;
+mod urgent;
 mod waiting;

@@ -6,6 +6,7 @@ use super::wire::{Wire, config, ends};
 use crate::journal::{DropReason, TcpState};
 use crate::packet::DeliveryError;
 use crate::tcp::Config;
+use crate::time::Instant;
 use crate::transport::{CloseReason, OpenError, SocketError, SocketEvent};
 
 /// RFC 9293 Figure 6, seen from the side that listens. MUST-14: its SYN,ACK has an MSS option; MUST-67: of the MTU less
@@ -139,6 +140,11 @@ fn in_syn_sent_only_a_reset_that_acknowledges_our_syn_refuses() {
         < R  0
         < RA 0      ack 2
         < RA 0      ack 0
+        ",
+    );
+    assert_eq!(wire.state(), TcpState::SynSent);
+    wire.log(
+        "
         < A  1      ack 2
         > R  2                 | reset
         < SA 0      ack 7
@@ -295,6 +301,13 @@ fn without_an_mss_option_segments_have_the_default_length() {
     }
 }
 
+/// So it is with an MSS option that says zero: nobody means that.
+#[test]
+fn an_mss_option_of_zero_says_nothing() {
+    let wire = Wire::open_with(&config(), "mss 0");
+    assert_eq!(wire.snapshot().snd_mss, Some(536));
+}
+
 /// MUST-16: the least of what the peer takes, the path takes and the user allows, less the octets of options.
 #[test]
 fn the_effective_segment_size_is_the_least_of_all_less_the_options() {
@@ -359,6 +372,17 @@ fn the_window_of_the_handshakes_last_segment_is_scaled_and_unsigned() {
         ",
     );
     assert_eq!(wire.snapshot().snd_wnd, Some(40_000));
+}
+
+/// RFC 7323 §2.2, §2.3: the least shift that lets the buffer be announced, or what the user wants, 14 at most.
+#[test]
+fn the_shift_that_is_offered_follows_the_buffer_or_the_user() {
+    for (receive_buffer, window_scale, shift) in
+        [(65_535, None, 0), (1 << 20, None, 5), (1 << 20, Some(3), 3), (1000, Some(20), 14)]
+    {
+        let mut wire = Wire::connecting(&Config { receive_buffer, window_scale, ..config() });
+        wire.log(&format!("> S 0 <mss 1460, sackOK, ts 0 -, ws {shift}> | active-open"));
+    }
 }
 
 /// RFC 7323 §2.3: a shift beyond 14 counts as 14.
@@ -531,5 +555,56 @@ fn the_third_segment_may_bring_data_and_fin() {
         ",
     );
     wire.accept();
+    assert_eq!((wire.read(), wire.state()), (10, TcpState::CloseWait));
+}
+
+/// Whoever repeats its SYN has not heard our answer, also when data comes with it.
+#[test]
+fn a_syn_with_data_that_comes_again_is_answered_again() {
+    let mut wire = Wire::listening(0, &config());
+    wire.log(
+        "
+        < S  0:10             <mss 1000>
+        > SA 0      ack 1     | answer-open
+        < S  0:10             <mss 1000>
+        > SA 0      ack 1     | answer-open
+        < A  1:11   ack 1
+        > A  1      ack 11    | acknowledge
+        ",
+    );
+    wire.accept();
+    assert_eq!(wire.read(), 10);
+}
+
+/// RFC 9293 §3.10.8: the user's patience bounds any state, the opening of a connection included.
+#[test]
+fn a_user_who_has_no_patience_does_not_wait_for_every_syn() {
+    let patience = Duration::from_secs(5);
+    let mut wire = Wire::connecting(&Config { user_timeout: Some(patience), ..config() });
+    let mut syns = 0;
+    loop {
+        syns += wire.take_sent().len();
+        if wire.until_sent().is_none() {
+            break;
+        }
+    }
+    let socket = wire.socket();
+    assert_eq!(wire.events().last(), Some(&SocketEvent::Closed(socket, CloseReason::TimedOut)));
+    assert_eq!((syns, wire.now), (3, Instant::ZERO + patience));
+}
+
+/// … and once it is open, that patience has been rewarded.
+#[test]
+fn patience_for_the_opening_ends_with_it() {
+    let mut wire = Wire::connecting(&Config { user_timeout: Some(Duration::from_secs(5)), ..config() });
+    wire.log("> S 0 | active-open\n < SA 0 ack 1 <mss 1000>\n > A 1 ack 1 | complete-open\n +10min");
+    assert_eq!(wire.state(), TcpState::Established);
+}
+
+/// RFC 9293 §3.10.7.3: so may the SYN,ACK; its data and FIN stand behind the SYN.
+#[test]
+fn the_second_segment_may_bring_data_and_fin() {
+    let mut wire = Wire::connecting(&config());
+    wire.log("> S 0 | active-open\n < SFPA 0:10 ack 1 <mss 1000>\n > A 1 ack 12 | complete-open");
     assert_eq!((wire.read(), wire.state()), (10, TcpState::CloseWait));
 }

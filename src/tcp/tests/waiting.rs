@@ -275,6 +275,16 @@ fn an_idle_connection_is_probed_on_request() {
     assert_eq!(wire.events().last(), Some(&SocketEvent::Closed(socket, CloseReason::Reset)));
 }
 
+/// An active open counts as much as what arrives later: the silence begins with it.
+#[test]
+fn a_connection_that_never_carried_anything_is_probed_too() {
+    let mut wire = Wire::connecting(&Config { keep_alive: Some(Duration::from_secs(60)), ..config() });
+    wire.log("> S 0 | active-open\n +1s\n > S 0 | retransmit-by-timer");
+    wire.log("< SA 0 ack 1 <mss 1000>\n > A 1 ack 1 | complete-open");
+    assert_eq!(wire.snapshot().last_data_received, Some(wire.now));
+    wire.log("+60s\n > A 0 ack 1 | keep-alive");
+}
+
 /// MUST-26: only when nothing has come for the whole interval, and not while data in flight asks the same.
 #[test]
 fn a_connection_that_is_not_idle_is_not_probed() {
@@ -303,4 +313,74 @@ fn a_connection_ends_after_several_unanswered_probes() {
     wire.log("+10s\n > RA 1 ack 1 | give-up");
     let socket = wire.socket();
     assert_eq!(wire.events().last(), Some(&SocketEvent::Closed(socket, CloseReason::TimedOut)));
+}
+
+/// MUST-26: what counts is what the peer has sent. Segments that are not acceptable may be anybody's.
+#[test]
+fn guessed_segments_do_not_keep_a_dead_peer_alive() {
+    let mut wire = Wire::open();
+    wire.set(SocketOption::KeepAlive(Some(Duration::from_secs(60))));
+    wire.set(SocketOption::KeepAliveInterval(Duration::from_secs(10)));
+    wire.log("+60s\n > A 0 ack 1 | keep-alive");
+    for _ in 1..9 {
+        wire.log(
+            "
+            +5s
+            < A 900000   ack 1
+            > A 1        ack 1     | answer-unacceptable
+            +5s
+            > A 0        ack 1     | keep-alive
+            ",
+        );
+    }
+    wire.log("+10s\n > RA 1 ack 1 | give-up");
+}
+
+/// MUST-26 in FIN-WAIT-2, where the peer still sends: its data is the life sign, and there is nothing to ask.
+#[test]
+fn a_half_closed_connection_is_probed_when_it_is_idle() {
+    let mut wire = Wire::open();
+    wire.set(SocketOption::KeepAlive(Some(Duration::from_secs(60))));
+    wire.shutdown();
+    wire.log("> FA 1 ack 1 | close\n < A 1 ack 2");
+    assert_eq!(wire.state(), TcpState::FinWait2);
+    wire.log(
+        "
+        +50s
+        < PA 1:11   ack 2
+        > A  2      ack 11    | acknowledge
+        +59s
+        +1s
+        > A  1      ack 11    | keep-alive
+        ",
+    );
+}
+
+/// A FIN that was long in flight asks the same as a probe would; afterwards the probes go on.
+#[test]
+fn probes_outlive_a_slow_close() {
+    let mut wire = Wire::open();
+    wire.set(SocketOption::KeepAlive(Some(Duration::from_secs(1))));
+    wire.shutdown();
+    wire.log("> FA 1 ack 1 | close");
+    for _ in 0..3 {
+        wire.until_sent();
+        assert_eq!(wire.next_sent(), "FA 1 ack 1 | retransmit-by-timer");
+    }
+    wire.log("< A 1 ack 2");
+    assert_eq!(wire.state(), TcpState::FinWait2);
+    assert!(wire.until_sent().is_some_and(|wait| wait <= Duration::from_secs(2)));
+    assert_eq!(wire.next_sent(), "A 1 ack 1 | keep-alive");
+}
+
+/// However short the idle time that is asked for, time goes on.
+#[test]
+fn an_idle_time_of_nothing_does_not_stop_the_clock() {
+    let mut wire = Wire::open();
+    wire.set(SocketOption::KeepAlive(Some(Duration::ZERO)));
+    wire.write(10);
+    wire.take_sent();
+    wire.set(SocketOption::KeepAlive(Some(Duration::ZERO)));
+    wire.until_sent();
+    assert_eq!(wire.next_sent(), "PA 1:11 ack 1 | retransmit-by-timer");
 }

@@ -7,6 +7,8 @@ use super::tree::{Comparison, Expression, Kind, Operator, Sign};
 
 /// Whole numbers up to here are exact as Python's floats.
 const MAX_FLOAT: u128 = 1 << 53;
+/// How many values a sequence may hold, those within others counted: variables let it double, or nest, with each line.
+const MAX_SIZE: usize = 1000;
 
 /// A value. Truth values are 1 and 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,16 @@ pub(super) enum Value {
     Text,
     /// Several values.
     Sequence(Vec<Value>),
+}
+
+impl Value {
+    /// Itself, and all values in it.
+    fn size(&self) -> usize {
+        match self {
+            Value::Integer(_) | Value::Float(_) | Value::Text => 1,
+            Value::Sequence(parts) => 1 + parts.iter().map(Value::size).sum::<usize>(),
+        }
+    }
 }
 
 /// What names mean.
@@ -67,7 +79,16 @@ impl Scope<'_> {
     }
 
     fn values(&self, expressions: &[Expression]) -> Result<Vec<Value>, String> {
-        expressions.iter().map(|expression| self.value(expression)).collect()
+        let (mut values, mut size) = (Vec::new(), 0);
+        for expression in expressions {
+            let value = self.value(expression)?;
+            size += value.size();
+            if size > MAX_SIZE {
+                return Err("so many values at once".to_owned());
+            }
+            values.push(value);
+        }
+        Ok(values)
     }
 
     /// The first value whose truth is `stop`, else the last: what follows it is not looked at.

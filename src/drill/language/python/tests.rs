@@ -262,3 +262,13 @@ fn deep_code_ends_in_an_error_and_not_in_a_full_stack() {
     assert_eq!(check(&format!("assert {}1", "1 and ".repeat(50_000)), &names), Ok(()));
     assert_eq!(check(&format!("assert 0{}", " < 9 != 0".repeat(50_000)), &names), Ok(()));
 }
+
+/// Hostile code: a value may neither grow nor nest from statement to statement without end.
+#[test]
+fn values_of_values_are_bounded() {
+    for (line, times) in [("a = [a, a]\n", 64), ("a = [a]\n", 200_000)] {
+        let code = format!("a = [1]\n{}", line.repeat(times));
+        let error = check(&code, &|_| None);
+        assert!(matches!(error, Err(CodeError::Unsupported { .. })), "{line}: {error:?}");
+    }
+}

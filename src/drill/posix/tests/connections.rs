@@ -273,3 +273,38 @@ fn closing_a_listener_frees_its_port_and_resets_who_waits() {
     assert_eq!(world.client.error(client), Errno::ECONNRESET);
     world.server.listener();
 }
+
+/// As in Linux a queue is full only when there is one more in it than was said, whichever stack it is.
+#[test]
+fn a_backlog_lets_one_more_connection_wait() {
+    for (kind, backlog) in
+        [(StackKind::Native, 0), (StackKind::Native, 2), (StackKind::Smoltcp, 0), (StackKind::Smoltcp, 2)]
+    {
+        let mut world = World::over(kind);
+        let fd = world.server.socket();
+        assert_eq!(world.server.bind(fd, SERVER, PORT), Outcome::OK);
+        assert_eq!(world.server.call(Request::Listen { fd, backlog }), Outcome::OK);
+        for _ in 0..6 {
+            let client = world.client.socket();
+            blocked(world.client.connect(client));
+            world.pump();
+        }
+        let accepted =
+            (0..6).filter(|_| matches!(world.server.call(Request::Accept { fd, flags: 0 }), Outcome::Done(_)));
+        assert_eq!(accepted.count() as i32, backlog + 1, "{kind:?}");
+    }
+}
+
+/// A connection that finds no descriptor stays in the queue.
+#[test]
+fn a_full_table_of_descriptors_loses_no_connection() {
+    let mut world = World::new();
+    let fd = world.server.listener();
+    let client = world.client.socket();
+    world.client.connect(client);
+    world.pump();
+    let others: Vec<i32> = (1..1024).map(|_| world.server.socket()).collect();
+    assert_eq!(world.server.call(Request::Accept { fd, flags: 0 }), failed(Errno::EMFILE));
+    assert_eq!(world.server.close(others[0]), Outcome::OK);
+    assert_eq!(value(world.server.call(Request::Accept { fd, flags: 0 })), i64::from(others[0]));
+}

@@ -121,8 +121,42 @@ pub fn plan(call: &Call, environment: Environment<'_>) -> Result<Plan, CallError
         "epoll_wait" => planner.epoll_wait(),
         "pipe" => planner.pipe(),
         "splice" => planner.splice(),
-        other => Err(CallError::Unsupported(format!("the system call {other}()"))),
+        other => Err(CallError::Unsupported(format!("the system call {other}(){}", did_you_mean(other)))),
     }
+}
+
+/// The known call whose name a slip of one or two letters would make `unknown`.
+fn did_you_mean(unknown: &str) -> String {
+    const NAMES: [&str; 25] = [
+        "socket",
+        "bind",
+        "listen",
+        "accept",
+        "connect",
+        "read",
+        "recv",
+        "recvfrom",
+        "readv",
+        "recvmsg",
+        "write",
+        "send",
+        "sendto",
+        "writev",
+        "sendmsg",
+        "shutdown",
+        "close",
+        "getsockopt",
+        "setsockopt",
+        "fcntl",
+        "ioctl",
+        "epoll_create",
+        "epoll_ctl",
+        "epoll_wait",
+        "splice",
+    ];
+    let slips = NAMES.iter().map(|name| (strsim::damerau_levenshtein(unknown, name), name));
+    let closest = slips.filter(|(slips, name)| *slips <= 2 && slips * 2 < name.len()).min();
+    closest.map_or_else(String::new, |(_, name)| format!("; did you mean {name}()?"))
 }
 
 struct Planner<'a> {

@@ -105,6 +105,14 @@ fn connections_are_counted_by_their_state() {
 }
 
 #[test]
+fn connections_of_other_ports_are_not_counted() {
+    for (port, count) in [(8080, 1), (8081, 0)] {
+        let command = format!("sockstat -4 -P tcp -p {port} -s | grep -c ESTABLISHED | grep {count}");
+        assert_passed(&established(&format!("+0 `{command}`\n")));
+    }
+}
+
+#[test]
 fn assertions_see_the_connection_at_their_moment() {
     assert_passed(&established("+0 %{ assert tcpi_state == TCP_ESTABLISHED }%\n"));
     let (line, cause) = failed(established("+0 %{\nassert tcpi_state == TCP_CLOSE_WAIT, tcpi_state }%\n"));

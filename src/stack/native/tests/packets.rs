@@ -368,3 +368,35 @@ fn a_closed_port_answers_with_a_reset() {
     let reset = host.sent_one();
     assert!(reset.flags.rst() && reset.ack == SeqNum(12) && reset.seq == SeqNum(0));
 }
+
+/// A group is left with the last socket that was bound to it: who binds and closes again and again still hears, and
+/// nobody else's groups are taken from them.
+#[test]
+fn a_group_is_left_when_nobody_is_bound_to_it_any_more() {
+    let group = |number: u8| SocketAddr::from(([239, 0, 0, number], 53));
+    // From port 9 to port 53, with one octet.
+    let datagram = |to: u8| ipv4(PEER, [239, 0, 0, to], 17, &[], &[0, 9, 0, 53, 0, 9, 0, 0, 7]);
+    let mut host = Host::new();
+    for number in 0..200 {
+        let socket = host.stack.udp_bind(group(number)).expect("there is room");
+        host.stack.close(host.now, socket);
+    }
+    let [one, other] = [1, 1].map(|number| host.stack.udp_bind(group(number)).expect("several may share it"));
+    host.stack.close(host.now, other);
+    host.takes(&datagram(1));
+    let mut buffer = [0; 10];
+    assert!(matches!(host.stack.udp_receive_from(one, &mut buffer), Ok(Some((1, _)))));
+    host.takes(&datagram(2));
+    assert_eq!(host.drops(), [DropReason::NotForUs]);
+}
+
+/// A socket that would never hear anything is refused.
+#[test]
+fn a_group_beyond_the_bound_is_refused() {
+    let mut host = Host::new();
+    let bound: Vec<bool> =
+        (0..100).map(|number| host.stack.udp_bind(SocketAddr::from(([239, 0, 0, number], 53))).is_ok()).collect();
+    assert_eq!(bound.iter().filter(|is_bound| **is_bound).count(), 64);
+    let beyond = SocketAddr::from(([239, 0, 0, 99], 53));
+    assert_eq!(host.stack.udp_bind(beyond), Err(OpenError::AddressNotAvailable(beyond.ip())));
+}
