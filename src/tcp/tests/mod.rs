@@ -3,6 +3,7 @@
 //! | the test is about | file |
 //! |---|---|
 //! | the handshake, and who may open what | [`opening`] |
+//! | … with data in its first segment | [`fastopen`] |
 //! | the retransmission timer | [`timing_out`] |
 
 mod attacks;
@@ -13,6 +14,7 @@ mod wire;
 
 mod acknowledging;
 mod arriving;
+mod fastopen;
 mod opening;
 mod pair;
 mod pairs;
