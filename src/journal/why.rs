@@ -32,6 +32,8 @@ pub enum Reason {
     AnswerEarly,
     /// A connection request is answered, and the peer granted a cookie.
     GrantCookie,
+    /// A connection request came in that cannot be remembered: the answer holds all that is needed to recognise its answer.
+    AnswerByCookie,
     /// The last step of the handshake.
     CompleteOpen,
     /// New data.
@@ -143,6 +145,7 @@ impl Reason {
             Reason::AskForCookie => "ask-for-cookie",
             Reason::AnswerEarly => "answer-early",
             Reason::GrantCookie => "grant-cookie",
+            Reason::AnswerByCookie => "answer-by-cookie",
             Reason::CompleteOpen => "complete-open",
             Reason::NewData => "new-data",
             Reason::LastData => "last-data",
@@ -181,6 +184,7 @@ impl Reason {
             Reason::ActiveOpen | Reason::AnswerOpen | Reason::CompleteOpen => "RFC 9293 §3.5",
             Reason::OpenWithData | Reason::AnswerEarly => "RFC 7413 §4.2.2",
             Reason::AskForCookie | Reason::GrantCookie => "RFC 7413 §4.2.1",
+            Reason::AnswerByCookie => "RFC 4987 §3.6",
             Reason::NewData | Reason::LastData => "RFC 9293 §3.7",
             Reason::Acknowledge => "RFC 9293 §3.4",
             Reason::AnswerUnacceptable => "RFC 9293 §3.10.7.4",
@@ -230,6 +234,7 @@ impl fmt::Display for Reason {
             Reason::AskForCookie => "SYN: opens the connection, and asks for a cookie",
             Reason::AnswerEarly => "SYN,ACK: the cookie is good, and the data with it is taken",
             Reason::GrantCookie => "SYN,ACK: answers the request to connect, and grants a cookie",
+            Reason::AnswerByCookie => "SYN,ACK: its number is a SYN cookie, and nothing is remembered",
             Reason::CompleteOpen => "ACK: completes the handshake",
             Reason::NewData => "new data",
             Reason::LastData => "the last data, and FIN: nothing more will be sent",

@@ -25,7 +25,7 @@ use crate::journal::{Event, Snapshot, SocketId, Timer, Why};
 use crate::packet::{DeliveryError, Packet};
 use crate::time::Instant;
 
-pub use crate::tcp::{Config as TcpConfig, Congestion, Ecn, FastOpen};
+pub use crate::tcp::{Config as TcpConfig, Congestion, Ecn, FastOpen, SynCookies};
 pub use crate::transport::{CloseReason, FastOpenKeys, OpenError, SocketError, SocketEvent, SocketOption};
 pub use options::{Interface, StackConfig, StackKind};
 

@@ -23,6 +23,8 @@
 //! | what is lost? | [`recovery`], on the records of [`flight`] |
 //! | how much may be in flight? | [`congestion`] |
 //! | when is an acknowledgment sent? | [`acks`] |
+//! | may data go with a SYN? | [`fast_open`] |
+//! | what if there are too many SYNs? | [`syn_cookies`] |
 
 mod acceptance;
 mod acks;
@@ -42,12 +44,13 @@ mod recovery;
 mod rtt;
 mod segment;
 mod state;
+mod syn_cookies;
 #[cfg(test)]
 mod tests;
 mod timers;
 mod window;
 
-pub use config::{Config, Congestion, Ecn};
+pub use config::{Config, Congestion, Ecn, SynCookies};
 pub use engine::{Arrival, Departure, Engine};
 pub use fast_open::FastOpen;
 pub use segment::{CHECKSUM_OFFSET, Ends, Header, Payload, Segment};

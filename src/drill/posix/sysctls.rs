@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::stack::{Congestion, Ecn, FastOpen, FastOpenKeys, TcpConfig};
+use crate::stack::{Congestion, Ecn, FastOpen, FastOpenKeys, SynCookies, TcpConfig};
 
 /// The largest shift of a window (RFC 7323 §2.3).
 const LARGEST_SHIFT: u32 = 14;
@@ -50,7 +50,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "tcp_pacing_ca_ratio",
     "tcp_pacing_ss_ratio",
     "tcp_retries1",
-    "tcp_syncookies",
     "tcp_tso_rtt_log",
     "tcp_tso_win_divisor",
     "tcp_tw_reuse",
@@ -61,7 +60,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "net.inet.tcp.hostcache.purgenow",
     "net.inet.tcp.icmp_may_rst",
     "net.inet.tcp.rexmit_drop_options",
-    "net.inet.tcp.syncookies",
 ];
 
 /// Sysctls that only mean something at values that the stack does not have: any other value is refused.
@@ -77,7 +75,6 @@ const ONLY: &[(&str, &[&str], &str)] = &[
     ("tcp_fastopen_blackhole_timeout_sec", &["0"], "a path that has lost Fast Open's SYNs is tried again at once"),
     ("tcp_stdurg", &["0"], "the urgent pointer is that of RFC 6093"),
     ("tcp_thin_linear_timeouts", &["0"], "every time-out doubles"),
-    ("net.inet.tcp.syncookies_only", &["0"], "SYN cookies alone cannot be asked for"),
 ];
 
 /// The Linux sysctls that mean something here, by their file names below `/proc/sys/net/ipv4`: for whoever takes them
@@ -93,6 +90,7 @@ pub const MEANINGFUL: &[&str] = &[
     "tcp_rfc1337",
     "tcp_fastopen",
     "tcp_fastopen_key",
+    "tcp_syncookies",
     "tcp_rmem",
     "tcp_wmem",
     "tcp_syn_retries",
@@ -164,6 +162,8 @@ pub struct Sysctls {
     pub fast_open: u32,
     /// `tcp_fastopen_key`; `None`: nobody has set it.
     pub fast_open_keys: Option<FastOpenKeys>,
+    /// `tcp_syncookies`: 0 never, 1 when a listener has no room, 2 always (RFC 4987 §3.6).
+    pub syn_cookies: SynCookies,
     /// The names are FreeBSD's, and so are its habits: acknowledgments wait from the first segment on.
     pub freebsd: bool,
     /// What was set and has no effect.
@@ -249,6 +249,7 @@ impl Default for Sysctls {
             drops_syn_fin: true,
             fast_open: OPENS_FAST,
             fast_open_keys: None,
+            syn_cookies: SynCookies::WhenFull,
             freebsd: false,
             others: BTreeMap::new(),
         }
@@ -285,6 +286,12 @@ impl Sysctls {
             "net.inet.tcp.drop_synfin" => self.drops_syn_fin = switch()?,
             "tcp_fastopen" => self.fast_open = flags(value).ok_or_else(bad)?,
             "tcp_fastopen_key" => self.fast_open_keys = Some(keys(value).ok_or_else(bad)?),
+            "tcp_syncookies" => self.syn_cookies = cookies_of(small()?),
+            "net.inet.tcp.syncookies" if self.syn_cookies == SynCookies::Always => {}
+            "net.inet.tcp.syncookies" => self.syn_cookies = cookies_of(switch()?.into()),
+            "net.inet.tcp.syncookies_only" => {
+                self.syn_cookies = if switch()? { SynCookies::Always } else { SynCookies::WhenFull };
+            }
             "net.inet.tcp.fastopen.client_enable" => {
                 self.fast_open = self.fast_open & !OPENS_FAST | if switch()? { OPENS_FAST } else { 0 };
             }
@@ -364,6 +371,7 @@ impl Sysctls {
                 takes_without_cookie: self.fast_open & TAKES_WITHOUT_COOKIE != 0,
                 keys: self.fast_open_keys,
             },
+            syn_cookies: self.syn_cookies,
             delayed_ack: self.delayed_ack.or(defaults.delayed_ack),
             rto_initial: self.rto_initial.unwrap_or(defaults.rto_initial),
             ..defaults.clone()
@@ -385,6 +393,14 @@ impl Sysctls {
     /// Whether they do without asking for it.
     pub(super) fn every_listener_is_fast(&self) -> bool {
         self.fast_open & EVERY_LISTENER != 0
+    }
+}
+
+fn cookies_of(number: u8) -> SynCookies {
+    match number {
+        0 => SynCookies::Never,
+        1 => SynCookies::WhenFull,
+        _ => SynCookies::Always,
     }
 }
 
@@ -509,6 +525,32 @@ mod tests {
             let known = !matches!(set(name, ""), Err(SysctlError::Unknown(_)));
             assert!(known, "{name}");
         }
+    }
+
+    #[test]
+    fn fast_open_is_switched_and_keyed_as_linux_does() {
+        let set = |name, value| set(name, value).expect("it is known").fast_open;
+        let bits = set("tcp_fastopen", "0x207");
+        assert_eq!((bits.client, bits.without_cookie, bits.takes_without_cookie), (true, true, true));
+        assert!(!set("tcp_fastopen", "2").client);
+        let keys = set("tcp_fastopen_key", "00000001-00000002-00000003-0a0b0c0d").keys.expect("a key");
+        assert_eq!(keys.current, [1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 0xd, 0xc, 0xb, 0xa]);
+        assert_eq!(keys.previous, None);
+        let two = set("tcp_fastopen_key", "1-2-3-4,5-6-7-8").keys.expect("two keys");
+        assert_eq!(two.previous.map(|key| (key[0], key[12])), Some((5, 8)));
+        let mut sysctls = Sysctls::default();
+        for bad in ["", "1-2-3", "1-2-3-4-5", "1-2-3-x", "1-2-3-4,5"] {
+            assert!(matches!(sysctls.set("tcp_fastopen_key", bad), Err(SysctlError::BadValue { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn syn_cookies_are_switched_as_either_system_does() {
+        let cookies = |name, value| set(name, value).expect("it is known").syn_cookies;
+        assert_eq!(cookies("tcp_syncookies", "0"), SynCookies::Never);
+        assert_eq!(cookies("tcp_syncookies", "2"), SynCookies::Always);
+        assert_eq!(cookies("net.inet.tcp.syncookies", "1"), SynCookies::WhenFull);
+        assert_eq!(cookies("net.inet.tcp.syncookies_only", "1"), SynCookies::Always);
     }
 
     #[test]

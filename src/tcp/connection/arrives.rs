@@ -101,7 +101,10 @@ impl Connection {
         if self.repeats_its_syn(segment) {
             // Our SYN,ACK was lost, or is late: it answers better than a bare ACK would.
             self.drop_segment(cx, DropReason::Duplicate);
-            self.due = Some(Reason::AnswerOpen);
+            // But whoever forges SYNs must not have it sent at any rate to the one whose address they give.
+            if self.acks.may_answer(cx.now) {
+                self.due = Some(Reason::AnswerOpen);
+            }
             return DONE;
         }
         let (rcv_nxt, rcv_wnd) = (self.rcv_nxt(), self.rcv_wnd());
@@ -214,7 +217,7 @@ impl Connection {
         }
         if self.config.trusts_syns {
             let reset = self.reset_segment(cx);
-            cx.told.reply(self.ends, reset, Why::of(Reason::Reset));
+            cx.told.reset(self.ends, reset, Why::of(Reason::Reset));
             self.end(cx, CloseReason::Reset);
             return DONE;
         }
@@ -448,6 +451,6 @@ impl Connection {
     /// A reset that answers `segment`: its sequence number is what the segment acknowledged (RFC 9293 §3.10.7.1).
     pub(super) fn reset_in_answer(&self, cx: &mut Context<'_>, segment: &Segment) {
         let (ends, why) = (self.ends, Why::of(Reason::Reset));
-        cx.told.reply(ends, crate::tcp::engine::reset_for(segment), why);
+        cx.told.reset(ends, crate::tcp::engine::reset_for(segment), why);
     }
 }

@@ -104,7 +104,7 @@ impl Connection {
         }
         if self.probes >= self.config.keep_alive_probes {
             let reset = self.reset_segment(cx);
-            cx.told.reply(self.ends, reset, Why::of(Reason::GiveUp));
+            cx.told.reset(self.ends, reset, Why::of(Reason::GiveUp));
             return self.give_up(cx);
         }
         self.probes += 1;

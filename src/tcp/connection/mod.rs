@@ -502,7 +502,7 @@ impl Connection {
 }
 
 /// What we announce: the longest segment that we take (RFC 9293 MUST-67).
-fn own_mss(config: &Config, mtu: usize, ends: &Ends) -> u16 {
+pub(crate) fn own_mss(config: &Config, mtu: usize, ends: &Ends) -> u16 {
     let path_room = room_on_path(mtu, ends);
     config.max_segment.map_or(path_room, |most| most.min(path_room))
 }

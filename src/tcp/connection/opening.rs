@@ -16,7 +16,6 @@ use crate::packet::{SeqNum, TcpFlags};
 use crate::tcp::config::Ecn;
 use crate::tcp::segment::{Payload, Segment};
 use crate::tcp::state::Cause;
-use crate::tcp::window::ReceiveWindow;
 use crate::time::Instant;
 use crate::transport::{CloseReason, SocketEvent};
 
@@ -130,7 +129,7 @@ impl Connection {
         if let Some(shift) = options.window_scale.filter(|_| self.config.window_scaling) {
             // A shift beyond 14 is used as 14 (RFC 7323 §2.3).
             self.terms.snd_scale = shift.min(14);
-            let own = self.offered_scale();
+            let own = self.config.offered_scale();
             self.window.set_scale(own);
             self.terms.agreed.window_scale = Some((own, self.terms.snd_scale));
         }
@@ -144,10 +143,6 @@ impl Connection {
     fn ecn_answered(&mut self, flags: TcpFlags) {
         let grants = flags.contains(TcpFlags::ECE) && !flags.contains(TcpFlags::CWR);
         self.terms.agreed.ecn = self.ecn.asked && grants;
-    }
-
-    fn offered_scale(&self) -> u8 {
-        self.config.window_scale.unwrap_or_else(|| ReceiveWindow::scale_for(self.config.receive_buffer)).min(14)
     }
 
     /// Both sides know each other's numbers: the windows and clocks of the data phase begin.
@@ -173,6 +168,15 @@ impl Connection {
         if let Some(idle) = self.config.keep_alive {
             self.arm(cx, Timer::KeepAlive, cx.now + idle);
         }
+    }
+
+    /// A SYN cookie of ours has come back: the connection is as it would be, had it been there since its SYN
+    /// (RFC 4987 §3.6). `syn` is what can be told of that.
+    pub(crate) fn recall(&mut self, cx: &mut Context<'_>, syn: &Segment) {
+        self.take_syn(cx.now, syn);
+        self.snd_nxt = 1;
+        self.window.announce(0, 0, u32::from(self.terms.own_mss), false);
+        self.on(cx, Cause::SynArrives);
     }
 
     /// Our SYN,ACK is acknowledged (RFC 9293 §3.10.7.4, fifth check, SYN-RECEIVED).
@@ -246,7 +250,7 @@ impl Connection {
     fn offered_options(&self, now: Instant) -> TcpOptions {
         TcpOptions {
             mss: Some(self.terms.own_mss),
-            window_scale: self.config.window_scaling.then(|| self.offered_scale()),
+            window_scale: self.config.window_scaling.then(|| self.config.offered_scale()),
             sack_permitted: self.config.sack,
             timestamps: self.config.timestamps.then(|| (self.timestamp(now), 0)),
             ..TcpOptions::default()

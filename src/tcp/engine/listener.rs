@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use super::Engine;
 use crate::journal::SocketId;
-use crate::tcp::config::Config;
+use crate::tcp::config::{Config, SynCookies};
 use crate::tcp::connection::Origin;
+use crate::tcp::syn_cookies::LOOKED_FOR;
 use crate::time::Instant;
 use crate::transport::CloseReason;
 
@@ -30,6 +31,8 @@ pub(super) struct Listener {
     /// Until when connections that were open early and reset then still count: whoever sends SYNs in another's name has
     /// them reset by that other (RFC 7413 §5.1). Oldest first, and never more than `early` may have.
     pub(super) reset_early: VecDeque<Instant>,
+    /// When a SYN was last answered by a cookie.
+    pub(super) cookie_sent: Option<Instant>,
 }
 
 /// How long a connection counts that was open early and reset (as Linux).
@@ -46,7 +49,15 @@ impl Listener {
             open: VecDeque::new(),
             early: BTreeSet::new(),
             reset_early: VecDeque::new(),
+            cookie_sent: None,
         }
+    }
+
+    /// A connection is open before its handshake is over.
+    pub(super) fn opens_early(&mut self, socket: SocketId) {
+        self.opening.remove(&socket);
+        self.early.insert(socket);
+        self.open.push_back(socket);
     }
 
     /// Whether one more connection may be open before its handshake is over.
@@ -55,9 +66,28 @@ impl Listener {
         self.early.len() + self.reset_early.len() < self.config.fast_open.queue
     }
 
-    /// Whether one more connection would be too many. As in Linux a backlog of `n` lets `n + 1` wait.
+    /// Whether one more connection in its handshake would be too many. As in Linux a backlog of `n` lets `n + 1` wait.
     pub(super) fn is_full(&self) -> bool {
-        self.opening.len() + self.open.len() > self.backlog
+        self.opening.len() + self.open.len() > self.backlog || self.opening.len() >= self.config.half_open
+    }
+
+    /// Whether the application is so far behind that not even an open connection may wait for it.
+    pub(super) fn is_behind(&self) -> bool {
+        self.open.len() > self.backlog
+    }
+
+    /// Whether a SYN is to be answered by a cookie.
+    pub(super) fn wants_cookie(&self) -> bool {
+        match self.config.syn_cookies {
+            SynCookies::Never => false,
+            SynCookies::WhenFull => self.is_full(),
+            SynCookies::Always => true,
+        }
+    }
+
+    /// Whether an acknowledgment may hold a cookie.
+    pub(super) fn awaits_cookies(&self, now: Instant) -> bool {
+        self.cookie_sent.is_some_and(|sent| now - sent <= LOOKED_FOR)
     }
 }
 

@@ -12,6 +12,7 @@
 //! output. No table is ever walked where its order could show.
 
 mod arrivals;
+mod cookies;
 mod listener;
 mod names;
 mod verbs;
@@ -156,8 +157,8 @@ impl Engine {
 
     /// The next segment that is due; `None` when nothing is.
     pub fn transmit(&mut self, now: Instant) -> Option<Departure> {
-        if let Some((ends, segment, why)) = self.told.replies.pop_front() {
-            return Some(Departure { ends, segment, why, hops: None, traffic_class: 0 });
+        if let Some(departure) = self.told.replies.pop_front() {
+            return Some(departure);
         }
         while let Some(socket) = self.ready.front().copied() {
             let departure = self.connections.get_mut(&socket).and_then(|slot| {

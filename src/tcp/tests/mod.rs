@@ -4,6 +4,7 @@
 //! |---|---|
 //! | the handshake, and who may open what | [`opening`] |
 //! | … with data in its first segment | [`fastopen`] |
+//! | … when there are too many | [`cookies`] |
 //! | the retransmission timer | [`timing_out`] |
 
 mod attacks;
@@ -14,6 +15,7 @@ mod wire;
 
 mod acknowledging;
 mod arriving;
+mod cookies;
 mod fastopen;
 mod opening;
 mod pair;

@@ -153,6 +153,16 @@ impl Wire {
         (self.written, self.read) = (0, 0);
     }
 
+    /// Our initial sequence number towards the peer of the log.
+    pub(super) fn own_iss(&self) -> SeqNum {
+        self.iss
+    }
+
+    /// The log is about these ends again, where our initial sequence number was this.
+    pub(super) fn come_back_to(&mut self, ends: Ends, iss: SeqNum) {
+        (self.ends, self.iss) = (ends, iss);
+    }
+
     pub(super) fn listener(&self) -> SocketId {
         self.listener.expect("somebody listens")
     }
