@@ -268,6 +268,8 @@ fn packet_of(event: &Event) -> Option<PacketId> {
         | Event::CongestionWindow { .. }
         | Event::SendWindow { .. }
         | Event::Hole { .. }
+        | Event::Lost { .. }
+        | Event::NoLoss { .. }
         | Event::Program { .. } => None,
     }
 }

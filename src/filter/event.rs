@@ -12,7 +12,7 @@ pub(super) const PREFIX: &str = "event.";
 
 /// The members of entries as they stand in `journal.jsonl`; a dot goes into a nested object. A test holds them against
 /// the events themselves.
-pub(super) const MEMBERS: [&str; 52] = [
+pub(super) const MEMBERS: [&str; 53] = [
     "ack",
     "at",
     "by",
@@ -22,6 +22,7 @@ pub(super) const MEMBERS: [&str; 52] = [
     "cwnd",
     "detail",
     "due",
+    "evidence",
     "from",
     "impairment",
     "is_error",
@@ -68,7 +69,7 @@ pub(super) const MEMBERS: [&str; 52] = [
 ];
 
 /// The kinds of event.
-pub(super) const KINDS: [&str; 15] = [
+pub(super) const KINDS: [&str; 17] = [
     "packet-sent",
     "packet-arrived",
     "packet-dropped",
@@ -83,6 +84,8 @@ pub(super) const KINDS: [&str; 15] = [
     "congestion-window",
     "send-window",
     "hole",
+    "lost",
+    "no-loss",
     "program",
 ];
 

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::journal::{
-    CwndCause, DropReason, Event, Impairment, NodeId, ProgramEvent, Reason, SocketId, TcpState, Timer, TransportKind,
-    Why,
+    CwndCause, DropReason, Event, Impairment, LossRule, NoLoss, NodeId, ProgramEvent, Reason, SocketId, TcpState,
+    Timer, TransportKind, Why,
 };
 use crate::packet::{Medium, PacketId, SeqNum};
 
@@ -193,6 +193,8 @@ fn one_event_of_each_shape() -> Vec<Event> {
         Event::CongestionWindow { socket, cwnd: 1, ssthresh: 1, cause: CwndCause::Initial },
         Event::SendWindow { socket, snd_wnd: 1, ack: SeqNum(1) },
         Event::Hole { socket, seq: SeqNum(1), length: 1 },
+        Event::Lost { socket, seq: SeqNum(1), length: 1, rule: LossRule::Rack },
+        Event::NoLoss { socket, evidence: NoLoss::Timestamp },
         program(ProgramEvent::Listening { over, local: address }),
         program(ProgramEvent::Connected { local: address, remote: address }),
         program(ProgramEvent::StreamSent { bytes: 1, sha256 }),

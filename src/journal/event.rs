@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::drop::DropReason;
-use super::tcp::{CwndCause, TcpState, Timer};
+use super::tcp::{CwndCause, LossRule, NoLoss, TcpState, Timer};
 use super::{SocketId, Why};
 use crate::packet::{PacketId, SeqNum};
 use crate::time::Instant;
@@ -87,7 +87,7 @@ pub enum Event {
         socket: SocketId,
         /// The acknowledgment number.
         ack: SeqNum,
-        /// How many in a row.
+        /// How many in a row; with SACK, how many segments are reported beyond the gap, where that is more.
         count: u32,
     },
     /// A timer was stopped before it fired.
@@ -143,6 +143,24 @@ pub enum Event {
         /// How many are missing up to the next that are there; 0 when the last gap was filled.
         length: u32,
     },
+    /// Octets in flight are thought lost.
+    Lost {
+        /// The connection.
+        socket: SocketId,
+        /// The first of them.
+        seq: SeqNum,
+        /// How many.
+        length: u32,
+        /// By which rule.
+        rule: LossRule,
+    },
+    /// It turns out that a loss was none: what the window lost for it is given back.
+    NoLoss {
+        /// The connection.
+        socket: SocketId,
+        /// What shows it.
+        evidence: NoLoss,
+    },
     /// A program of the lab reports.
     Program {
         /// The program's name in the lab: `send`, `sink`, `curl`.
@@ -166,7 +184,9 @@ impl Event {
             | Event::RoundTrip { socket, .. }
             | Event::CongestionWindow { socket, .. }
             | Event::SendWindow { socket, .. }
-            | Event::Hole { socket, .. } => Some(*socket),
+            | Event::Hole { socket, .. }
+            | Event::Lost { socket, .. }
+            | Event::NoLoss { socket, .. } => Some(*socket),
             Event::PacketSent { .. }
             | Event::PacketArrived { .. }
             | Event::PacketDropped { .. }

@@ -24,7 +24,7 @@ pub use drop::DropReason;
 pub use event::{Event, Impairment, ProgramEvent, TransportKind};
 pub use notebook::Notebook;
 pub use snapshot::{Agreed, Flight, Recovery, Snapshot};
-pub use tcp::{CwndCause, TcpState, Timer};
+pub use tcp::{CwndCause, LossRule, NoLoss, TcpState, Timer};
 pub use why::{Guess, Reason, Why};
 
 /// Names a node of the network: its place in the lab's list of nodes.

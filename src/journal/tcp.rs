@@ -91,6 +91,12 @@ pub enum Timer {
     UserTimeout,
     /// A corked segment has waited long enough.
     Cork,
+    /// Has the end of a flight been lost? (RFC 8985 §7.2, PTO.)
+    TailProbe,
+    /// What came too late by now is lost (RFC 8985 §6.2, the reordering timer).
+    Reordering,
+    /// The next segment leaves, at the pace that congestion control has set.
+    Pacing,
     /// A neighbour is being asked for its address (RFC 826, RFC 4861).
     Neighbour,
     /// Fragments wait for their fellows (RFC 791 §3.2, RFC 8200 §4.5).
@@ -117,10 +123,70 @@ pub enum CwndCause {
     RecoveryDone,
     /// The retransmission timer fired (RFC 5681 §3.1).
     Timeout,
+    /// A tail loss probe has mended a loss that nothing else told of (RFC 8985 §7.4).
+    TailLoss,
     /// The peer echoed a congestion mark (RFC 3168 §6.1.2).
     Marked,
     /// A loss was none, and the reduction is taken back.
     Undo,
     /// The connection was idle (RFC 5681 §4.1).
     Idle,
+}
+
+/// The rule by which octets are thought lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossRule {
+    /// Three duplicate acknowledgments (RFC 5681 §3.2).
+    DuplicateAcks,
+    /// In fast recovery an acknowledgment stops there (RFC 6582 §3.2).
+    PartialAck,
+    /// Enough octets behind them were reported by SACK (RFC 6675 §4, IsLost).
+    Sack,
+    /// Something that was sent later has arrived long enough ago (RFC 8985 §6.2, RACK).
+    Rack,
+    /// The retransmission timer has fired (RFC 6298 §5.4).
+    Timer,
+    /// They were too long for the path (RFC 1191 §6.5).
+    PathMtu,
+    /// They went with a SYN, and the peer has not taken them (RFC 7413 §4.2.2).
+    Refused,
+}
+
+impl LossRule {
+    /// Where the rule is written.
+    pub const fn section(self) -> &'static str {
+        match self {
+            LossRule::DuplicateAcks => "RFC 5681 §3.2",
+            LossRule::PartialAck => "RFC 6582 §3.2",
+            LossRule::Sack => "RFC 6675 §4",
+            LossRule::Rack => "RFC 8985 §6.2",
+            LossRule::Timer => "RFC 6298 §5.4",
+            LossRule::PathMtu => "RFC 1191 §6.5",
+            LossRule::Refused => "RFC 7413 §4.2.2",
+        }
+    }
+}
+
+/// What shows that a loss was none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoLoss {
+    /// A timestamp older than the retransmission was echoed: the first copy had arrived (RFC 3522, Eifel).
+    Timestamp,
+    /// D-SACK reports that everything that was sent again came twice (RFC 3708).
+    CameTwice,
+    /// After a time-out, octets that were not sent again were acknowledged (RFC 5682, F-RTO).
+    FRto,
+}
+
+impl NoLoss {
+    /// Where it is written.
+    pub const fn section(self) -> &'static str {
+        match self {
+            NoLoss::Timestamp => "RFC 3522 §3.2",
+            NoLoss::CameTwice => "RFC 3708 §2",
+            NoLoss::FRto => "RFC 5682 §2.1",
+        }
+    }
 }

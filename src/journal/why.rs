@@ -69,10 +69,24 @@ pub enum Reason {
     RetransmitAfterTimer,
     /// Three duplicate acknowledgments came.
     RetransmitByDuplicateAcks,
+    /// An acknowledgment in fast recovery stops at it.
+    RetransmitByPartialAck,
     /// Selective acknowledgments tell of octets behind it that have arrived.
     RetransmitBySack,
     /// The peer has taken the SYN, and not the data that went with it.
     RetransmitRefused,
+    /// Something that was sent later has arrived.
+    RetransmitByRack,
+    /// It was too long for the path, and goes in smaller pieces.
+    RetransmitForPathMtu,
+    /// The end of a flight goes again: has it been lost?
+    TailLossProbe,
+    /// New data, sent because no acknowledgment came for the end of the flight.
+    TailLossProbeWithNewData,
+    /// New data, for a segment that has left the network as a duplicate acknowledgment tells.
+    LimitedTransmit,
+    /// New data instead of old: was the time-out needed?
+    TestTimeout,
     /// The peer's window is zero; is it still?
     ZeroWindowProbe,
     /// The connection is idle; is the peer still there?
@@ -161,8 +175,15 @@ impl Reason {
             Reason::RetransmitByTimer { .. } => "retransmit-by-timer",
             Reason::RetransmitAfterTimer => "retransmit-after-timer",
             Reason::RetransmitByDuplicateAcks => "retransmit-by-duplicate-acks",
+            Reason::RetransmitByPartialAck => "retransmit-by-partial-ack",
             Reason::RetransmitBySack => "retransmit-by-sack",
             Reason::RetransmitRefused => "retransmit-refused",
+            Reason::RetransmitByRack => "retransmit-by-rack",
+            Reason::RetransmitForPathMtu => "retransmit-for-path-mtu",
+            Reason::TailLossProbe => "tail-loss-probe",
+            Reason::TailLossProbeWithNewData => "tail-loss-probe-with-new-data",
+            Reason::LimitedTransmit => "limited-transmit",
+            Reason::TestTimeout => "test-timeout",
             Reason::ZeroWindowProbe => "zero-window-probe",
             Reason::KeepAlive => "keep-alive",
             Reason::Reset => "reset",
@@ -197,8 +218,14 @@ impl Reason {
             Reason::RetransmitByTimer { .. } => "RFC 6298 §5.4",
             Reason::RetransmitAfterTimer => "RFC 9293 §3.8.1",
             Reason::RetransmitByDuplicateAcks => "RFC 5681 §3.2",
+            Reason::RetransmitByPartialAck => "RFC 6582 §3.2",
             Reason::RetransmitBySack => "RFC 6675 §5",
             Reason::RetransmitRefused => "RFC 7413 §4.2.2",
+            Reason::RetransmitByRack => "RFC 8985 §6.2",
+            Reason::RetransmitForPathMtu => "RFC 1191 §6.5",
+            Reason::TailLossProbe | Reason::TailLossProbeWithNewData => "RFC 8985 §7.3",
+            Reason::LimitedTransmit => "RFC 3042 §2",
+            Reason::TestTimeout => "RFC 5682 §2.1",
             Reason::ZeroWindowProbe | Reason::AnswerWindowProbe => "RFC 9293 §3.8.6.1",
             Reason::KeepAlive | Reason::AnswerKeepAlive => "RFC 9293 §3.8.4",
             Reason::Reset => "RFC 9293 §3.5.2",
@@ -218,7 +245,11 @@ impl Reason {
             Reason::RetransmitByTimer { .. }
                 | Reason::RetransmitAfterTimer
                 | Reason::RetransmitByDuplicateAcks
+                | Reason::RetransmitByPartialAck
                 | Reason::RetransmitBySack
+                | Reason::RetransmitByRack
+                | Reason::RetransmitForPathMtu
+                | Reason::TailLossProbe
                 | Reason::RetransmitRefused
         )
     }
@@ -255,8 +286,15 @@ impl fmt::Display for Reason {
             }
             Reason::RetransmitAfterTimer => "sent again: after the time-out all that was in flight goes again",
             Reason::RetransmitByDuplicateAcks => "sent again: three duplicate ACKs say it is lost",
+            Reason::RetransmitByPartialAck => "sent again: the ACK of what went again stops there",
             Reason::RetransmitBySack => "sent again: selective ACKs say it is lost",
             Reason::RetransmitRefused => "sent again: the peer has not taken it with the SYN",
+            Reason::RetransmitByRack => "sent again: later segments have arrived, so it is lost",
+            Reason::RetransmitForPathMtu => "sent again in smaller pieces: it was too long for the path",
+            Reason::TailLossProbe => "sent again as a probe: was the end of the flight lost?",
+            Reason::TailLossProbeWithNewData => "new data as a probe: was the end of the flight lost?",
+            Reason::LimitedTransmit => "new data: a duplicate ACK says that a segment has left the network",
+            Reason::TestTimeout => "new data: was the time-out needed?",
             Reason::ZeroWindowProbe => "probe: is the peer's window still zero?",
             Reason::KeepAlive => "keep-alive: is the peer still there?",
             Reason::Reset => "RST: no such connection here",

@@ -155,6 +155,8 @@ fn fates(entries: &[&Entry]) -> (BTreeSet<PacketId>, BTreeSet<PacketId>) {
             | Event::CongestionWindow { .. }
             | Event::SendWindow { .. }
             | Event::Hole { .. }
+            | Event::Lost { .. }
+            | Event::NoLoss { .. }
             | Event::Program { .. } => {}
         }
     }

@@ -32,6 +32,9 @@ pub struct Config {
     pub keep_alive_probes: u8,
     /// Congestion control.
     pub congestion: Congestion,
+    /// Whether HyStart++ ends slow start before the queue on the path overflows (RFC 9406); `None` leaves it to the algorithm:
+    /// CUBIC does so, Reno does not.
+    pub hystart: Option<bool>,
     /// Whether the window scale option is offered and taken (RFC 7323 §2).
     pub window_scaling: bool,
     /// The shift to offer; `None` takes the least that makes `receive_buffer` fit into 16 bits, 14 at most.
@@ -40,6 +43,12 @@ pub struct Config {
     pub timestamps: bool,
     /// Whether selective acknowledgment is offered and taken (RFC 2018).
     pub sack: bool,
+    /// Whether losses are found by time (RACK, RFC 8985 §6); else by the count of what SACK reports (RFC 6675).
+    pub rack: bool,
+    /// Whether the end of a flight is probed before the retransmission timer fires (RFC 8985 §7). Only with SACK.
+    pub tail_loss_probe: bool,
+    /// Whether a time-out is looked through that was not needed (F-RTO, RFC 5682).
+    pub f_rto: bool,
     /// Explicit congestion notification (RFC 3168).
     pub ecn: Ecn,
     /// Neither announce nor send longer segments than this; `None` leaves it to the MTU and the peer (Linux's `TCP_MAXSEG`).
@@ -102,10 +111,14 @@ impl Default for Config {
             keep_alive_interval: Duration::from_secs(75),
             keep_alive_probes: 9,
             congestion: Congestion::Reno,
+            hystart: None,
             window_scaling: true,
             window_scale: None,
             timestamps: true,
             sack: true,
+            rack: true,
+            tail_loss_probe: true,
+            f_rto: true,
             ecn: Ecn::Passive,
             max_segment: None,
             initial_window: 10,

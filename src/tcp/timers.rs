@@ -4,9 +4,12 @@ use crate::journal::Timer;
 use crate::time::Instant;
 
 /// The timers that a connection has, in the order in which they fire when they are due at the same time.
-const TIMERS: [Timer; 8] = [
+const TIMERS: [Timer; 11] = [
     Timer::DelayedAck,
+    Timer::Pacing,
     Timer::Cork,
+    Timer::Reordering,
+    Timer::TailProbe,
     Timer::Retransmission,
     Timer::Persist,
     Timer::KeepAlive,
@@ -83,13 +86,16 @@ impl Timers {
 fn place(timer: Timer) -> Option<usize> {
     match timer {
         Timer::DelayedAck => Some(0),
-        Timer::Cork => Some(1),
-        Timer::Retransmission => Some(2),
-        Timer::Persist => Some(3),
-        Timer::KeepAlive => Some(4),
-        Timer::UserTimeout => Some(5),
-        Timer::FinWait2 => Some(6),
-        Timer::TimeWait => Some(7),
+        Timer::Pacing => Some(1),
+        Timer::Cork => Some(2),
+        Timer::Reordering => Some(3),
+        Timer::TailProbe => Some(4),
+        Timer::Retransmission => Some(5),
+        Timer::Persist => Some(6),
+        Timer::KeepAlive => Some(7),
+        Timer::UserTimeout => Some(8),
+        Timer::FinWait2 => Some(9),
+        Timer::TimeWait => Some(10),
         Timer::Neighbour | Timer::Reassembly | Timer::Unnamed => None,
     }
 }
@@ -118,7 +124,9 @@ mod tests {
     #[test]
     fn the_first_timer_is_known_whatever_is_moved() {
         let mut timers = Timers::default();
-        for (index, (timer, due)) in (0..1000).map(|n| (TIMERS[n * 7 % 8], (n * 7919) as u64 % 13)).enumerate() {
+        for (index, (timer, due)) in
+            (0..1000).map(|n| (TIMERS[n * 7 % TIMERS.len()], (n * 7919) as u64 % 13)).enumerate()
+        {
             if index % 3 == 0 {
                 timers.stop(timer);
             } else {

@@ -161,6 +161,11 @@ fn tcp(raw: &RawTcp) -> TcpConfig {
         user_timeout: or_off(raw.user_timeout, default.user_timeout),
         keep_alive: or_off(raw.keep_alive, default.keep_alive),
         congestion: raw.congestion.unwrap_or(default.congestion),
+        sack: raw.sack.unwrap_or(default.sack),
+        timestamps: raw.timestamps.unwrap_or(default.timestamps),
+        rack: raw.rack.unwrap_or(default.rack),
+        tail_loss_probe: raw.tail_loss_probe.unwrap_or(default.tail_loss_probe),
+        f_rto: raw.f_rto.unwrap_or(default.f_rto),
         ..default
     }
 }

@@ -82,6 +82,11 @@ pub(super) struct RawTcp {
     pub(super) user_timeout: Option<SpanOrOff>,
     pub(super) keep_alive: Option<SpanOrOff>,
     pub(super) congestion: Option<Congestion>,
+    pub(super) sack: Option<bool>,
+    pub(super) timestamps: Option<bool>,
+    pub(super) rack: Option<bool>,
+    pub(super) tail_loss_probe: Option<bool>,
+    pub(super) f_rto: Option<bool>,
 }
 
 /// `[[link]]`: what holds for both directions, and what one direction says of its own.

@@ -5,7 +5,7 @@
 
 use super::super::programs::grouped;
 use super::draw::{seconds, span_text};
-use crate::journal::{CwndCause, Event, Timer};
+use crate::journal::{CwndCause, Event, LossRule, NoLoss, Timer};
 use crate::packet::SeqNum;
 use crate::time::Instant;
 
@@ -18,7 +18,9 @@ pub(super) fn is_told(event: &Event) -> bool {
         | Event::DuplicateAck { .. }
         | Event::RoundTrip { .. }
         | Event::CongestionWindow { .. }
-        | Event::Hole { .. } => true,
+        | Event::Hole { .. }
+        | Event::Lost { .. }
+        | Event::NoLoss { .. } => true,
         Event::SendWindow { snd_wnd, .. } => *snd_wnd == 0,
         Event::PacketSent { .. }
         | Event::PacketArrived { .. }
@@ -53,6 +55,11 @@ pub(super) fn text(event: &Event, start: Instant, relative: impl Fn(SeqNum) -> u
         Event::Hole { seq, length, .. } => {
             format!("{} octets missing from {}", grouped(u64::from(*length)), relative(*seq))
         }
+        Event::Lost { seq, length, rule, .. } => {
+            let octets = grouped(u64::from(*length));
+            return vec![format!("{octets} octets lost from {}", relative(*seq)), lost_by(*rule).to_owned()];
+        }
+        Event::NoLoss { evidence, .. } => format!("no loss after all: {}", shown_by(*evidence)),
         Event::SendWindow { .. } => "the peer's window is closed".to_owned(),
         Event::PacketSent { .. }
         | Event::PacketArrived { .. }
@@ -79,6 +86,9 @@ fn name(timer: Timer) -> &'static str {
         Timer::FinWait2 => "FIN-WAIT-2 timer",
         Timer::UserTimeout => "user time-out",
         Timer::Cork => "cork timer",
+        Timer::TailProbe => "tail-probe timer",
+        Timer::Reordering => "reordering timer",
+        Timer::Pacing => "pacing timer",
         Timer::Neighbour => "neighbour timer",
         Timer::Reassembly => "reassembly timer",
         Timer::Unnamed => "a timer",
@@ -94,8 +104,29 @@ fn why(cause: CwndCause) -> &'static str {
         CwndCause::DuringRecovery => "during fast recovery",
         CwndCause::RecoveryDone => "recovery is over",
         CwndCause::Timeout => "time-out",
+        CwndCause::TailLoss => "the probe has mended a loss",
         CwndCause::Marked => "congestion mark",
         CwndCause::Undo => "no loss after all",
         CwndCause::Idle => "was idle",
+    }
+}
+
+fn lost_by(rule: LossRule) -> &'static str {
+    match rule {
+        LossRule::DuplicateAcks => "three duplicate ACKs",
+        LossRule::PartialAck => "the ACK stops there",
+        LossRule::Sack => "SACK reports enough behind it",
+        LossRule::Rack => "later ones have arrived",
+        LossRule::Timer => "time-out",
+        LossRule::PathMtu => "too long for the path",
+        LossRule::Refused => "not taken with the SYN",
+    }
+}
+
+fn shown_by(evidence: NoLoss) -> &'static str {
+    match evidence {
+        NoLoss::Timestamp => "the first copy was acknowledged",
+        NoLoss::CameTwice => "all that went again came twice",
+        NoLoss::FRto => "what did not go again was acknowledged",
     }
 }

@@ -79,7 +79,9 @@ impl<'a> Story<'a> {
             | Event::RoundTrip { .. }
             | Event::CongestionWindow { .. }
             | Event::SendWindow { .. }
-            | Event::Hole { .. } => {
+            | Event::Hole { .. }
+            | Event::Lost { .. }
+            | Event::NoLoss { .. } => {
                 if moment.is_known(entry) {
                     return;
                 }

@@ -4,16 +4,22 @@
 //! window grows and how far it falls. Windows count segments, as Linux counts them; RFC 5681 counts octets, which is the
 //! same while segments are full, and milder on many small ones.
 
+mod cubic;
+mod hystart;
 mod reno;
+#[cfg(test)]
+mod tests;
 mod usage;
 
 use std::fmt;
 use std::time::Duration;
 
+pub use cubic::Cubic;
 pub use reno::Reno;
 pub(crate) use usage::Usage;
 
-use super::config::Congestion;
+use super::config::{Config, Congestion};
+pub use super::delivery_rate::RateSample;
 use crate::time::Instant;
 
 /// The congestion window and the slow-start threshold, in segments.
@@ -80,6 +86,8 @@ pub struct Acknowledged {
     pub mss: u32,
     /// Where loss recovery stands.
     pub phase: Phase,
+    /// How fast the network delivers; `None` when nothing was delivered.
+    pub rate: Option<RateSample>,
 }
 
 /// A congestion control algorithm.
@@ -140,11 +148,12 @@ impl CongestionControl for Unlimited {
 /// The greatest window, in segments: beyond any receive window.
 const MOST: u32 = 1 << 30;
 
-/// The algorithm of this name, and the window that it begins with.
-pub(crate) fn begin(choice: Congestion, initial_window: u32) -> (Box<dyn CongestionControl>, Window) {
-    let window = Window { cwnd: initial_window.max(1), ssthresh: u32::MAX };
-    match choice {
+/// The algorithm that is asked for, and the window that it begins with.
+pub(crate) fn begin(config: &Config) -> (Box<dyn CongestionControl>, Window) {
+    let window = Window { cwnd: config.initial_window.max(1), ssthresh: u32::MAX };
+    match config.congestion {
         Congestion::None => (Box::new(Unlimited), Window { cwnd: MOST, ..window }),
-        Congestion::Reno | Congestion::Cubic => (Box::new(Reno::default()), window),
+        Congestion::Reno => (Box::new(Reno::new(config.hystart.unwrap_or(false))), window),
+        Congestion::Cubic => (Box::new(Cubic::new(config.hystart.unwrap_or(true))), window),
     }
 }

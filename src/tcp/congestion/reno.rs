@@ -1,15 +1,31 @@
 //! Reno (RFC 5681): one segment more each round trip, half as many after a loss.
 
+use super::hystart::HyStart;
 use super::{Acknowledged, CongestionControl, Window};
 
 /// The least threshold (RFC 5681 §3.1, equation 4).
 const LEAST: u32 = 2;
 
 /// Reno.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Reno {
+    slow_start: HyStart,
     /// Deliveries since the window last grew in congestion avoidance.
     counted: u32,
+}
+
+impl Reno {
+    /// Reno at the beginning of a connection; with `hystart`, HyStart++ ends slow start (RFC 9406).
+    pub fn new(hystart: bool) -> Reno {
+        Reno { slow_start: HyStart::new(hystart), counted: 0 }
+    }
+}
+
+impl Default for Reno {
+    /// As RFC 5681 has it.
+    fn default() -> Reno {
+        Reno::new(false)
+    }
 }
 
 impl CongestionControl for Reno {
@@ -20,12 +36,12 @@ impl CongestionControl for Reno {
     fn acknowledged(&mut self, window: &mut Window, acknowledged: &Acknowledged) {
         let mut delivered = acknowledged.delivered;
         if window.in_slow_start() {
-            delivered = window.slow_start(delivered);
+            delivered = self.slow_start.acknowledged(window, acknowledged);
         }
-        self.counted += delivered;
+        self.counted = self.counted.saturating_add(delivered);
         if self.counted >= window.cwnd {
             self.counted -= window.cwnd;
-            window.cwnd += 1;
+            window.cwnd = window.cwnd.saturating_add(1);
         }
     }
 

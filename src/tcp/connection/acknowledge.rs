@@ -12,13 +12,11 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::{Connection, Context, Fin};
-use crate::journal::{CwndCause, DropReason, Event, Reason, Recovery, TcpState, Timer};
-use crate::packet::TcpFlags;
-use crate::tcp::congestion::{Acknowledged, Window};
+use crate::journal::{DropReason, Event, Reason, TcpState, Timer};
 use crate::tcp::flight::Delivery;
-use crate::tcp::recovery::{Evidence, Verdict};
 use crate::tcp::segment::Segment;
 use crate::tcp::state::Cause;
+use crate::time::Instant;
 use crate::transport::{CloseReason, SocketEvent};
 
 impl Connection {
@@ -41,11 +39,10 @@ impl Connection {
         let was_in_flight = !self.flight.is_empty();
         self.snd_una = ack;
 
-        let mut delivery = self.flight.acknowledge(ack, cx.now);
-        let reported = self.take_sack(cx, segment);
-        delivery.delivered += reported.delivered;
-        delivery.rtt = delivery.rtt.or(reported.rtt);
-        if advanced || reported.delivered > 0 {
+        let in_flight_before = self.flight.in_network(self.recovery.unreported());
+        let mut delivery = self.flight.acknowledge(ack, cx.now, self.least_rtt());
+        self.take_sack(cx, segment, &mut delivery);
+        if advanced || delivery.sacked > 0 {
             self.sample_round_trip(cx, &delivery, segment);
         }
         let duplicate = was_in_flight
@@ -53,7 +50,8 @@ impl Connection {
             && !window_moved
             && segment.sequence_len() == 0
             && segment.ack == self.seq(self.snd_una);
-        self.recover(cx, &delivery, advanced, duplicate);
+        let evidence = self.evidence(cx, segment, (advanced, duplicate), delivery);
+        self.recover(cx, &evidence, in_flight_before);
         self.take_congestion_echo(cx, segment);
         if advanced {
             self.advance(cx);
@@ -89,33 +87,41 @@ impl Connection {
 
     /// Takes the ranges that the peer reports (RFC 2018 §4). A first range at or below the acknowledgment, or inside the
     /// second, tells of octets that arrived twice (RFC 2883 §4) and of nothing new.
-    fn take_sack(&mut self, cx: &mut Context<'_>, segment: &Segment) -> Delivery {
-        let mut reported = Delivery::default();
+    fn take_sack(&mut self, cx: &mut Context<'_>, segment: &Segment, delivery: &mut Delivery) {
         if !self.terms.agreed.sack {
-            return reported;
+            return;
         }
+        let min_rtt = self.least_rtt();
         for (left, right) in &segment.options.sack {
             let (left, right) = (self.position_of(*left), self.position_of(*right));
             let believable = left < right && left >= self.snd_una as i64 && right <= self.snd_nxt as i64;
-            if !believable {
-                continue;
+            if believable {
+                let range: Range<u64> = left as u64..right as u64;
+                self.flight.sack(range, cx.now, min_rtt, delivery);
             }
-            let range: Range<u64> = left as u64..right as u64;
-            let found = self.flight.sack(range, cx.now);
-            reported.delivered += found.delivered;
-            reported.rtt = found.rtt.or(reported.rtt);
         }
-        reported
+    }
+
+    /// The octets that the peer says have come twice: the first range that it reports, when that lies below the
+    /// acknowledgment or inside the second (RFC 2883 §4).
+    pub(super) fn came_twice(&self, segment: &Segment) -> Option<Range<u64>> {
+        let mut blocks = segment.options.sack.iter().filter(|_| self.terms.agreed.sack);
+        let mut next = || blocks.next().map(|(left, right)| (self.position_of(*left), self.position_of(*right)));
+        let (left, right) = next()?;
+        let inside_second = next().is_some_and(|(from, to)| from <= left && right <= to);
+        let is_report = right <= self.snd_una as i64 || inside_second;
+        let was_sent = 1 <= left && left < right && right <= self.snd_nxt as i64;
+        (is_report && was_sent).then(|| left as u64..right as u64)
+    }
+
+    /// The least round-trip time, zero before any is known.
+    pub(super) fn least_rtt(&self) -> Duration {
+        self.round_trip.least().unwrap_or_default()
     }
 
     /// Times the path: by the clock of what was sent once (Karn), else by the timestamp that the peer echoes (RFC 7323 §4).
     pub(super) fn sample_round_trip(&mut self, cx: &mut Context<'_>, delivery: &Delivery, segment: &Segment) {
-        let echoed = || {
-            let (_, echo) = segment.options.timestamps.filter(|_| self.terms.agreed.timestamps)?;
-            let millis = self.timestamp(cx.now).wrapping_sub(echo);
-            // Zero means that nothing was echoed; more than a day, that the peer makes its echoes up.
-            (echo != 0 && millis < 86_400_000).then(|| Duration::from_millis(millis.into()))
-        };
+        let echoed = || self.echoed(cx.now, segment).map(|(_, age)| age);
         let Some(rtt) = delivery.rtt.or_else(echoed) else { return };
         self.round_trip.sample(rtt);
         self.backoff = 0;
@@ -125,72 +131,12 @@ impl Connection {
         }
     }
 
-    /// Asks recovery what is lost, and congestion control what may fly.
-    fn recover(&mut self, cx: &mut Context<'_>, delivery: &Delivery, advanced: bool, duplicate: bool) {
-        let in_flight = self.flight.unacked() + delivery.acknowledged;
-        let evidence = Evidence {
-            snd_una: self.snd_una,
-            snd_nxt: self.snd_nxt,
-            advanced,
-            duplicate,
-            sack: self.terms.agreed.sack,
-            acknowledged: delivery.acknowledged,
-        };
-        let verdict = self.recovery.acknowledged(&evidence, &mut self.flight);
-        if duplicate {
-            let count = self.recovery.unreported().max(self.flight.sacked());
-            cx.tell(Event::DuplicateAck { socket: cx.socket, ack: self.seq(self.snd_una), count });
-        }
-        match verdict {
-            Verdict::Fine => self.grow(cx, delivery),
-            Verdict::Wait => {}
-            Verdict::Continue => {
-                // Without SACK a partial acknowledgment brings the next segment, whatever the window (RFC 6582 §3.2).
-                let partial = advanced && !evidence.sack && self.recovery.name() == Recovery::FastRecovery;
-                self.force_resend |= partial;
-            }
-            Verdict::Begin => {
-                self.reduce(cx, in_flight, CwndCause::FastRecovery);
-                self.force_resend = true;
-            }
-            Verdict::Done => {
-                let cwnd = self.cwnd.cwnd.min(self.cwnd.ssthresh);
-                self.set_cwnd(cx, Window { cwnd, ..self.cwnd }, CwndCause::RecoveryDone);
-            }
-        }
-    }
-
-    fn grow(&mut self, cx: &mut Context<'_>, delivery: &Delivery) {
-        let slow_start = self.cwnd.in_slow_start();
-        if delivery.delivered == 0 || !self.usage.may_grow(self.cwnd.cwnd, slow_start) {
-            return;
-        }
-        let before = self.cwnd;
-        let acknowledged = Acknowledged {
-            now: cx.now,
-            delivered: delivery.delivered,
-            srtt: self.round_trip.srtt(),
-            ..Acknowledged::default()
-        };
-        self.congestion.acknowledged(&mut self.cwnd, &acknowledged);
-        if self.cwnd != before {
-            self.tell_cwnd(cx, if slow_start { CwndCause::SlowStart } else { CwndCause::CongestionAvoidance });
-        }
-    }
-
-    /// The window falls to what the algorithm thinks the path carries.
-    pub(super) fn reduce(&mut self, cx: &mut Context<'_>, in_flight: u32, cause: CwndCause) {
-        let ssthresh = self.congestion.threshold_after_loss(&self.cwnd, in_flight);
-        self.set_cwnd(cx, Window { cwnd: ssthresh, ssthresh }, cause);
-    }
-
-    /// The peer echoes a congestion mark (RFC 3168 §6.1.2): as if a segment were lost, but none is.
-    fn take_congestion_echo(&mut self, cx: &mut Context<'_>, segment: &Segment) {
-        let echoed = segment.flags.contains(TcpFlags::ECE) && !segment.flags.syn();
-        if self.terms.agreed.ecn && echoed && self.recovery.congestion_marked(self.snd_nxt) {
-            self.ecn.reduced = true;
-            self.reduce(cx, self.flight.unacked(), CwndCause::Marked);
-        }
+    /// The timestamp of ours that a segment echoes, and how old that is.
+    pub(super) fn echoed(&self, now: Instant, segment: &Segment) -> Option<(u32, Duration)> {
+        let (_, echo) = segment.options.timestamps.filter(|_| self.terms.agreed.timestamps)?;
+        let millis = self.timestamp(now).wrapping_sub(echo);
+        // Zero means that nothing was echoed; more than a day, that the peer makes its echoes up.
+        (echo != 0 && millis < 86_400_000).then(|| (echo, Duration::from_millis(millis.into())))
     }
 
     /// SND.UNA has moved: octets leave the send queue, and our FIN may be acknowledged.
@@ -238,9 +184,11 @@ impl Connection {
         }
         if self.flight.is_empty() {
             self.disarm(cx, Timer::Retransmission);
+            self.disarm(cx, Timer::TailProbe);
         } else if advanced {
             let rto = self.round_trip.rto(self.backoff).duration();
             self.arm(cx, Timer::Retransmission, cx.now + rto);
+            self.plan_probe(cx);
         }
         self.settle_patience(cx, advanced);
         if self.timers.due(Timer::Persist).is_some() && !self.is_held_by_window() {

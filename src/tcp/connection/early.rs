@@ -106,7 +106,7 @@ impl Connection {
         early.carried = length as u32;
         let end = 1 + length;
         // Should it have to go again, it asks to be handed over at once, as with Linux.
-        self.flight.push(1..end, cx.now, true);
+        self.flight.push(1..end, cx.now, true, false);
         self.snd_nxt = end;
         self.marks.sent(end);
         self.send.slice(0..length)
@@ -124,13 +124,14 @@ impl Connection {
     }
 
     /// The SYN,ACK has come: what the peer took of our SYN's data is done, the rest goes again.
-    pub(super) fn settle_early(&mut self, answer: &Segment) {
+    pub(super) fn settle_early(&mut self, cx: &mut Context<'_>, answer: &Segment) {
         let Some(mut early) = self.early.take() else { return };
         let was_refused = early.carried > 0 && self.snd_una < 1 + u64::from(early.carried);
         self.syn_data = early.carried > 0 && !was_refused;
         self.send.remove_before(self.snd_una - 1);
         if was_refused {
-            self.flight.lose_and_cut(self.snd_mss().into());
+            self.flight.lose_refused(self.snd_mss().into());
+            self.tell_losses(cx);
         } else if self.data_end() > self.snd_nxt {
             self.acks.converse();
         }

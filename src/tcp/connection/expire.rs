@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::{Connection, Context};
-use crate::journal::{CwndCause, Event, Reason, TcpState, Timer, Why};
-use crate::tcp::congestion::Window;
+use crate::journal::{Event, Reason, TcpState, Timer, Why};
 use crate::transport::CloseReason;
 
 /// Times that a connection which nobody holds sends its last data again (Linux's tcp_orphan_retries).
@@ -21,6 +20,8 @@ impl Connection {
             match timer {
                 Timer::DelayedAck => self.delayed_ack_expires(),
                 Timer::Retransmission => self.retransmission_expires(cx),
+                Timer::TailProbe => self.tail_probe_expires(cx),
+                Timer::Reordering => self.reordering_expires(cx),
                 Timer::Persist => self.persist_expires(cx),
                 Timer::KeepAlive => self.keep_alive_expires(cx),
                 Timer::UserTimeout => self.give_up(cx),
@@ -30,7 +31,7 @@ impl Connection {
                     self.uncork(cx);
                 }
                 Timer::FinWait2 | Timer::TimeWait => self.end(cx, CloseReason::Finished),
-                Timer::Neighbour | Timer::Reassembly | Timer::Unnamed => {}
+                Timer::Pacing | Timer::Neighbour | Timer::Reassembly | Timer::Unnamed => {}
             }
         }
     }
@@ -54,16 +55,17 @@ impl Connection {
             self.due = Some(Reason::RetransmitByTimer { nth: self.retries.into(), rto });
             return;
         }
-        // What SACK has reported is in flight no more, however much of it waits behind a hole (RFC 6675 §4, pipe).
-        let in_flight = self.flight.in_network(self.recovery.unreported());
-        let ssthresh = match self.recovery.timed_out(self.snd_nxt, &mut self.flight) {
-            true => self.congestion.threshold_after_loss(&self.cwnd, in_flight),
-            false => self.cwnd.ssthresh,
-        };
-        // Loss window: one segment (RFC 5681 §3.1).
-        self.set_cwnd(cx, Window { cwnd: 1, ssthresh }, CwndCause::Timeout);
-        self.force_resend = true;
-        self.burst_left = 0;
+        self.lose_flight(cx, self.retries > 1);
+    }
+
+    /// No acknowledgment came for the end of the flight: one segment more shall bring it (RFC 8985 §7.3).
+    fn tail_probe_expires(&mut self, cx: &mut Context<'_>) {
+        self.probe_due = !self.flight.is_empty() && self.recovery.may_probe();
+        if self.probe_due {
+            // The probe gets its time, too: the retransmission timer begins anew.
+            let rto = self.round_trip.rto(self.backoff).duration();
+            self.arm(cx, Timer::Retransmission, cx.now + rto);
+        }
     }
 
     /// The peer's window is still closed, as far as we know: ask (RFC 9293 §3.8.6.1; MUST-37: for ever, while it answers).

@@ -18,7 +18,8 @@
 //! | a handshake begins or is answered | `opening` | §3.5, §3.10.7.2, §3.10.7.3 |
 //! | … with data in its first segment | `early` | RFC 7413 |
 //! | a segment arrives | `arrives` | §3.10.7.4, check by check |
-//! | … and acknowledges something | `acknowledge` | §3.10.7.4 fifth check, RFC 5681 |
+//! | … and acknowledges something | `acknowledge` | §3.10.7.4 fifth check, RFC 6298 |
+//! | … and shows what is lost, or not | `recover` | RFC 5681, RFC 6675, RFC 8985, RFC 6937 |
 //! | time passes | `expire` | §3.10.8, RFC 6298 §5 |
 //! | output is due | `output` | §3.7, §3.8 |
 //! | somebody looks | `snapshot` | |
@@ -35,6 +36,7 @@ mod early;
 mod expire;
 mod opening;
 mod output;
+mod recover;
 mod snapshot;
 mod verbs;
 
@@ -191,6 +193,8 @@ pub(crate) struct Connection {
     probes: u8,
     /// A segment to be sent besides the stream: SYN, or a probe.
     due: Option<Reason>,
+    /// The end of the flight is to be probed.
+    probe_due: bool,
     /// The first lost segment goes at once, whatever the window says.
     force_resend: bool,
     /// When an acceptable segment last arrived: others may be anybody's.
@@ -240,7 +244,7 @@ impl Connection {
         let Birth { ends, origin, config, iss, timestamp_offset, mtu, now } = birth;
         let path_room = room_on_path(mtu, &ends);
         let own_mss = own_mss(&config, mtu, &ends);
-        let (congestion, cwnd) = congestion::begin(config.congestion, config.initial_window);
+        let (congestion, cwnd) = congestion::begin(&config);
         let default_mss = if ends.remote.is_ipv4() { 536 } else { 1220 };
         Connection {
             ends,
@@ -286,6 +290,7 @@ impl Connection {
             retries: 0,
             probes: 0,
             due: None,
+            probe_due: false,
             force_resend: false,
             last_heard: now,
             last_sent: now,

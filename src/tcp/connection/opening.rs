@@ -73,7 +73,7 @@ impl Connection {
             // Simultaneous open (MUST-10): both sides asked at once. Our SYN goes again, now with ACK.
             self.on(cx, Cause::SynArrives);
             if !self.has_sent_early() {
-                self.flight.acknowledge(1, cx.now);
+                self.flight.acknowledge(1, cx.now, Duration::ZERO);
                 self.snd_nxt = 0;
             }
             self.due = Some(Reason::AnswerOpen);
@@ -93,12 +93,12 @@ impl Connection {
         self.ecn_answered(segment.flags);
         self.due = None;
         self.snd_una = self.position_of(segment.ack).max(1) as u64;
-        let delivery = self.flight.acknowledge(self.snd_una, cx.now);
+        let delivery = self.flight.acknowledge(self.snd_una, cx.now, Duration::ZERO);
         self.sample_round_trip(cx, &delivery, &segment);
         self.take_send_window(cx, &segment, false);
         self.become_established(cx);
         self.on(cx, Cause::SynAckArrives);
-        self.settle_early(&segment);
+        self.settle_early(cx, &segment);
         self.acks.demand(Reason::CompleteOpen);
         cx.notify(SocketEvent::Connected(cx.socket));
         cx.notify(SocketEvent::Writable(cx.socket));
@@ -182,7 +182,7 @@ impl Connection {
     /// Our SYN,ACK is acknowledged (RFC 9293 §3.10.7.4, fifth check, SYN-RECEIVED).
     pub(super) fn syn_is_acknowledged(&mut self, cx: &mut Context<'_>, segment: &Segment) {
         self.snd_una = 1;
-        let delivery = self.flight.acknowledge(1, cx.now);
+        let delivery = self.flight.acknowledge(1, cx.now, Duration::ZERO);
         self.sample_round_trip(cx, &delivery, segment);
         self.due = None;
         self.become_established(cx);
@@ -227,7 +227,7 @@ impl Connection {
         }
         let mut payload = Payload::new();
         if self.flight.is_empty() {
-            self.flight.push(0..1, cx.now, false);
+            self.flight.push(0..1, cx.now, false, false);
             self.snd_nxt = 1;
             payload = self.early_data(cx);
         } else {

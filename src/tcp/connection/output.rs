@@ -14,10 +14,11 @@
 //!   at PSH, and need not wait to see whether more come. This one is not kept; a lone segment sent again goes without.
 
 use std::num::NonZeroU16;
+use std::ops::Range;
 use std::time::Duration;
 
 use super::{Connection, Context, Fin};
-use crate::journal::{CwndCause, Event, Reason, TcpState, Timer, Why};
+use crate::journal::{CwndCause, Event, LossRule, Reason, Recovery, TcpState, Timer, Why};
 use crate::packet::dissect::TcpOptions;
 use crate::packet::{PacketId, TcpFlags};
 use crate::tcp::congestion::Window;
@@ -47,7 +48,9 @@ impl Connection {
                 return Some(found);
             }
         } else if self.state.may_transmit() {
-            let found = self.resend(cx).or_else(|| self.probe(cx)).or_else(|| self.new_segment(cx));
+            let found = (self.probe_tail(cx).or_else(|| self.resend(cx)))
+                .or_else(|| self.probe(cx))
+                .or_else(|| self.new_segment(cx));
             if found.is_some() {
                 return found;
             }
@@ -61,35 +64,30 @@ impl Connection {
 
     /// The first segment that is thought lost, if the network has room for it.
     fn resend(&mut self, cx: &mut Context<'_>) -> Option<(Segment, Why)> {
-        let in_network = self.flight.in_network(self.recovery.unreported());
-        if !self.force_resend && in_network >= self.cwnd.cwnd {
+        if self.recovery.holds_retransmissions() || (!self.force_resend && self.in_network() >= self.cwnd.cwnd) {
             return None;
         }
         let lost = self.flight.next_lost()?;
-        let (range, push, nth) = (lost.range.clone(), lost.push, lost.transmissions);
+        let (range, push, nth, rule) = (lost.range.clone(), lost.push, lost.transmissions, lost.lost);
         let window_end = self.snd_una + u64::from(self.snd_wnd);
         if range.start >= window_end && range.start != self.snd_una {
             return None;
         }
         let by_timer = std::mem::take(&mut self.force_resend) && self.retries > 0;
-        let lost_with_syn = self.recovery.name() == crate::journal::Recovery::Open;
-        let reason = match self.recovery.name() {
+        let reason = match rule {
             _ if by_timer => {
                 let rto = self.round_trip.rto(self.backoff.saturating_sub(1)).duration();
                 Reason::RetransmitByTimer { nth: nth.into(), rto }
             }
-            crate::journal::Recovery::Loss => Reason::RetransmitAfterTimer,
-            _ if lost_with_syn => Reason::RetransmitRefused,
-            _ if self.terms.agreed.sack => Reason::RetransmitBySack,
-            _ => Reason::RetransmitByDuplicateAcks,
+            Some(LossRule::DuplicateAcks) => Reason::RetransmitByDuplicateAcks,
+            Some(LossRule::PartialAck) => Reason::RetransmitByPartialAck,
+            Some(LossRule::Sack) => Reason::RetransmitBySack,
+            Some(LossRule::Rack) => Reason::RetransmitByRack,
+            Some(LossRule::PathMtu) => Reason::RetransmitForPathMtu,
+            Some(LossRule::Refused) => Reason::RetransmitRefused,
+            Some(LossRule::Timer) | None => Reason::RetransmitAfterTimer,
         };
-        let payload = self.send.slice(range.start - 1..range.end - 1);
-        let length = payload.iter().map(|chunk| chunk.len() as u32).sum();
-        let mut segment = self.data_segment(cx, range.start, (payload, length), push);
-        if range.end == self.snd_nxt && self.fin == Fin::Sent {
-            segment.flags.0 |= TcpFlags::FIN.0;
-        }
-        self.note_resent(cx, range.start, length);
+        let segment = self.segment_again(cx, range, push);
         if self.timers.due(Timer::Retransmission).is_none() || by_timer {
             let rto = self.round_trip.rto(self.backoff).duration();
             self.arm(cx, Timer::Retransmission, cx.now + rto);
@@ -97,9 +95,48 @@ impl Connection {
         Some((segment, Why::of(reason)))
     }
 
+    /// The segment of `range` once more.
+    fn segment_again(&mut self, cx: &mut Context<'_>, range: Range<u64>, push: bool) -> Segment {
+        let fin = range.end == self.snd_nxt && self.fin == Fin::Sent;
+        let push = push || self.flight.ends_burst_again(&range);
+        let payload = self.send.slice(range.start - 1..range.end - 1);
+        let length = payload.iter().map(|chunk| chunk.len() as u32).sum();
+        let mut segment = self.data_segment(cx, range.start, (payload, length), push);
+        if fin {
+            segment.flags.0 |= TcpFlags::FIN.0;
+        }
+        self.note_resent(cx, range.start, length);
+        segment
+    }
+
+    /// A probe of the flight's end (RFC 8985 §7.3): new data if there is any and the peer has room for it, whatever the
+    /// congestion window says; else the last segment again.
+    fn probe_tail(&mut self, cx: &mut Context<'_>) -> Option<(Segment, Why)> {
+        if !std::mem::take(&mut self.probe_due) {
+            return None;
+        }
+        let unsent = self.data_end().saturating_sub(self.snd_nxt);
+        let mss = self.room_beside(options::length(&self.usual_options(cx.now, 0)));
+        let length = unsent.min(mss.into());
+        let (segment, reason) = if length > 0 && length <= self.window_room() && self.burst_left == 0 {
+            let fin = self.fin == Fin::Queued && length == unsent && length < self.window_room();
+            let (segment, _) = self.depart(cx, length as u32, mss, (false, fin));
+            (segment, Reason::TailLossProbeWithNewData)
+        } else {
+            let last = self.flight.last()?;
+            let (range, push) = (last.range.clone(), last.push);
+            (self.segment_again(cx, range, push), Reason::TailLossProbe)
+        };
+        self.recovery.probed(self.snd_nxt, reason == Reason::TailLossProbe);
+        self.disarm(cx, Timer::TailProbe);
+        Some((segment, Why::of(reason)))
+    }
+
     /// Tells that the segment at `position` goes again.
     pub(super) fn note_resent(&mut self, cx: &mut Context<'_>, position: u64, length: u32) {
         self.flight.resend(position, cx.now);
+        let timestamp = self.timestamp(cx.now);
+        self.recovery.sent(1, Some(timestamp));
         let seq = self.seq(position);
         // The packet has no name before it is on its link; the network fills it in.
         cx.tell(Event::Retransmit { socket: cx.socket, packet: PacketId::default(), seq, length });
@@ -128,7 +165,9 @@ impl Connection {
         if unsent == 0 && (self.fin != Fin::Queued || !self.state.may_transmit()) {
             return None;
         }
-        self.restart_after_idle(cx);
+        if self.window_room() > 0 {
+            self.restart_after_idle(cx);
+        }
         let options = self.usual_options(cx.now, 0);
         let mss = self.room_beside(options::length(&options));
         let length = self.burst(cx, unsent, mss)?;
@@ -176,9 +215,17 @@ impl Connection {
         let reason = match (length, fin) {
             (0, _) => Reason::Close,
             (_, true) => Reason::LastData,
+            (_, false) if self.recovery.holds_retransmissions() => Reason::TestTimeout,
+            (_, false) if self.is_limited_transmit() => Reason::LimitedTransmit,
             (_, false) => Reason::NewData,
         };
         (segment, Why::of(reason))
+    }
+
+    /// Whether what leaves is more than the window, and only because duplicate acknowledgments tell that others have left the
+    /// network (RFC 3042).
+    fn is_limited_transmit(&self) -> bool {
+        self.recovery.name() == Recovery::Disorder && self.flight.unacked() > self.cwnd.cwnd
     }
 
     fn put_in_flight(&mut self, cx: &mut Context<'_>, start: u64, length: u32, mss: u32, fin: bool) {
@@ -187,7 +234,10 @@ impl Connection {
         let mut from = start;
         while from < end {
             let to = if from + u64::from(mss) < data_end { from + u64::from(mss) } else { end };
-            self.flight.push(from..to, cx.now, self.marks.within(from + 1..to.min(data_end) + 1));
+            let (push, ends_burst) =
+                (self.marks.within(from + 1..to.min(data_end) + 1), to == end && to - start > mss.into());
+            self.flight.push(from..to, cx.now, push, ends_burst);
+            self.recovery.sent(1, None);
             from = to;
         }
         if !length.is_multiple_of(mss) {
@@ -204,8 +254,8 @@ impl Connection {
             self.arm(cx, Timer::Retransmission, cx.now + rto);
         }
         self.settle_patience(cx, false);
-        let in_network = self.in_network();
-        let limited = in_network >= self.cwnd.cwnd && self.data_end() > self.snd_nxt;
+        self.plan_probe(cx);
+        let limited = self.in_network() >= self.cwnd.cwnd && self.data_end() > self.snd_nxt;
         self.usage.sent(limited, self.flight.unacked(), self.snd_una, self.snd_nxt);
     }
 
@@ -214,8 +264,7 @@ impl Connection {
         if self.burst_left > 0 {
             return Some(self.burst_left);
         }
-        let in_network = self.in_network();
-        let segments = self.cwnd.cwnd.saturating_sub(in_network);
+        let segments = self.cwnd.cwnd.saturating_sub(self.in_network());
         if segments == 0 {
             self.usage.sent(unsent > 0, self.flight.unacked(), self.snd_una, self.snd_nxt);
             return None;
@@ -271,11 +320,6 @@ impl Connection {
             self.arm(cx, Timer::Persist, cx.now + rto);
             self.settle_patience(cx, false);
         }
-    }
-
-    /// Segments of data thought to be in the network. A SYN,ACK with data behind it takes no room in the congestion window.
-    fn in_network(&self) -> u32 {
-        self.flight.in_network(self.recovery.unreported()).saturating_sub(u32::from(self.snd_una == 0))
     }
 
     /// Octets that the peer's window leaves beyond SND.NXT.

@@ -2,7 +2,6 @@
 
 use super::Connection;
 use crate::journal::{Flight, Snapshot};
-use crate::tcp::flight::DUPLICATE_THRESHOLD;
 
 impl Connection {
     /// Everything that it knows.
@@ -41,7 +40,7 @@ impl Connection {
                 total_retransmissions: self.flight.total_retransmissions(),
                 // SYN and data were one packet, and our peer has acknowledged them as one.
                 delivered: self.flight.delivered().saturating_sub(self.syn_data_is_counted_twice().into()),
-                reordering: DUPLICATE_THRESHOLD,
+                reordering: self.recovery.reordering(),
             }),
             recovery: Some(self.recovery.name()),
             backoff: Some(self.backoff),

@@ -1,0 +1,126 @@
+//! Which segments are lost: the rules, each asked by `recovery` when its time has come.
+//!
+//! | rule | what says that a segment is lost |
+//! |---|---|
+//! | RFC 6675 §4, IsLost | so many segments behind it were reported by SACK |
+//! | RFC 8985 §6.2, RACK | one that was sent later has arrived, and a reordering window has passed |
+//! | RFC 5681 §3.2, RFC 6582 | so many duplicate acknowledgments, or one that stops at it |
+//! | RFC 6298 §5.4 | the retransmission timer has fired |
+
+use std::time::Duration;
+
+use super::{Flight, Transmission};
+use crate::journal::LossRule;
+use crate::time::Instant;
+
+impl Flight {
+    /// Judges by SACK: a segment with `threshold` reported ones behind it is lost (RFC 6675 §4, IsLost). Returns how many
+    /// are newly thought lost.
+    pub(crate) fn judge_by_sack(&mut self, threshold: u32) -> u32 {
+        let mut behind = 0;
+        let mut edge = None;
+        for (index, sent) in self.sent.iter().enumerate().rev() {
+            behind += u32::from(sent.sacked);
+            if behind == threshold {
+                edge = Some(index);
+                break;
+            }
+            if sent.range.end <= self.judged_to {
+                break;
+            }
+        }
+        let Some(edge) = edge else { return 0 };
+        let from = self.place(self.judged_to);
+        let mut newly = 0;
+        for index in from..edge {
+            newly += u32::from(self.lose(index, LossRule::Sack));
+        }
+        self.judged_to = self.judged_to.max(self.sent[edge].range.start);
+        newly
+    }
+
+    /// Judges by time (RFC 8985 §6.2, step 5): what left before `latest`, which has arrived, and more than `patience` ago, is
+    /// lost. What was lost and sent again is judged by when it was sent again. Returns how many are newly thought lost, and
+    /// when the first of the others will be.
+    ///
+    /// RFC 8985 looks again when the last of the others is due; so does Linux. Here it is the first: each is found as soon
+    /// as it can be, and no work is done for those behind it.
+    pub(crate) fn judge_by_time(
+        &mut self,
+        latest: Transmission,
+        patience: Duration,
+        now: Instant,
+    ) -> (u32, Option<Instant>) {
+        let mut newly = 0;
+        while let Some(first) = self.by_time.front().copied().filter(|first| *first < latest) {
+            if let Some(index) = self.awaited(first) {
+                let due = first.at + patience;
+                if due > now {
+                    return (newly, Some(due));
+                }
+                newly += u32::from(self.lose(index, LossRule::Rack));
+            }
+            self.by_time.pop_front();
+        }
+        (newly, None)
+    }
+
+    /// The segment of a transmission that was its last, while it may still arrive.
+    fn awaited(&self, transmission: Transmission) -> Option<usize> {
+        let index = self.sent.partition_point(|sent| sent.range.end < transmission.end);
+        let sent = self.sent.get(index)?;
+        let is_last = sent.range.end == transmission.end && sent.at == transmission.at;
+        (is_last && !sent.sacked && !sent.waits()).then_some(index)
+    }
+
+    /// The oldest segment is lost. Returns whether that is news.
+    pub(crate) fn lose_oldest(&mut self, rule: LossRule) -> bool {
+        self.sent.front().is_some_and(|oldest| oldest.lost.is_none()) && self.lose(0, rule)
+    }
+
+    /// The retransmission timer has fired: everything that the peer has not reported is lost (RFC 6298 §5.4 with RFC 2018
+    /// §8: nothing in flight is trusted any more). When the peer has dropped what it reported, that goes, too. With RACK
+    /// what was sent less than a round-trip time `rtt` ago may still arrive, except the oldest (RFC 8985 §6.3).
+    pub(crate) fn lose_all(&mut self, rtt: Option<Duration>, now: Instant) {
+        let is_renounced = self.sent.front().is_some_and(|oldest| oldest.sacked);
+        if is_renounced {
+            self.sacked_ranges.clear();
+            self.sent.iter_mut().for_each(|sent| sent.sacked = false);
+            self.sacked = 0;
+        }
+        for index in 0..self.sent.len() {
+            let is_recent = rtt.is_some_and(|rtt| self.sent[index].at + rtt > now);
+            if index == 0 || is_renounced || !is_recent {
+                self.lose(index, LossRule::Timer);
+            }
+        }
+    }
+
+    /// The loss was none: what waits to be sent again need not be (RFC 5682 §2.1, RFC 3522 §3.2).
+    pub(crate) fn forgive(&mut self) {
+        self.sent.iter_mut().for_each(|sent| sent.lost = None);
+        (self.lost, self.waiting) = (0, 0);
+        let mut awaited: Vec<Transmission> = (self.sent.iter().filter(|sent| !sent.sacked))
+            .map(|sent| Transmission { at: sent.at, end: sent.range.end })
+            .collect();
+        awaited.sort_unstable();
+        self.by_time = awaited.into();
+    }
+
+    pub(super) fn lose(&mut self, index: usize, rule: LossRule) -> bool {
+        let Some(sent) = self.sent.get_mut(index).filter(|sent| !sent.sacked && !sent.waits()) else { return false };
+        // Lost for the first time, or again after it was sent again.
+        self.resent -= u32::from(std::mem::take(&mut sent.resent));
+        self.lost += u32::from(sent.lost.is_none());
+        sent.lost = Some(rule);
+        self.waiting += 1;
+        self.total_losses = self.total_losses.wrapping_add(1);
+        self.resend_from = self.resend_from.min(sent.range.start);
+        let range = sent.range.clone();
+        match self.declared.last_mut() {
+            Some((last, by)) if last.end == range.start && *by == rule => last.end = range.end,
+            _ => self.declared.push((range, rule)),
+        }
+        true
+    }
+}

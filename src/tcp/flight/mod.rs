@@ -1,0 +1,322 @@
+//! The flight: every segment that was sent and is not yet acknowledged, and what is thought of it.
+//!
+//! ```text
+//!   SND.UNA                                             SND.NXT
+//!      │ lost │ sacked │ sacked │ lost, resent │ sent │ sent │
+//! ```
+//!
+//! One record for each segment of at most one maximum segment size, also when several left as a super-segment: loss,
+//! acknowledgment and the congestion window are counted in segments. The same records are the scoreboard for selective
+//! acknowledgments (RFC 2018, RFC 6675 §3), the clock for round-trip times (RFC 6298 §3) and what RACK reckons with
+//! (RFC 8985 §5.2). Which of them are lost is judged in `judge`, by the rule that `recovery` chooses.
+//!
+//! Positions count sequence numbers from the initial one, in 64 bits: the SYN stands at 0, the first octet at 1.
+
+mod judge;
+mod refused;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::Duration;
+
+use super::ranges::{RangeSet, Sacked};
+use crate::journal::LossRule;
+use crate::time::Instant;
+
+/// Duplicate or selective acknowledgments that say a segment is lost (RFC 5681 §2, DupThresh).
+pub(crate) const DUPLICATE_THRESHOLD: u32 = 3;
+
+/// One segment in flight.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    /// The sequence space that it takes, SYN and FIN included.
+    pub(crate) range: Range<u64>,
+    /// When it was sent last.
+    pub(crate) at: Instant,
+    /// How often it was sent.
+    pub(crate) transmissions: u8,
+    /// The peer has reported it by SACK.
+    pub(crate) sacked: bool,
+    /// The rule by which it is thought lost.
+    pub(crate) lost: Option<LossRule>,
+    /// It was sent again and is under way.
+    pub(crate) resent: bool,
+    /// It went out with PSH.
+    pub(crate) push: bool,
+    /// It was the last of several that left as one burst.
+    pub(crate) ends_burst: bool,
+}
+
+impl Sent {
+    /// Whether it is to be sent again.
+    fn waits(&self) -> bool {
+        self.lost.is_some() && !self.resent
+    }
+}
+
+/// One transmission: when, and of the segment that ends where. Later ones are greater; of those that left at the same
+/// time, the one further on in the stream (RFC 8985 §6.2, RACK_sent_after).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Transmission {
+    /// When it left.
+    pub(crate) at: Instant,
+    /// The position after its segment.
+    pub(crate) end: u64,
+}
+
+/// The segments in flight.
+#[derive(Debug, Default)]
+pub(crate) struct Flight {
+    sent: VecDeque<Sent>,
+    sacked_ranges: RangeSet<Sacked>,
+    /// Every transmission in the order of time, for those who judge by time; some of segments that nobody waits for.
+    by_time: VecDeque<Transmission>,
+    /// Ranges that were newly thought lost, and by which rule, until somebody asks.
+    declared: Vec<(Range<u64>, LossRule)>,
+    sacked: u32,
+    lost: u32,
+    resent: u32,
+    /// Thought lost, and not sent again since.
+    waiting: u32,
+    /// No segment before this position waits to be sent again.
+    resend_from: u64,
+    /// Segments before this position were judged by the selective acknowledgments behind them.
+    judged_to: u64,
+    /// The position after what was sent again last, since an acknowledgment came.
+    resent_to: Option<u64>,
+    total_retransmissions: u32,
+    total_losses: u32,
+    delivered: u32,
+}
+
+/// What an acknowledgment has brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    /// Segments that were delivered: acknowledged or reported by SACK for the first time.
+    pub(crate) delivered: u32,
+    /// Segments that left the flight.
+    pub(crate) acknowledged: u32,
+    /// Segments that SACK reported for the first time.
+    pub(crate) sacked: u32,
+    /// The time since the youngest of them was sent; `None` when it was sent more than once (Karn).
+    pub(crate) rtt: Option<Duration>,
+    /// Whether one of those that left the flight had been sent more than once.
+    pub(crate) was_resent: bool,
+    /// The latest transmission that was certainly delivered (RFC 8985 §6.2, step 2).
+    pub(crate) latest: Option<Transmission>,
+    /// The lowest segment delivered of those that were sent once, from where to where.
+    pub(crate) lowest_untouched: Option<(u64, u64)>,
+    /// The position after the highest segment delivered.
+    pub(crate) highest: u64,
+}
+
+impl Delivery {
+    /// A segment was delivered now. What was sent twice and came back sooner than any packet ever did was the first copy.
+    fn take(&mut self, sent: &Sent, now: Instant, min_rtt: Duration) {
+        self.delivered += 1;
+        self.highest = self.highest.max(sent.range.end);
+        if sent.transmissions == 1 {
+            let lowest = self.lowest_untouched.get_or_insert((sent.range.start, sent.range.end));
+            *lowest = (*lowest).min((sent.range.start, sent.range.end));
+        }
+        if sent.transmissions == 1 || now - sent.at >= min_rtt {
+            let transmission = Transmission { at: sent.at, end: sent.range.end };
+            self.latest = self.latest.max(Some(transmission));
+        }
+    }
+}
+
+impl Flight {
+    /// Whether nothing is unacknowledged.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sent.is_empty()
+    }
+
+    /// Segments sent and not cumulatively acknowledged.
+    pub(crate) fn unacked(&self) -> u32 {
+        self.sent.len() as u32
+    }
+
+    /// Of these, reported by SACK.
+    pub(crate) fn sacked(&self) -> u32 {
+        self.sacked
+    }
+
+    /// Of these, thought lost.
+    pub(crate) fn lost(&self) -> u32 {
+        self.lost
+    }
+
+    /// Of these, sent again and under way.
+    pub(crate) fn resent(&self) -> u32 {
+        self.resent
+    }
+
+    /// Retransmissions so far.
+    pub(crate) fn total_retransmissions(&self) -> u32 {
+        self.total_retransmissions
+    }
+
+    /// Times that a segment was thought lost, so far.
+    pub(crate) fn total_losses(&self) -> u32 {
+        self.total_losses
+    }
+
+    /// Segments delivered so far.
+    pub(crate) fn delivered(&self) -> u32 {
+        self.delivered
+    }
+
+    /// Segments thought to be in the network (RFC 6675 §4, pipe). `unreported` have left it without SACK: one for each
+    /// duplicate acknowledgment.
+    pub(crate) fn in_network(&self, unreported: u32) -> u32 {
+        (self.unacked() + self.resent).saturating_sub(self.sacked + self.lost + unreported)
+    }
+
+    /// A new segment left.
+    pub(crate) fn push(&mut self, range: Range<u64>, at: Instant, push: bool, ends_burst: bool) {
+        self.note_time(at, range.end);
+        let (transmissions, sacked, lost, resent) = (1, false, None, false);
+        self.sent.push_back(Sent { range, at, transmissions, sacked, lost, resent, push, ends_burst });
+    }
+
+    /// Whether the segment of `range`, about to be sent again, ends a burst of which the segment before has just gone again,
+    /// too.
+    pub(crate) fn ends_burst_again(&self, range: &Range<u64>) -> bool {
+        let follows = self.resent_to == Some(range.start);
+        let index = self.place(range.start);
+        let continues = index > 0 && !self.sent[index - 1].ends_burst;
+        follows && continues && self.sent.get(index).is_some_and(|sent| sent.ends_burst)
+    }
+
+    fn note_time(&mut self, at: Instant, end: u64) {
+        self.by_time.push_back(Transmission { at, end });
+    }
+
+    /// Everything before `position` is acknowledged. An acknowledgment in the middle of a segment leaves its rest.
+    /// `min_rtt` is the least round-trip time known, zero before any.
+    pub(crate) fn acknowledge(&mut self, position: u64, now: Instant, min_rtt: Duration) -> Delivery {
+        let mut delivery = Delivery::default();
+        self.resent_to = None;
+        while let Some(front) = self.sent.front_mut() {
+            if front.range.end > position {
+                front.range.start = front.range.start.max(position);
+                break;
+            }
+            delivery.acknowledged += 1;
+            if !front.sacked {
+                delivery.take(front, now, min_rtt);
+            }
+            delivery.was_resent |= front.transmissions > 1;
+            // What SACK reported was timed then; its acknowledgment now says nothing of the path.
+            let timed = front.transmissions == 1 && !front.sacked;
+            delivery.rtt = timed.then(|| now - front.at);
+            self.sacked -= u32::from(front.sacked);
+            self.lost -= u32::from(front.lost.is_some());
+            self.resent -= u32::from(front.resent);
+            self.waiting -= u32::from(front.waits());
+            self.sent.pop_front();
+        }
+        if delivery.was_resent {
+            delivery.rtt = None;
+        }
+        self.sacked_ranges.remove_before(position);
+        while self.by_time.front().is_some_and(|first| first.end <= position) {
+            self.by_time.pop_front();
+        }
+        self.delivered = self.delivered.wrapping_add(delivery.delivered);
+        delivery
+    }
+
+    /// The peer holds `range`, beyond a gap. Adds to `delivery` the segments that this reports for the first time.
+    pub(crate) fn sack(&mut self, range: Range<u64>, now: Instant, min_rtt: Duration, delivery: &mut Delivery) {
+        let (before, timed) = (delivery.delivered, delivery.rtt);
+        for new in self.sacked_ranges.insert(range) {
+            let mut index = self.place(new.start);
+            while let Some(sent) = self.sent.get_mut(index).filter(|sent| sent.range.start < new.end) {
+                index += 1;
+                if sent.sacked || !self.sacked_ranges.covers(&sent.range) {
+                    continue;
+                }
+                sent.sacked = true;
+                self.sacked += 1;
+                self.waiting -= u32::from(sent.waits());
+                self.lost -= u32::from(sent.lost.take().is_some());
+                self.resent -= u32::from(std::mem::take(&mut sent.resent));
+                delivery.sacked += 1;
+                delivery.take(sent, now, min_rtt);
+                delivery.rtt = (sent.transmissions == 1).then(|| now - sent.at).or(delivery.rtt);
+            }
+        }
+        // What is acknowledged for good has been timed already.
+        delivery.rtt = timed.or(delivery.rtt);
+        self.delivered = self.delivered.wrapping_add(delivery.delivered - before);
+    }
+
+    /// Corrects the count of segments delivered: without SACK duplicate acknowledgments count, too.
+    pub(crate) fn count_delivered(&mut self, more: u32) {
+        self.delivered = self.delivered.wrapping_add(more);
+    }
+
+    /// The segment sent last of all that are new.
+    pub(crate) fn last(&self) -> Option<&Sent> {
+        self.sent.back()
+    }
+
+    /// The oldest segment.
+    pub(crate) fn first(&self) -> Option<&Sent> {
+        self.sent.front()
+    }
+
+    /// The first segment that is thought lost and was not sent again since.
+    pub(crate) fn next_lost(&mut self) -> Option<&Sent> {
+        if self.waiting == 0 {
+            return None;
+        }
+        let mut index = self.place(self.resend_from);
+        while self.sent.get(index).is_some_and(|sent| !sent.waits()) {
+            index += 1;
+        }
+        let found = self.sent.get(index)?;
+        self.resend_from = found.range.start;
+        Some(found)
+    }
+
+    /// The segment that begins at `position` was sent again.
+    pub(crate) fn resend(&mut self, position: u64, now: Instant) {
+        let index = self.place(position);
+        let Some(sent) = self.sent.get_mut(index) else { return };
+        self.waiting -= u32::from(sent.waits());
+        sent.at = now;
+        sent.transmissions = sent.transmissions.saturating_add(1);
+        let end = sent.range.end;
+        if !sent.sacked && !sent.resent {
+            sent.resent = true;
+            self.resent += 1;
+        }
+        self.total_retransmissions = self.total_retransmissions.saturating_add(1);
+        self.resent_to = Some(end);
+        self.note_time(now, end);
+    }
+
+    /// What was newly thought lost since this was last asked, and by which rule.
+    pub(crate) fn take_declared(&mut self) -> Vec<(Range<u64>, LossRule)> {
+        std::mem::take(&mut self.declared)
+    }
+
+    /// The index of the first segment that reaches beyond `position`.
+    fn place(&self, position: u64) -> usize {
+        self.sent.partition_point(|sent| sent.range.end <= position)
+    }
+
+    /// Gives memory back when nothing is in flight.
+    pub(crate) fn rest(&mut self) {
+        const IDLE: usize = 4;
+        if self.sent.is_empty() && self.sent.capacity() > IDLE {
+            self.sent = VecDeque::new();
+            self.by_time = VecDeque::new();
+        }
+    }
+}

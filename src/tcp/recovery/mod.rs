@@ -1,0 +1,564 @@
+//! Loss recovery: what acknowledgments say about lost segments, and when all is well again.
+//!
+//! ```text
+//!            duplicate ACK, SACK                       a segment is lost
+//!    OPEN ─────────────────────► DISORDER ──────────────────────────────► FAST RECOVERY
+//!     ▲  ◄─────────────────────                 all acknowledged that was in flight then │
+//!     │        nothing missing                                                           │
+//!     ├───────────────────────────────── or: it was none, undone ────────────────────────┤
+//!     │                  the retransmission timer fires, in any state                    │
+//!     └────────────────────────────────── LOSS ◄─────────────────────────────────────────┘
+//! ```
+//!
+//! The states carry the names that Linux gives them. Which octets are lost is said here; how many may fly is for
+//! `congestion`, and how the window comes down meanwhile for `reduction`.
+//!
+//! | what | where | standard |
+//! |---|---|---|
+//! | a segment is lost by the order of time | `rack`, `flight/judge.rs` | RFC 8985 §6 |
+//! | by selective acknowledgments, without RACK | `flight/judge.rs` | RFC 6675 |
+//! | by duplicate acknowledgments, without SACK | here, `judge` | RFC 5681 §3.2, RFC 6582 |
+//! | the end of a flight is lost | `tail_probe` | RFC 8985 §7 |
+//! | the window comes down | `reduction` | RFC 6937 |
+//! | it was no loss at all | `doubt`; after a time-out here, `after_time_out` | RFC 3522, RFC 3708, RFC 5682 |
+
+mod doubt;
+mod rack;
+mod reduction;
+mod tail_probe;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+use std::time::Duration;
+
+pub(crate) use tail_probe::probe_time_out;
+
+use self::doubt::Doubt;
+use self::rack::{Path, Rack};
+use self::reduction::Reduction;
+use self::tail_probe::{Answer, TailProbe};
+use super::congestion::{Phase, Window};
+use super::flight::{DUPLICATE_THRESHOLD, Delivery, Flight};
+use crate::journal::{LossRule, NoLoss, Recovery as Name};
+use crate::time::Instant;
+
+/// The farthest that reordering is believed to reach, in segments (Linux's tcp_max_reordering).
+const MOST_REORDERING: u64 = 300;
+
+/// Where recovery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    Disorder,
+    /// The window comes down because of an ECN signal; nothing is lost.
+    WindowReduced {
+        high: u64,
+    },
+    FastRecovery {
+        high: u64,
+    },
+    Loss {
+        high: u64,
+        suspicion: Suspicion,
+    },
+}
+
+/// Whether a time-out may have been needless (F-RTO, RFC 5682 §2.1 and §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Suspicion {
+    /// No: it is settled, or F-RTO is not used.
+    None,
+    /// The oldest segment went again; what does the first acknowledgment say? (Step 1.)
+    First,
+    /// New data goes instead of old: will it, or what was never sent again, be acknowledged? (Step 2.b.)
+    Testing,
+}
+
+/// The state of recovery, and what counts towards it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Recovery {
+    state: State,
+    /// Duplicate acknowledgments in a row, without SACK: so many segments have left the network unreported.
+    duplicates: u32,
+    /// How far out of order segments arrive, in segments; the duplicate threshold of RFC 5681 until more was seen.
+    reordering: u32,
+    rack: Rack,
+    probe: TailProbe,
+    doubt: Option<Doubt>,
+    reduction: Option<Reduction>,
+}
+
+/// An acknowledgment, as recovery sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Evidence {
+    /// The time.
+    pub(crate) now: Instant,
+    /// SND.UNA after it, on the line of positions.
+    pub(crate) snd_una: u64,
+    /// SND.NXT, likewise.
+    pub(crate) snd_nxt: u64,
+    /// What it has brought.
+    pub(crate) delivery: Delivery,
+    /// Whether it acknowledged new octets.
+    pub(crate) advanced: bool,
+    /// Whether it acknowledged nothing while something was in flight, and said nothing else (RFC 5681 §2).
+    pub(crate) duplicate: bool,
+    /// The octets that it says came twice (RFC 2883).
+    pub(crate) twice: Option<Range<u64>>,
+    /// The timestamp that it echoes (RFC 7323 §3), when it is usable.
+    pub(crate) echo: Option<u32>,
+    /// Which rules the connection uses.
+    pub(crate) rules: Rules,
+    /// The least and the smoothed round-trip time.
+    pub(crate) rtt: (Duration, Duration),
+    /// Octets of a full segment.
+    pub(crate) mss: u32,
+    /// Whether there is new data that the peer's window has room for.
+    pub(crate) may_send_new: bool,
+}
+
+/// Which rules a connection uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rules {
+    /// Selective acknowledgment was agreed on.
+    pub(crate) sack: bool,
+    /// RACK judges, not RFC 6675. Only with SACK.
+    pub(crate) rack: bool,
+    /// Time-outs are looked through (RFC 5682).
+    pub(crate) f_rto: bool,
+}
+
+/// What follows from an acknowledgment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The window may grow.
+    Fine,
+    /// Nothing was learnt: the window stays.
+    Wait,
+    /// Fast recovery begins, the first lost segment goes at once. The window must fall, unless it is falling already.
+    Begin,
+    /// Recovery goes on.
+    Continue,
+    /// Everything that was in flight when the trouble began is acknowledged.
+    Done,
+    /// It was no loss: the window becomes again what it was.
+    Undone(Window, NoLoss),
+}
+
+/// A verdict, and what belongs to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// What follows for the window.
+    pub(crate) verdict: Verdict,
+    /// Segments delivered; without SACK, a duplicate acknowledgment stands for one.
+    pub(crate) delivered: u32,
+    /// Segments newly thought lost.
+    pub(crate) lost: u32,
+    /// When somebody has to look again (RFC 8985 §6.2, step 5).
+    pub(crate) look_again: Option<Instant>,
+    /// A probe has mended a loss that nothing else tells of: the window must fall for it (RFC 8985 §7.4).
+    pub(crate) mended_by_probe: bool,
+}
+
+impl Evidence {
+    /// Whether everything sent before `high` is acknowledged. Without SACK one more octet is asked for while others are in
+    /// flight: the duplicates of what went again would else look like a new loss (RFC 6582 §4.1).
+    fn has_passed(&self, high: u64, flight: &Flight) -> bool {
+        self.snd_una > high || (self.snd_una == high && (self.rules.sack || flight.is_empty()))
+    }
+}
+
+impl Recovery {
+    /// Nothing is amiss.
+    pub(crate) const fn new() -> Recovery {
+        Recovery {
+            state: State::Open,
+            duplicates: 0,
+            reordering: DUPLICATE_THRESHOLD,
+            rack: Rack::new(),
+            probe: TailProbe::NONE,
+            doubt: None,
+            reduction: None,
+        }
+    }
+
+    /// The state's name.
+    pub(crate) const fn name(&self) -> Name {
+        match self.state {
+            State::Open => Name::Open,
+            State::Disorder => Name::Disorder,
+            State::WindowReduced { .. } => Name::WindowReduced,
+            State::FastRecovery { .. } => Name::FastRecovery,
+            State::Loss { .. } => Name::Loss,
+        }
+    }
+
+    /// The state, as congestion control sees it.
+    pub(crate) const fn phase(&self) -> Phase {
+        match self.state {
+            State::Open | State::Disorder => Phase::Open,
+            State::WindowReduced { .. } | State::FastRecovery { .. } => Phase::Recovery,
+            State::Loss { .. } => Phase::Loss,
+        }
+    }
+
+    /// Segments that have left the network without being reported, by the count of duplicate acknowledgments.
+    pub(crate) const fn unreported(&self) -> u32 {
+        self.duplicates
+    }
+
+    /// How far out of order segments arrive, in segments.
+    pub(crate) const fn reordering(&self) -> u32 {
+        self.reordering
+    }
+
+    /// Whether new data goes first, to find out whether a time-out was needless (RFC 5682 §2.1, step 2.b).
+    pub(crate) const fn holds_retransmissions(&self) -> bool {
+        matches!(self.state, State::Loss { suspicion: Suspicion::Testing, .. })
+    }
+
+    /// Judges an acknowledgment, and marks in `flight` what it says is lost.
+    pub(crate) fn acknowledged(&mut self, evidence: &Evidence, flight: &mut Flight) -> Outcome {
+        let lost_before = flight.total_losses();
+        let delivered = self.count(evidence, flight);
+        self.learn(evidence);
+        let mended_by_probe = self.probe.answered(Answer {
+            snd_una: evidence.snd_una,
+            is_bare_duplicate: evidence.duplicate && evidence.delivery.delivered == 0 && evidence.twice.is_none(),
+            twice: evidence.twice.as_ref().map(|range| range.end),
+        });
+        let (verdict, look_again) = match self.state {
+            State::Open | State::Disorder => self.watch(evidence, flight),
+            State::WindowReduced { high } => {
+                let (verdict, look_again) = self.watch(evidence, flight);
+                // CWR must have reached the peer, so something sent after the mark must be acknowledged.
+                let over = evidence.snd_una > high;
+                match verdict {
+                    Verdict::Begin => (verdict, look_again),
+                    _ if over => {
+                        let done = self.finish();
+                        self.settle(flight);
+                        (done, look_again)
+                    }
+                    _ => {
+                        self.state = State::WindowReduced { high };
+                        (Verdict::Continue, look_again)
+                    }
+                }
+            }
+            State::FastRecovery { high } => self.recover(evidence, flight, high),
+            State::Loss { high, suspicion } => self.after_time_out(evidence, flight, (high, suspicion)),
+        };
+        let lost = flight.total_losses().wrapping_sub(lost_before);
+        Outcome { verdict, delivered, lost, look_again, mended_by_probe }
+    }
+
+    /// The time has come to look again (RFC 8985 §6.2, step 5: the reordering timer).
+    pub(crate) fn look_again(&mut self, evidence: &Evidence, flight: &mut Flight) -> Outcome {
+        let lost_before = flight.total_losses();
+        let look_again = self.judge(evidence, flight);
+        let lost = flight.total_losses().wrapping_sub(lost_before);
+        let begins = lost > 0 && matches!(self.phase(), Phase::Open) || lost > 0 && self.name() == Name::WindowReduced;
+        let verdict = if begins { self.begin(evidence) } else { Verdict::Continue };
+        Outcome { verdict, delivered: 0, lost, look_again, mended_by_probe: false }
+    }
+
+    /// The retransmission timer fired, and not for the first time when `again`. Returns whether the threshold must fall: once
+    /// for what was in flight (RFC 5681 §3.1).
+    pub(crate) fn timed_out(
+        &mut self,
+        (now, snd_nxt): (Instant, u64),
+        again: bool,
+        rules: Rules,
+        flight: &mut Flight,
+    ) -> bool {
+        let snd_una = flight.first().map_or(snd_nxt, |first| first.range.start);
+        let falls = match self.state {
+            State::Open | State::Disorder => true,
+            State::WindowReduced { high } | State::FastRecovery { high } => snd_una >= high,
+            State::Loss { high, .. } => snd_una >= high || !again,
+        };
+        // Not while another recovery is under way, but again when the timer fires again (RFC 5682 §3.1, §3.2).
+        let other_recovery = matches!(self.state, State::FastRecovery { .. } | State::Loss { .. });
+        let looks_through = rules.f_rto && (again || !other_recovery);
+        let suspicion = if looks_through { Suspicion::First } else { Suspicion::None };
+        self.state = State::Loss { high: snd_nxt, suspicion };
+        self.duplicates = 0;
+        self.reduction = None;
+        self.probe.forget();
+        let rtt = self.rack.latest().map(|(_, rtt)| rtt).filter(|_| rules.sack && rules.rack);
+        flight.lose_all(rtt, now);
+        falls
+    }
+
+    /// The peer has seen a congestion mark (RFC 3168 §6.1.2). Returns whether the window must fall: once for each flight.
+    pub(crate) fn congestion_marked(&mut self, snd_nxt: u64) -> bool {
+        match self.state {
+            State::Open | State::Disorder => {
+                self.state = State::WindowReduced { high: snd_nxt };
+                self.doubt = None;
+                true
+            }
+            State::WindowReduced { .. } | State::FastRecovery { .. } | State::Loss { .. } => false,
+        }
+    }
+
+    /// The window is to fall from `before` to `ssthresh` segments, in step with what is delivered.
+    pub(crate) fn reduce(&mut self, before: u32, ssthresh: u32) {
+        self.reduction = Some(Reduction::new(before, ssthresh));
+    }
+
+    /// Whether the window is falling already.
+    pub(crate) fn is_reducing(&self) -> bool {
+        self.reduction.is_some()
+    }
+
+    /// The window has fallen from `before`; that may have to be taken back.
+    pub(crate) fn doubt(&mut self, snd_una: u64, before: Window, flight: &Flight) {
+        self.doubt = Some(Doubt::new(snd_una, before, flight.resent()));
+    }
+
+    /// The window while it comes down, after an acknowledgment; `None` when it does not, or nothing was learnt.
+    pub(crate) fn reduced(&mut self, outcome: &Outcome, advanced: bool, flight: &Flight) -> Option<u32> {
+        let in_network = flight.in_network(self.duplicates);
+        self.reduction.as_mut()?.delivered(outcome.delivered, in_network, advanced && outcome.lost == 0)
+    }
+
+    /// Segments left; `again` with the timestamp of one that was sent before.
+    pub(crate) fn sent(&mut self, segments: u32, again: Option<u32>) {
+        if let Some(reduction) = &mut self.reduction {
+            reduction.sent(segments);
+        }
+        if let (Some(doubt), Some(timestamp)) = (&mut self.doubt, again) {
+            doubt.resent(timestamp);
+        }
+    }
+
+    /// Whether the end of a flight may be probed now (RFC 8985 §7.2): nothing is being recovered, no probe is out.
+    pub(crate) fn may_probe(&self) -> bool {
+        matches!(self.state, State::Open | State::WindowReduced { .. }) && !self.probe.is_out()
+    }
+
+    /// A probe of the flight's end left; `again` when it carried what had been sent before.
+    pub(crate) fn probed(&mut self, snd_nxt: u64, again: bool) {
+        self.probe.sent(snd_nxt, again);
+    }
+
+    /// Counts duplicate acknowledgments where there is no SACK. Returns the segments that were delivered.
+    fn count(&mut self, evidence: &Evidence, flight: &mut Flight) -> u32 {
+        let Delivery { delivered, acknowledged, .. } = evidence.delivery;
+        if evidence.rules.sack {
+            self.duplicates = 0;
+            return delivered;
+        }
+        let before = self.duplicates;
+        if evidence.advanced {
+            // The first of the acknowledged segments filled the gap; the others are those counted as unreported.
+            self.duplicates = match self.state {
+                State::FastRecovery { .. } | State::Loss { .. } => {
+                    self.duplicates.saturating_sub(acknowledged.saturating_sub(1))
+                }
+                State::Open | State::Disorder | State::WindowReduced { .. } => 0,
+            };
+            // Those have been counted as delivered already.
+            let counted_before = delivered.saturating_sub(1).min(before);
+            flight.count_delivered(counted_before.wrapping_neg());
+            return delivered - counted_before;
+        }
+        if evidence.duplicate && !matches!(self.state, State::Loss { .. }) {
+            // Never more than there are: a peer that repeats itself must not empty the network in our books.
+            self.duplicates = (self.duplicates + 1).min(flight.unacked().saturating_sub(1));
+        }
+        let more = self.duplicates.saturating_sub(before);
+        flight.count_delivered(more);
+        more
+    }
+
+    /// What an acknowledgment teaches about the path.
+    fn learn(&mut self, evidence: &Evidence) {
+        if let Some(octets) = self.rack.delivered(&evidence.delivery, evidence.now) {
+            self.note_reordering(octets, evidence.mss);
+        }
+        if let Some(twice) = &evidence.twice {
+            self.rack.came_twice(evidence.snd_una, evidence.snd_nxt);
+            if let Some(doubt) = &mut self.doubt {
+                let segments = (twice.end - twice.start).div_ceil(u64::from(evidence.mss.max(1)));
+                (0..segments.min(MOST_REORDERING)).for_each(|_| doubt.came_twice(twice.end));
+            }
+        }
+    }
+
+    /// A segment came so many octets behind another.
+    fn note_reordering(&mut self, octets: u64, mss: u32) {
+        let segments = octets.div_ceil(u64::from(mss.max(1))).min(MOST_REORDERING);
+        self.reordering = self.reordering.max(segments as u32);
+    }
+
+    /// Open and Disorder: is something lost?
+    fn watch(&mut self, evidence: &Evidence, flight: &mut Flight) -> (Verdict, Option<Instant>) {
+        let undone = self.take_back_by_duplicates();
+        let look_again = self.judge(evidence, flight);
+        if flight.lost() > 0 {
+            return (self.begin(evidence), look_again);
+        }
+        self.settle(flight);
+        let verdict = match undone {
+            Some(verdict) => verdict,
+            None if evidence.advanced => Verdict::Fine,
+            None => Verdict::Wait,
+        };
+        (verdict, look_again)
+    }
+
+    fn begin(&mut self, evidence: &Evidence) -> Verdict {
+        self.state = State::FastRecovery { high: evidence.snd_nxt };
+        self.probe.forget();
+        Verdict::Begin
+    }
+
+    fn settle(&mut self, flight: &Flight) {
+        let disorder = self.duplicates > 0 || flight.sacked() > 0 || flight.lost() > 0 || flight.resent() > 0;
+        self.state = if disorder { State::Disorder } else { State::Open };
+    }
+
+    /// Fast recovery: what else is lost, or is it over?
+    fn recover(&mut self, evidence: &Evidence, flight: &mut Flight, high: u64) -> (Verdict, Option<Instant>) {
+        if evidence.has_passed(high, flight) {
+            self.duplicates = 0;
+            let verdict = self.take_back(evidence).unwrap_or_else(|| self.finish());
+            let look_again = self.judge(evidence, flight);
+            if flight.lost() > 0 && matches!(verdict, Verdict::Done) {
+                return (self.begin(evidence), look_again);
+            }
+            self.settle(flight);
+            return (verdict, look_again);
+        }
+        let filled_by_first_copy = self.doubt.as_ref().is_some_and(|doubt| doubt.is_disproved_by(evidence.echo));
+        if evidence.advanced && filled_by_first_copy {
+            // The hole was filled by what was late, not by what was sent again. While copies are under way, wait for them.
+            self.rack.reordering_was_seen();
+            if flight.resent() == 0 {
+                flight.forgive();
+                let verdict = self.undo(NoLoss::Timestamp);
+                self.settle(flight);
+                return (verdict, None);
+            }
+        }
+        if let Some(undone) = self.take_back_by_duplicates() {
+            self.settle(flight);
+            return (undone, self.judge(evidence, flight));
+        }
+        let look_again = self.judge(evidence, flight);
+        (Verdict::Continue, look_again)
+    }
+
+    /// After a time-out, until everything that was in flight then is acknowledged: slow start, and F-RTO.
+    fn after_time_out(
+        &mut self,
+        evidence: &Evidence,
+        flight: &mut Flight,
+        (high, suspicion): (u64, Suspicion),
+    ) -> (Verdict, Option<Instant>) {
+        if evidence.advanced
+            && let Some(undone) = self.take_back(evidence)
+        {
+            flight.forgive();
+            self.settle(flight);
+            return (undone, None);
+        }
+        if evidence.has_passed(high, flight) {
+            self.state = State::Open;
+            self.doubt = None;
+            self.rack.recovered();
+            let look_again = self.judge(evidence, flight);
+            self.settle(flight);
+            return (if evidence.advanced { Verdict::Fine } else { Verdict::Wait }, look_again);
+        }
+        let untouched_arrived = evidence.delivery.lowest_untouched.is_some_and(|(_, end)| end <= high);
+        let tells = evidence.rules.sack && suspicion == Suspicion::First || suspicion == Suspicion::Testing;
+        if tells && untouched_arrived {
+            // Step 3.b: what was never sent again, and not reported before, arrives. So it was late, and not lost.
+            flight.forgive();
+            let verdict = self.undo(NoLoss::FRto);
+            self.settle(flight);
+            return (verdict, None);
+        }
+        let (suspicion, high) = match suspicion {
+            Suspicion::First if evidence.advanced && evidence.may_send_new => (Suspicion::Testing, evidence.snd_nxt),
+            // Step 3.a: a duplicate says that the loss was real.
+            Suspicion::Testing if evidence.advanced && evidence.delivery.sacked == 0 => (Suspicion::Testing, high),
+            Suspicion::First if !evidence.advanced => (Suspicion::First, high),
+            _ => (Suspicion::None, high),
+        };
+        self.state = State::Loss { high, suspicion };
+        let look_again = self.judge(evidence, flight);
+        (if evidence.advanced { Verdict::Fine } else { Verdict::Wait }, look_again)
+    }
+
+    /// Marks in the flight what is lost by now. Returns when to look again.
+    fn judge(&mut self, evidence: &Evidence, flight: &mut Flight) -> Option<Instant> {
+        let Rules { sack, rack, .. } = evidence.rules;
+        let recovers = matches!(self.state, State::FastRecovery { .. } | State::Loss { .. });
+        if !sack {
+            let enough = self.duplicates >= DUPLICATE_THRESHOLD;
+            let partial = evidence.advanced && matches!(self.state, State::FastRecovery { .. });
+            if partial && !flight.is_empty() {
+                // What a partial acknowledgment stops at is lost as well (RFC 6582 §3.2 step 5).
+                flight.lose_oldest(LossRule::PartialAck);
+            } else if enough && !recovers {
+                flight.lose_oldest(LossRule::DuplicateAcks);
+            }
+            return None;
+        }
+        if !rack {
+            flight.judge_by_sack(self.reordering);
+            if evidence.advanced && matches!(self.state, State::FastRecovery { .. }) {
+                flight.lose_oldest(LossRule::PartialAck);
+            }
+            return None;
+        }
+        let (latest, rtt) = self.rack.latest()?;
+        let (min_rtt, srtt) = evidence.rtt;
+        let path = Path { min_rtt, srtt, sacked: flight.sacked(), threshold: DUPLICATE_THRESHOLD, recovers };
+        let (_, next) = flight.judge_by_time(latest, rtt + self.rack.window(path), evidence.now);
+        next
+    }
+
+    /// Recovery is over, and it was needed.
+    fn finish(&mut self) -> Verdict {
+        self.state = State::Open;
+        self.reduction = None;
+        self.doubt = None;
+        self.rack.recovered();
+        Verdict::Done
+    }
+
+    /// Everything is acknowledged: was it a loss?
+    fn take_back(&mut self, evidence: &Evidence) -> Option<Verdict> {
+        let doubt = self.doubt.as_ref()?;
+        let by = match () {
+            () if doubt.is_disproved_by(evidence.echo) => NoLoss::Timestamp,
+            () if doubt.all_came_twice() => NoLoss::CameTwice,
+            () => return None,
+        };
+        self.rack.reordering_was_seen();
+        Some(self.undo(by))
+    }
+
+    fn take_back_by_duplicates(&mut self) -> Option<Verdict> {
+        let all_came_twice = self.doubt.as_ref().is_some_and(Doubt::all_came_twice);
+        if !all_came_twice {
+            return None;
+        }
+        self.rack.reordering_was_seen();
+        Some(self.undo(NoLoss::CameTwice))
+    }
+
+    fn undo(&mut self, by: NoLoss) -> Verdict {
+        let Some(doubt) = self.doubt.take() else { return self.finish() };
+        self.state = State::Open;
+        self.reduction = None;
+        Verdict::Undone(doubt.before, by)
+    }
+}

@@ -1,0 +1,1 @@
+//! Recovery's verdicts.
