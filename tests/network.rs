@@ -173,19 +173,20 @@ fn the_same_seed_gives_the_same_packets() {
 }
 
 #[test]
-fn a_lost_segment_is_sent_again_when_the_timer_fires_and_the_stream_is_whole() {
+fn a_lost_segment_is_sent_again_when_a_timer_fires_and_the_stream_is_whole() {
     let rule = || Rule {
         id: "lose-first".to_owned(),
         when: Arc::new(|packet| packet.dissect().tcp().is_some_and(|tcp| tcp.payload_len > 0)),
         nth: vec![1],
         action: Action::Drop,
     };
-    // The round trip of 20 ms and at least 200 ms beside it, as Linux has it; or the second of RFC 6298 §2.4.
-    for (stack, rto) in [(StackKind::Native, 220), (StackKind::Smoltcp, 1000)] {
+    // A probe of the tail (RFC 8985 §7); or the time-out, the second of RFC 6298 §2.4.
+    let by_timer = Reason::RetransmitByTimer { nth: 1, rto: Duration::from_secs(1) };
+    for (stack, reason) in [(StackKind::Native, Reason::TailLossProbe), (StackKind::Smoltcp, by_timer)] {
         let there = PipeConfig { rules: vec![rule()], ..wire() };
         let (whole, seen) = pair_on(stack, 1, Medium::Ip, [there, wire()], |a, b| transfer(a, b, 1000, false));
         assert!(whole, "{stack}");
-        assert_eq!(retransmissions(&seen), [Reason::RetransmitByTimer { nth: 1, rto: Duration::from_millis(rto) }]);
+        assert_eq!(retransmissions(&seen), [reason], "{stack}");
         let dropped: Vec<_> = seen.packets.iter().filter(|(_, record)| record.comments.len() == 2).collect();
         assert_eq!(dropped.len(), 1, "{stack}");
         assert_eq!(dropped[0].1.comments[1].to_string(), "dropped by rule lose-first");

@@ -117,7 +117,7 @@ delay   = "20ms"
 id   = "lose-it"
 from = "client"
 when = "tcp.len > 0"
-nth  = [1, 2, 3, 4, 5, 6, 7, 8]
+nth  = [1, 2, 3, 4, 5, 6, 7, 8, 9]
 do   = "drop"
 
 [[step]]

@@ -18,11 +18,14 @@ use super::{Ran, id_of, labs};
 /// timer fired then. And octets below others that were sent less than a round trip ago look to it as if they had been
 /// overtaken: so it takes for *out of order* the second hole that SACK shows, and what the timer sends again while newer
 /// octets are still on their way.
-const ALLOWED_FLAGS: [(&str, &[&str]); 4] = [
+const ALLOWED_FLAGS: [(&str, &[&str]); 7] = [
     ("retransmit-by-timer", &[RETRANSMISSION, FAST_RETRANSMISSION, OUT_OF_ORDER]),
     ("retransmit-after-timer", &[RETRANSMISSION, FAST_RETRANSMISSION, OUT_OF_ORDER]),
     ("retransmit-by-duplicate-acks", &[RETRANSMISSION, FAST_RETRANSMISSION, OUT_OF_ORDER]),
+    ("retransmit-by-partial-ack", &[RETRANSMISSION, FAST_RETRANSMISSION, OUT_OF_ORDER]),
     ("retransmit-by-sack", &[RETRANSMISSION, FAST_RETRANSMISSION, OUT_OF_ORDER]),
+    ("retransmit-by-rack", &[RETRANSMISSION, FAST_RETRANSMISSION, OUT_OF_ORDER]),
+    ("tail-loss-probe", &[RETRANSMISSION, FAST_RETRANSMISSION, OUT_OF_ORDER]),
 ];
 
 const RETRANSMISSION: &str = "tcp.analysis.retransmission";
@@ -76,7 +79,7 @@ pub(super) fn reasons(ran: &Ran, node: &str) -> BTreeMap<u64, String> {
     lines
         .filter(|line| line["node_name"] == node && line["kind"] == "packet-sent")
         .filter_map(|line| Some((line["packet"].as_u64()?, line["why"]["reason"].as_str()?.to_owned())))
-        .filter(|(_, reason)| reason.starts_with("retransmit-"))
+        .filter(|(_, reason)| reason.starts_with("retransmit-") || reason == "tail-loss-probe")
         .collect()
 }
 

@@ -111,7 +111,7 @@ impl Connection {
         let inside_second = next().is_some_and(|(from, to)| from <= left && right <= to);
         let is_report = right <= self.snd_una as i64 || inside_second;
         let was_sent = 1 <= left && left < right && right <= self.snd_nxt as i64;
-        (is_report && was_sent).then(|| left as u64..right as u64)
+        (is_report && was_sent).then_some(left as u64..right as u64)
     }
 
     /// The least round-trip time, zero before any is known.

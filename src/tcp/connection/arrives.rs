@@ -359,6 +359,7 @@ impl Connection {
     /// TIME-WAIT begins, or begins again: 2 MSL (MUST-13).
     pub(super) fn enter_time_wait(&mut self, cx: &mut Context<'_>) {
         self.timers.stop_all();
+        self.due = None;
         self.arm(cx, Timer::TimeWait, cx.now + self.config.time_wait);
         self.send.remove_before(self.send.end());
         cx.notify(SocketEvent::Writable(cx.socket));

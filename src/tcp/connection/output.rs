@@ -261,9 +261,10 @@ impl Connection {
 
     /// Octets of new data that may go now, `None` when none may and there is no FIN that could.
     fn burst(&mut self, cx: &mut Context<'_>, unsent: u64, mss: u32) -> Option<u32> {
-        if self.burst_left > 0 {
+        if self.burst_left > 0 && u64::from(self.burst_left) <= self.window_room() {
             return Some(self.burst_left);
         }
+        self.burst_left = 0;
         let segments = self.cwnd.cwnd.saturating_sub(self.in_network());
         if segments == 0 {
             self.usage.sent(unsent > 0, self.flight.unacked(), self.snd_una, self.snd_nxt);

@@ -17,6 +17,9 @@ impl Flight {
     /// Judges by SACK: a segment with `threshold` reported ones behind it is lost (RFC 6675 §4, IsLost). Returns how many
     /// are newly thought lost.
     pub(crate) fn judge_by_sack(&mut self, threshold: u32) -> u32 {
+        if self.sacked < threshold {
+            return 0;
+        }
         let mut behind = 0;
         let mut edge = None;
         for (index, sent) in self.sent.iter().enumerate().rev() {

@@ -233,6 +233,7 @@ impl Flight {
     /// The peer holds `range`, beyond a gap. Adds to `delivery` the segments that this reports for the first time.
     pub(crate) fn sack(&mut self, range: Range<u64>, now: Instant, min_rtt: Duration, delivery: &mut Delivery) {
         let (before, timed) = (delivery.delivered, delivery.rtt);
+        let Some(range) = self.whole_segments(&range) else { return };
         for new in self.sacked_ranges.insert(range) {
             let mut index = self.place(new.start);
             while let Some(sent) = self.sent.get_mut(index).filter(|sent| sent.range.start < new.end) {
@@ -253,6 +254,13 @@ impl Flight {
         // What is acknowledged for good has been timed already.
         delivery.rtt = timed.or(delivery.rtt);
         self.delivered = self.delivered.wrapping_add(delivery.delivered - before);
+    }
+
+    /// What of `range` is whole segments. A peer that reports scraps would else make the scoreboard larger than the flight.
+    fn whole_segments(&self, range: &Range<u64>) -> Option<Range<u64>> {
+        let first = self.sent.partition_point(|sent| sent.range.start < range.start);
+        let last = self.place(range.end).checked_sub(1)?;
+        (first <= last).then(|| self.sent[first].range.start..self.sent[last].range.end)
     }
 
     /// Corrects the count of segments delivered: without SACK duplicate acknowledgments count, too.
@@ -313,8 +321,7 @@ impl Flight {
 
     /// Gives memory back when nothing is in flight.
     pub(crate) fn rest(&mut self) {
-        const IDLE: usize = 4;
-        if self.sent.is_empty() && self.sent.capacity() > IDLE {
+        if self.sent.is_empty() {
             self.sent = VecDeque::new();
             self.by_time = VecDeque::new();
         }

@@ -76,7 +76,7 @@ enum Suspicion {
 }
 
 /// The state of recovery, and what counts towards it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Recovery {
     state: State,
     /// Duplicate acknowledgments in a row, without SACK: so many segments have left the network unreported.
@@ -85,8 +85,9 @@ pub(crate) struct Recovery {
     reordering: u32,
     rack: Rack,
     probe: TailProbe,
-    doubt: Option<Doubt>,
-    reduction: Option<Reduction>,
+    /// In a box, like the next: most connections never have them.
+    doubt: Option<Box<Doubt>>,
+    reduction: Option<Box<Reduction>>,
 }
 
 /// An acknowledgment, as recovery sees it.
@@ -259,7 +260,8 @@ impl Recovery {
         let lost_before = flight.total_losses();
         let look_again = self.judge(evidence, flight);
         let lost = flight.total_losses().wrapping_sub(lost_before);
-        let begins = lost > 0 && matches!(self.phase(), Phase::Open) || lost > 0 && self.name() == Name::WindowReduced;
+        let recovers = matches!(self.state, State::FastRecovery { .. } | State::Loss { .. });
+        let begins = lost > 0 && !recovers;
         let verdict = if begins { self.begin(evidence) } else { Verdict::Continue };
         Outcome { verdict, delivered: 0, lost, look_again, mended_by_probe: false }
     }
@@ -306,7 +308,7 @@ impl Recovery {
 
     /// The window is to fall from `before` to `ssthresh` segments, in step with what is delivered.
     pub(crate) fn reduce(&mut self, before: u32, ssthresh: u32) {
-        self.reduction = Some(Reduction::new(before, ssthresh));
+        self.reduction = Some(Box::new(Reduction::new(before, ssthresh)));
     }
 
     /// Whether the window is falling already.
@@ -316,7 +318,7 @@ impl Recovery {
 
     /// The window has fallen from `before`; that may have to be taken back.
     pub(crate) fn doubt(&mut self, snd_una: u64, before: Window, flight: &Flight) {
-        self.doubt = Some(Doubt::new(snd_una, before, flight.resent()));
+        self.doubt = Some(Box::new(Doubt::new(snd_una, before, flight.resent())));
     }
 
     /// The window while it comes down, after an acknowledgment; `None` when it does not, or nothing was learnt.
@@ -547,7 +549,7 @@ impl Recovery {
     }
 
     fn take_back_by_duplicates(&mut self) -> Option<Verdict> {
-        let all_came_twice = self.doubt.as_ref().is_some_and(Doubt::all_came_twice);
+        let all_came_twice = self.doubt.as_ref().is_some_and(|doubt| doubt.all_came_twice());
         if !all_came_twice {
             return None;
         }
