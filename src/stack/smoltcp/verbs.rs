@@ -258,6 +258,13 @@ impl Stack for SmoltcpStack {
     }
 
     fn set_option(&mut self, socket: SocketId, option: SocketOption) -> Result<(), SocketError> {
+        let is_listeners = matches!(
+            option,
+            SocketOption::FastOpenQueue(_) | SocketOption::FastOpenKeys(_) | SocketOption::FastOpenWithoutCookie(_)
+        );
+        if is_listeners {
+            return Err(SocketError::Unsupported);
+        }
         let handle = self.stream(socket)?.handle;
         let smol = self.sockets.get_mut::<tcp::Socket<'_>>(handle);
         match option {
