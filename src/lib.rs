@@ -4,6 +4,7 @@
 //! rooms below and of the floors they stand on; a test keeps it true.
 
 pub mod app;
+pub mod bench;
 pub mod capture;
 pub mod check;
 #[cfg(feature = "cli")]
@@ -16,6 +17,7 @@ pub mod ip;
 pub mod journal;
 pub mod lab;
 pub mod link;
+pub mod measure;
 pub mod network;
 pub mod packet;
 pub mod report;

@@ -5,6 +5,8 @@ mod capture;
 // They start the binary, which is built with its command line only.
 #[cfg(feature = "cli")]
 mod command_line;
+#[cfg(feature = "cli")]
+mod compare;
 mod conformance;
 mod drill;
 mod filter;

@@ -20,7 +20,7 @@ use wireglass::time::Instant;
 
 const DELAY: Duration = Duration::from_millis(1);
 /// What an idle connection may cost on each side, in octets, with its share of every table.
-const IDLE: usize = 1500;
+const IDLE: usize = 1536;
 /// So many make the share of the tables large: these have just doubled.
 const CONNECTIONS: usize = 1000;
 /// What a stack with a few connections may hold besides the buffers that were asked for.

@@ -383,3 +383,66 @@ fn timers_of_programs_are_exact_beside_packets_between_milliseconds() {
     });
     assert_eq!(woken, (vec![1_000_000, 2_000_000, 3_000_000, 4_000_000], 1_234_567, 7_000_000));
 }
+
+#[test]
+fn nodes_that_share_a_pipe_share_its_rate_and_each_gets_its_own_answers() {
+    const OCTETS: usize = 200_000;
+    let seen = Arc::new(Mutex::new(Seen::default()));
+    let spy = Box::new(Spy(seen.clone()));
+    let slow = || PipeConfig { rate: Some(8_000_000), ..wire() };
+    let (delivered, ended) = sim::run(|clock: &Clock| {
+        let mut world = World::new(clock.clone(), spy);
+        let nodes: Vec<NodeHandle> = (1..=3)
+            .map(|node| world.add_stack(StackKind::Native.make(&host(node, Medium::Ip, 7), clock.now())))
+            .collect();
+        let [a, b, c] = [0, 1, 2].map(|index: usize| nodes[index].clone());
+        world.share_pipe(&[a.node(), b.node()], &[(address(3, false), c.node())], Pipe::new(slow(), Rng::new(1)));
+        let back = [(address(1, false), a.node()), (address(2, false), b.node())];
+        world.share_pipe(&[c.node()], &back, Pipe::new(wire(), Rng::new(2)));
+        (world, async move {
+            let listener = TcpListener::bind(&c, SocketAddr::new(address(3, false), 80), 4).expect("the port is free");
+            let send = |node: NodeHandle| async move {
+                let mut stream =
+                    TcpStream::connect(&node, SocketAddr::new(address(3, false), 80)).await.expect("somebody listens");
+                stream.write_all(&vec![0; OCTETS]).await.expect("the connection holds");
+                stream.shutdown().await.expect("the connection holds");
+            };
+            let receive = async {
+                let mut delivered = 0;
+                for _ in 0..2 {
+                    let (mut stream, _) = listener.accept().await.expect("both come");
+                    delivered += stream.read_to_end(&mut Vec::new()).await.expect("all of it comes");
+                }
+                delivered
+            };
+            tokio::join!(send(a), send(b), receive).2
+        })
+    })
+    .expect("a paused runtime needs nothing of the system");
+    assert_eq!(delivered, 2 * OCTETS);
+    // 8 Mbit/s are an octet in a microsecond: both together take as long as all their octets do.
+    assert!(ended.as_nanos() > 2 * OCTETS as u64 * 1_000, "{ended}");
+    let seen = seen.lock().expect("the run is over");
+    let stray = seen.packets.iter().filter(|(node, record)| {
+        let to = Dissection::of(record.medium, &record.bytes, record.wire_len).addresses().map(|(_, to)| to);
+        record.direction == Direction::In && to != Some(address(node.0 as u8 + 1, false))
+    });
+    assert_eq!(stray.count(), 0, "every packet came out at the node that it is for");
+}
+
+#[test]
+fn a_stream_that_is_aborted_ends_with_a_reset_and_the_run_with_it() {
+    for stack in STACKS {
+        let wires = [PipeConfig { rate: Some(1_000_000), ..wire() }, wire()];
+        let (ended, _) = pair_on(stack, 3, Medium::Ip, wires, |a, b| async move {
+            let server = SocketAddr::new(address(2, false), 80);
+            let listener = TcpListener::bind(&b, server, 4).expect("the port is free");
+            let (client, accepted) = tokio::join!(TcpStream::connect(&a, server), listener.accept());
+            let (mut client, (mut stream, _)) = (client.expect("it listens"), accepted.expect("it comes"));
+            client.write_all(&[0; 50_000]).await.expect("there is room");
+            client.abort();
+            stream.read_to_end(&mut Vec::new()).await.map_err(|error| error.kind())
+        });
+        assert_eq!(ended, Err(std::io::ErrorKind::ConnectionReset), "{stack}");
+    }
+}

@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::{Destination, ProgramError};
 use crate::host::LinuxNode;
 use crate::journal::{Event, ProgramEvent};
+use crate::measure::{Gauge, Gauges};
 use crate::network::{NodeHandle, Reporter};
 use crate::socket;
 
@@ -36,6 +37,7 @@ pub struct Host {
     endpoint: Endpoint,
     addresses: Arc<[IpAddr]>,
     reporter: Reporter,
+    gauges: Option<Gauges>,
 }
 
 impl Host {
@@ -44,7 +46,12 @@ impl Host {
 
     /// The host at `endpoint`. Its servers listen on each of `addresses`; `reporter` takes what its programs say.
     pub fn new(endpoint: Endpoint, addresses: impl Into<Arc<[IpAddr]>>, reporter: Reporter) -> Host {
-        Host { endpoint, addresses: addresses.into(), reporter }
+        Host { endpoint, addresses: addresses.into(), reporter, gauges: None }
+    }
+
+    /// The same place, where every TCP connection of a kernel is watched.
+    pub fn watched_by(self, gauges: &Gauges) -> Host {
+        Host { gauges: Some(gauges.clone()), ..self }
     }
 
     /// Which world it belongs to.
@@ -64,7 +71,7 @@ impl Host {
     pub async fn connect(&self, remote: SocketAddr) -> io::Result<Stream> {
         match &self.endpoint {
             Endpoint::Stack(node) => socket::TcpStream::connect(node, remote).await.map(Stream::Stack),
-            Endpoint::Linux(node) => node.connect(remote).await.map(Stream::Kernel),
+            Endpoint::Linux(node) => Stream::of_kernel(node.connect(remote).await?, self.gauges.as_ref()),
         }
     }
 
@@ -75,7 +82,9 @@ impl Host {
     pub async fn listen(&self, local: SocketAddr) -> io::Result<Listener> {
         match &self.endpoint {
             Endpoint::Stack(node) => socket::TcpListener::bind(node, local, Self::BACKLOG).map(Listener::Stack),
-            Endpoint::Linux(node) => node.listen(local).await.map(Listener::Kernel),
+            Endpoint::Linux(node) => {
+                node.listen(local).await.map(|listener| Listener::Kernel(listener, self.gauges.clone()))
+            }
         }
     }
 
@@ -100,11 +109,30 @@ impl Host {
 pub enum Stream {
     /// Of a userspace stack.
     Stack(socket::TcpStream),
-    /// Of a kernel.
-    Kernel(tokio::net::TcpStream),
+    /// Of a kernel; and whoever watches it, who lets go of it right after it.
+    Kernel(tokio::net::TcpStream, Option<Gauge>),
 }
 
 impl Stream {
+    fn of_kernel(stream: tokio::net::TcpStream, gauges: Option<&Gauges>) -> io::Result<Stream> {
+        let watch = |gauges: &Gauges| gauges.watch(&stream, stream.local_addr()?, stream.peer_addr()?);
+        let gauge = gauges.map(watch).transpose()?;
+        Ok(Stream::Kernel(stream, gauge))
+    }
+
+    /// Gives the connection up at once, with a reset: what was written and not yet delivered is not.
+    pub fn abort(self) {
+        match self {
+            Stream::Stack(stream) => stream.abort(),
+            Stream::Kernel(stream, gauge) => {
+                // The last look comes before the reset, which leaves nothing to look at. A connection that is gone needs
+                // no reset.
+                drop(gauge);
+                let _ = stream.set_zero_linger();
+            }
+        }
+    }
+
     /// Its own end.
     ///
     /// # Errors
@@ -112,7 +140,7 @@ impl Stream {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match self {
             Stream::Stack(stream) => stream.local_addr(),
-            Stream::Kernel(stream) => stream.local_addr(),
+            Stream::Kernel(stream, _) => stream.local_addr(),
         }
     }
 
@@ -123,7 +151,7 @@ impl Stream {
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         match self {
             Stream::Stack(stream) => stream.peer_addr(),
-            Stream::Kernel(stream) => stream.peer_addr(),
+            Stream::Kernel(stream, _) => stream.peer_addr(),
         }
     }
 
@@ -134,7 +162,7 @@ impl Stream {
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         match self {
             Stream::Stack(stream) => stream.set_nodelay(nodelay),
-            Stream::Kernel(stream) => stream.set_nodelay(nodelay),
+            Stream::Kernel(stream, _) => stream.set_nodelay(nodelay),
         }
     }
 }
@@ -143,7 +171,7 @@ impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Stack(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Stream::Kernel(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Kernel(stream, _) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -152,21 +180,21 @@ impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Stream::Stack(stream) => Pin::new(stream).poll_write(cx, data),
-            Stream::Kernel(stream) => Pin::new(stream).poll_write(cx, data),
+            Stream::Kernel(stream, _) => Pin::new(stream).poll_write(cx, data),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Stack(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Kernel(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Kernel(stream, _) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Stack(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Kernel(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Kernel(stream, _) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 
@@ -177,14 +205,14 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Stream::Stack(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
-            Stream::Kernel(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
+            Stream::Kernel(stream, _) => Pin::new(stream).poll_write_vectored(cx, parts),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
         match self {
             Stream::Stack(stream) => stream.is_write_vectored(),
-            Stream::Kernel(stream) => stream.is_write_vectored(),
+            Stream::Kernel(stream, _) => stream.is_write_vectored(),
         }
     }
 }
@@ -193,8 +221,8 @@ impl AsyncWrite for Stream {
 pub enum Listener {
     /// Of a userspace stack.
     Stack(socket::TcpListener),
-    /// Of a kernel.
-    Kernel(tokio::net::TcpListener),
+    /// Of a kernel; and whoever watches what it accepts.
+    Kernel(tokio::net::TcpListener, Option<Gauges>),
 }
 
 impl Listener {
@@ -205,7 +233,10 @@ impl Listener {
     pub async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
         match self {
             Listener::Stack(listener) => listener.accept().await.map(|(stream, peer)| (Stream::Stack(stream), peer)),
-            Listener::Kernel(listener) => listener.accept().await.map(|(stream, peer)| (Stream::Kernel(stream), peer)),
+            Listener::Kernel(listener, gauges) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok((Stream::of_kernel(stream, gauges.as_ref())?, peer))
+            }
         }
     }
 
@@ -216,7 +247,7 @@ impl Listener {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match self {
             Listener::Stack(listener) => listener.local_addr(),
-            Listener::Kernel(listener) => listener.local_addr(),
+            Listener::Kernel(listener, _) => listener.local_addr(),
         }
     }
 }

@@ -16,6 +16,7 @@ Examples:
   wireglass list                       which labs there are
   wireglass run 10                     run a lab: live where this machine allows it, else in sim
   wireglass run 20 --layers            the same, with every header of every packet
+  wireglass compare 20                 one lab on native, smoltcp and Linux, side by side
   wireglass show out/10-three-way-handshake/client.pcapng
   wireglass drill script.pkt           judge the stack by a packetdrill script
   wireglass doctor                     what this machine can do, and how to mend the rest
@@ -35,6 +36,28 @@ Examples:
   wireglass run 10 --json | jq .verdicts
 
 Captures are written to out/LAB/ and open in Wireshark.
+
+";
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  wireglass compare rto-backoff        by name, by number (20), or by folder (./my-lab)
+  sudo wireglass compare 20            with Linux beside the others, where user namespaces are closed
+  wireglass compare 20 --break lose-the-third
+                                       a variant: the loss is in the middle, and acknowledgments tell of it
+  wireglass compare 14 --seed 7        other packets are lost
+  wireglass compare 20 --json | jq '.columns[] | {stack, figures}'
+
+The same lab runs three times, over the same links with the same rules: with wireglass's own TCP in every node, with
+smoltcp's (both simulated), and with Linux kernels (live). What is counted in packets is counted alike for all; the
+congestion window and the time-outs come from the stack's own journal, or from the kernel's TCP_INFO.
+
+  time to recover      from when data was first lost until it had arrived
+  cwnd, first loss     the window in segments before it, and the least until it was repaired
+  spurious             segments that brought nothing new
+  RTOs                 time-outs of the retransmission timer
+
+Where a TCP does not tell, there is a dash. Where Linux cannot run, its column says why; that is no failure.
 
 ";
 
@@ -124,6 +147,8 @@ fn columns(typed: &str) -> Result<u32, &'static str> {
 pub(super) enum Command {
     /// Run a lab: its packets as a ladder, its checks, its captures.
     Run(RunArguments),
+    /// Run a lab on several TCPs, and put their figures side by side.
+    Compare(CompareArguments),
     /// List the labs.
     List(ListArguments),
     /// Explain a capture file, also one that wireglass did not write.
@@ -170,6 +195,23 @@ pub(super) struct RunArguments {
     /// Fold nothing, cite the RFC at every packet, and show what stacks learn: round-trip times, timers, windows, holes.
     #[arg(short, long)]
     pub(super) verbose: bool,
+}
+
+/// `wireglass compare`.
+#[derive(Debug, Args)]
+#[command(after_help = COMPARE_EXAMPLES.to_owned() + EXIT_CODES)]
+pub(super) struct CompareArguments {
+    /// The lab: its number, its name or a word of it, or a folder with a lab.toml. It has to move something over TCP.
+    pub(super) lab: String,
+    /// Decides every chance of the links [default: the lab's own].
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// Take one of the lab's variants that are made to go wrong.
+    #[arg(long = "break", value_name = "NAME")]
+    pub(super) variant: Option<String>,
+    /// One JSON document instead of text.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// `wireglass list`.
@@ -301,7 +343,8 @@ mod tests {
 
     /// The commands of the examples, each without what stands before and behind it.
     fn examples() -> Vec<&'static str> {
-        let texts = [EXAMPLES, RUN_EXAMPLES, LIST_EXAMPLES, SHOW_EXAMPLES, DRILL_EXAMPLES, DOCTOR_EXAMPLES];
+        let texts =
+            [EXAMPLES, RUN_EXAMPLES, COMPARE_EXAMPLES, LIST_EXAMPLES, SHOW_EXAMPLES, DRILL_EXAMPLES, DOCTOR_EXAMPLES];
         let lines = texts.into_iter().flat_map(str::lines).filter_map(|line| line.strip_prefix("  "));
         let commands = lines.map(|line| line.strip_prefix("sudo ").unwrap_or(line));
         commands.filter(|line| line.starts_with("wireglass ")).collect()
@@ -318,6 +361,7 @@ mod tests {
             let (is_json, has_layers) = match typed.command {
                 Command::Run(run) => (run.json, run.layers),
                 Command::Show(show) => (show.json, show.layers),
+                Command::Compare(compare) => (compare.json, false),
                 Command::List(list) => (list.json, false),
                 Command::Drill(drill) => (drill.json, false),
                 Command::Doctor(doctor) => (doctor.json, false),

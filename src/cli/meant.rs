@@ -41,6 +41,8 @@ pub(super) struct Appearance {
 pub(super) enum Task {
     /// Run a lab.
     Run(RunTask),
+    /// Run a lab on several TCPs.
+    Compare(CompareTask),
     /// List the labs.
     List(ListTask),
     /// Explain a capture.
@@ -85,6 +87,19 @@ pub(super) enum WantedMode {
     Live(Option<DoorKind>),
     /// Sim.
     Sim,
+}
+
+/// Which lab to compare on, and how.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct CompareTask {
+    /// The lab as it was named.
+    pub(super) lab: String,
+    /// The seed; `None` takes the lab's own.
+    pub(super) seed: Option<u64>,
+    /// The variant to run.
+    pub(super) variant: Option<String>,
+    /// One JSON document.
+    pub(super) json: bool,
 }
 
 /// How to list the labs.
@@ -143,6 +158,12 @@ impl Meant {
     pub(super) fn by(typed: Arguments) -> Result<Meant, clap::Error> {
         let task = match typed.command {
             Command::Run(run) => Task::Run(RunTask::by(run)?),
+            Command::Compare(typed) => Task::Compare(CompareTask {
+                lab: typed.lab,
+                seed: typed.seed,
+                variant: typed.variant,
+                json: typed.json,
+            }),
             Command::List(list) => Task::List(ListTask { json: list.json }),
             Command::Show(show) => {
                 Task::Show(ShowTask { file: show.file, layers: show.layers, json: show.json, verbose: show.verbose })

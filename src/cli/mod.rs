@@ -4,6 +4,7 @@
 //! and turn its end into an exit code.
 
 mod arguments;
+mod compare;
 mod doctor;
 mod drill;
 mod list;
@@ -90,6 +91,7 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Outcome, Failure
     let terminal = Terminal::of(&appearance);
     match task {
         Task::Run(task) => run::run(&task, &terminal),
+        Task::Compare(task) => compare::compare(&task, &terminal),
         Task::List(task) => list::list(&task, &terminal),
         Task::Show(task) => show::show(&task, &terminal),
         Task::Drill(task) => drill::drill(&task, &terminal),

@@ -23,7 +23,7 @@
 //! alone, which decides what to do, and its end takes the programs along.
 //!
 //! What lives here: processes, namespaces, devices, kernel sockets, waiting for descriptors ([`wait`]), what this machine
-//! can do ([`doctor`]). What does not: packets' contents, the run's clock.
+//! can do ([`doctor`]), what a kernel tells of its connections ([`tcp_info`]). What does not: packets' contents, the run's clock.
 
 pub(crate) mod child;
 pub mod doctor;
@@ -32,6 +32,7 @@ mod error;
 mod holder;
 mod inside;
 mod node;
+pub mod tcp_info;
 pub mod terminal;
 pub mod wait;
 mod wire;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::child::{Child, Exec};
 use super::error::{ExecError, HolderError};
 use super::holder::{Line, unexpected};
+use super::tcp_info::set_congestion_control;
 use super::wire::{Answer, NodeReport, Request, SocketKind};
 use crate::door::DoorKind;
 
@@ -70,11 +71,12 @@ pub struct LinuxNode {
     number: usize,
     door: DoorKind,
     note: Option<String>,
+    congestion: Option<String>,
 }
 
 impl LinuxNode {
     pub(super) fn new(line: Line, name: String, report: NodeReport) -> LinuxNode {
-        LinuxNode { line, name, number: report.number, door: report.door, note: report.note }
+        LinuxNode { line, name, number: report.number, door: report.door, note: report.note, congestion: None }
     }
 
     /// Its name.
@@ -92,12 +94,24 @@ impl LinuxNode {
         self.note.clone()
     }
 
+    /// The same node, whose TCP sockets from now on ask for this congestion control (`reno`, `cubic`, `bbr`). A kernel that
+    /// has none of that name, or lets this user choose no such, is not argued with: `tcp_info::congestion_control` tells
+    /// what a socket really has.
+    pub fn with_congestion(self, name: &str) -> LinuxNode {
+        LinuxNode { congestion: Some(name.to_owned()), ..self }
+    }
+
     /// A fresh TCP socket in this node, non-blocking.
     ///
     /// # Errors
     /// When the kernel refuses (no IPv6), or the holder has ended.
     pub fn tcp_socket(&self, is_v6: bool) -> Result<OwnedFd, HolderError> {
-        self.socket(is_v6, SocketKind::Tcp)
+        let socket = self.socket(is_v6, SocketKind::Tcp)?;
+        if let Some(name) = &self.congestion {
+            // What was not granted is told by whoever reads it back.
+            let _ = set_congestion_control(&socket, name);
+        }
+        Ok(socket)
     }
 
     /// A fresh UDP socket in this node, non-blocking.

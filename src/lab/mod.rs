@@ -1,15 +1,17 @@
 //! Lab definitions and their runs.
 //!
 //! What lives here: what a lab file says ([`Definition`]), where labs are found ([`Catalogue`]), how they are run
-//! ([`run()`]).
+//! ([`run()`]), and on several stacks side by side ([`compare()`]).
 
 mod catalogue;
+mod compare;
 mod definition;
 mod run;
 #[cfg(test)]
 mod tests;
 
 pub use catalogue::{Catalogue, Entry};
+pub use compare::{Column, CompareError, CompareOptions, Comparison, Figures, Subject, Window, compare};
 pub use definition::{
     Break, Definition, Falsifier, LabError, Link, LinkRule, Node, NodeKind, PipeSettings, Place, Prediction, Step,
 };

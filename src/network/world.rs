@@ -8,6 +8,7 @@
 //! A node is either a userspace stack or *outside*: a real kernel behind a door, whose packets the live driver injects and
 //! whose deliveries it collects. Both have a vantage point of their own, at their end of the link.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use smallvec::SmallVec;
@@ -55,7 +56,22 @@ enum Kind {
 /// A pipe, and where it leads.
 struct Cable {
     pipe: Pipe,
+    /// Where what nobody else is named for goes.
     to: NodeId,
+    /// Who else is at its far end, by address.
+    others: Vec<(IpAddr, NodeId)>,
+}
+
+impl Cable {
+    /// Whom a packet that comes out is for.
+    fn far_end(&self, packet: &Packet) -> NodeId {
+        if self.others.is_empty() {
+            return self.to;
+        }
+        let destination = packet.dissect().addresses().map(|(_, destination)| destination);
+        let named = self.others.iter().find(|(address, _)| Some(*address) == destination);
+        named.map_or(self.to, |(_, node)| *node)
+    }
 }
 
 impl World {
@@ -95,10 +111,25 @@ impl World {
 
     /// Lays a pipe from one node to another. A node has one way out; a second pipe replaces the first.
     pub fn lay_pipe(&mut self, from: NodeId, to: NodeId, pipe: Pipe) {
+        self.lay(&[from], Cable { pipe, to, others: Vec::new() });
+    }
+
+    /// Lays one pipe that several nodes send into, as into the narrowest link of a path: they share its rate and its queue.
+    /// What comes out goes to the node of `to` whose address it is for, and to the first when it is for nobody there. For
+    /// networks of bare IP: on Ethernet, address resolution has no single destination.
+    pub fn share_pipe(&mut self, from: &[NodeId], to: &[(IpAddr, NodeId)], pipe: Pipe) {
+        if let Some(((_, first), others)) = to.split_first() {
+            self.lay(from, Cable { pipe, to: *first, others: others.to_vec() });
+        }
+    }
+
+    fn lay(&mut self, from: &[NodeId], cable: Cable) {
         let index = self.pipes.len();
-        self.pipes.push(Cable { pipe, to });
-        if let Some(node) = self.nodes.get_mut(usize::from(from.0)) {
-            node.out = Some(index);
+        self.pipes.push(cable);
+        for id in from {
+            if let Some(node) = self.nodes.get_mut(usize::from(id.0)) {
+                node.out = Some(index);
+            }
         }
     }
 
@@ -179,7 +210,7 @@ impl World {
         for index in 0..self.pipes.len() {
             while let Some(packet) = self.pipes[index].pipe.deliver(now) {
                 happened = true;
-                let to = self.pipes[index].to;
+                let to = self.pipes[index].far_end(&packet);
                 let packet_id = packet.id;
                 self.tell_packet(now, to, Direction::In, &packet, Remarks::new());
                 self.tell(now, to, Event::PacketArrived { packet: packet_id });

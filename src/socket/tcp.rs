@@ -99,6 +99,12 @@ impl TcpStream {
             .map_err(socket_error)
     }
 
+    /// Gives the connection up at once, with a reset (RFC 9293 §3.10.5): what was written and not yet delivered is not.
+    pub fn abort(self) {
+        // The id is no longer valid then, and the close that follows means nobody.
+        self.node.with_stack(|stack, now| stack.abort(now, self.socket));
+    }
+
     /// What the connection knows at this moment; `None` once it is gone.
     pub fn snapshot(&self) -> Option<Snapshot> {
         self.node.with_stack(|stack, _| stack.snapshot(self.socket))

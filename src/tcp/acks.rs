@@ -30,8 +30,8 @@ pub(crate) struct Acks {
     conversation: bool,
     /// When data arrived last; `None` before the first.
     last_arrival: Option<Instant>,
-    /// When a segment that could not be accepted was answered last.
-    last_answer: Option<Instant>,
+    /// Before that, no segment that cannot be accepted is answered again.
+    next_answer: Instant,
     /// The longest segment that the peer has sent lately.
     rcv_mss: u32,
 }
@@ -45,7 +45,7 @@ impl Acks {
             quick: 0,
             conversation: false,
             last_arrival: None,
-            last_answer: None,
+            next_answer: Instant::ZERO,
             rcv_mss: u32::from(mss).min(536),
         }
     }
@@ -130,9 +130,9 @@ impl Acks {
 
     /// Whether a segment that cannot be accepted may be answered now: not too often (RFC 5961 §7).
     pub(crate) fn may_answer(&mut self, now: Instant) -> bool {
-        let may = self.last_answer.is_none_or(|last| now - last >= ANSWER_SPACING);
+        let may = now >= self.next_answer;
         if may {
-            self.last_answer = Some(now);
+            self.next_answer = now + ANSWER_SPACING;
         }
         may
     }
@@ -223,5 +223,24 @@ mod tests {
         let mut acks = arrived();
         let answered: Vec<u64> = (0..2000).step_by(100).filter(|millis| acks.may_answer(at(*millis))).collect();
         assert_eq!(answered, [0, 500, 1000, 1500]);
+    }
+
+    #[test]
+    fn the_longest_segment_lately_counts_within_what_the_peer_may_send() {
+        let mut acks = Acks::new(1460);
+        assert_eq!((acks.rcv_mss(), Acks::new(100).rcv_mss()), (536, 100));
+        for (piece, rcv_mss) in [(535, 536), (1000, 1000), (999, 1000), (9000, MSS)] {
+            acks.data_arrived(at(0), piece, MSS, 65_535);
+            assert_eq!(acks.rcv_mss(), rcv_mss, "{piece}");
+        }
+    }
+
+    #[test]
+    fn as_many_are_quick_as_half_the_window_has_segments_between_two_and_sixteen() {
+        for (rcv_wnd, quick) in [(0, 2), (2 * 2 * MSS, 2), (2 * 3 * MSS - 1, 2), (2 * 3 * MSS, 3), (65_535, 16)] {
+            let mut acks = Acks::new(1460);
+            acks.data_arrived(at(0), MSS, MSS, rcv_wnd);
+            assert_eq!(acks.quick, quick, "{rcv_wnd}");
+        }
     }
 }

@@ -248,4 +248,16 @@ mod tests {
         }
         assert_eq!(queue.slice(0..TAIL as u64).len(), 1);
     }
+
+    #[test]
+    fn a_queue_that_was_short_keeps_the_little_that_it_has() {
+        let mut queue = Octets::default();
+        let fill = |queue: &mut Octets, chunks: usize| (0..chunks).for_each(|_| queue.push(Bytes::from(vec![1; 600])));
+        fill(&mut queue, 1);
+        queue.remove_before(queue.end());
+        assert_eq!(queue.chunks.capacity(), IDLE_CHUNKS);
+        fill(&mut queue, IDLE_CHUNKS + 1);
+        queue.remove_before(queue.end());
+        assert_eq!(queue.chunks.capacity(), 0);
+    }
 }

@@ -156,6 +156,13 @@ mod tests {
         assert_eq!(bytes(&options), [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 1, 1, 5, 10, 0, 0, 0, 3, 0, 0, 0, 4]);
     }
 
+    #[test]
+    fn as_many_sack_blocks_fit_as_the_room_has_and_forty_octets_of_options_allow() {
+        let fitting = |timestamps| [0, 11, 12, 19, 20, 28, 36, 1000].map(|room| sack_blocks(room, timestamps));
+        assert_eq!(fitting(false), [0, 0, 1, 1, 2, 3, 4, 4]);
+        assert_eq!(fitting(true), [0, 0, 1, 1, 2, 3, 3, 3]);
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read_again_and_fits(

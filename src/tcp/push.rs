@@ -11,11 +11,18 @@
 use std::ops::Range;
 
 /// The mark among the unsent octets. There is one at most: what is queued behind it takes it along.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Marks {
     unsent: Option<u64>,
     /// The last mark that was ever set.
     last: u64,
+}
+
+impl Default for Marks {
+    /// None yet; what is counted begins behind the SYN, at position 1.
+    fn default() -> Marks {
+        Marks { unsent: None, last: 1 }
+    }
 }
 
 impl Marks {
@@ -70,9 +77,9 @@ mod tests {
     #[test]
     fn more_than_half_a_window_is_marked_whatever_follows() {
         let mut marks = Marks::default();
-        marks.queued(1_001, 1_000, 1_000, true);
-        assert_eq!(marks.unsent, Some(1_001));
-        marks.queued(2_001, 1_000, 1_000, true);
+        marks.queued(1_002, 1_001, 1_000, true);
+        assert_eq!(marks.unsent, Some(1_002));
+        marks.queued(2_002, 1_000, 1_000, true);
         assert_eq!(marks.unsent, None, "not so soon again");
     }
 
@@ -82,5 +89,20 @@ mod tests {
         marks.queued(41, 40, 10_000, true);
         marks.queued(41, 0, 0, false);
         assert_eq!(marks.unsent, Some(41));
+    }
+
+    #[test]
+    fn half_a_window_exactly_is_not_yet_marked() {
+        let mut marks = Marks::default();
+        marks.queued(1_001, 1_000, 1_000, true);
+        assert_eq!(marks.unsent, None);
+    }
+
+    #[test]
+    fn a_mark_stays_when_nothing_was_queued_behind_it() {
+        let mut marks = Marks::default();
+        marks.queued(101, 100, 10_000, false);
+        marks.queued(101, 0, 10_000, true);
+        assert_eq!(marks.unsent, Some(101));
     }
 }

@@ -34,9 +34,9 @@ pub(crate) struct Reassembly {
     held_cost: usize,
     ranges: RangeSet<Held>,
     /// A position in each of the ranges that changed last, newest first.
-    recent: SmallVec<[u64; REPORTED]>,
-    /// What arrived twice last and was not yet reported.
-    duplicate: Option<Range<u64>>,
+    recent: Vec<u64>,
+    /// What arrived twice last and was not yet reported; empty when nothing.
+    duplicate: Range<u64>,
 }
 
 /// What has become of a segment's octets.
@@ -122,7 +122,7 @@ impl Reassembly {
     /// range, then those reported before it (RFC 2018 §4).
     pub(crate) fn report(&self, most: usize) -> SmallVec<[Range<u64>; REPORTED]> {
         let mut blocks: SmallVec<[Range<u64>; REPORTED]> = SmallVec::new();
-        blocks.extend(self.duplicate.clone().filter(|_| most > 0));
+        blocks.extend(Some(self.duplicate.clone()).filter(|duplicate| most > 0 && !duplicate.is_empty()));
         let is_duplicate = blocks.len();
         for position in &self.recent {
             let Some(range) = self.ranges.at(*position) else { continue };
@@ -135,25 +135,25 @@ impl Reassembly {
 
     /// Whether something arrived twice and was not yet reported.
     pub(crate) fn has_duplicate(&self) -> bool {
-        self.duplicate.is_some()
+        !self.duplicate.is_empty()
     }
 
     /// A report has left: what arrived twice is told once.
     pub(crate) fn reported(&mut self) {
-        self.duplicate = None;
+        self.duplicate = 0..0;
     }
 
     /// Remembers what of `range` had arrived before: the first part of it is reported once (RFC 2883 §4.2).
     pub(crate) fn note_duplicate(&mut self, range: Range<u64>) {
-        if self.duplicate.is_some() {
+        if self.has_duplicate() {
             return;
         }
         let next = self.next();
         let old = range.start..range.end.min(next);
         if !old.is_empty() {
-            self.duplicate = Some(old);
+            self.duplicate = old;
         } else if let Some(overlap) = self.ranges.first_overlap(&range) {
-            self.duplicate = Some(overlap);
+            self.duplicate = overlap;
         }
     }
 
@@ -289,6 +289,66 @@ mod tests {
         let packet = Bytes::from(vec![0; 65_000]);
         reassembly.insert(10, smallvec![packet.slice(..1)], ROOM);
         assert!(packet.is_unique());
+    }
+
+    #[test]
+    fn what_waits_costs_its_octets_and_its_bookkeeping() {
+        for (room, taken) in [(100 + 2 * PIECE_COST - 1, Taken::NoRoom), (100 + 2 * PIECE_COST, Taken::Beyond)] {
+            let mut reassembly = Reassembly::default();
+            assert_eq!(reassembly.insert(10, octets(10..110), room), taken);
+            assert_eq!(reassembly.insert(210, octets(210..310), room), Taken::NoRoom);
+            let both = room + 100 + PIECE_COST;
+            assert_eq!(reassembly.insert(210, octets(210..310), both), Taken::Beyond);
+        }
+    }
+
+    #[test]
+    fn a_payload_in_several_chunks_is_one_run_of_octets() {
+        let chunks = |places: &[u64]| places.windows(2).flat_map(|ends| octets(ends[0]..ends[1])).collect::<Payload>();
+        let mut reassembly = Reassembly::default();
+        insert(&mut reassembly, 30..40);
+        assert_eq!(reassembly.insert(20, chunks(&[20, 25, 30, 40]), ROOM), Taken::Beyond);
+        insert(&mut reassembly, 0..5);
+        assert_eq!(reassembly.insert(0, chunks(&[0, 10, 20]), ROOM), Taken::InOrder);
+        let mut buffer = [0; 50];
+        assert_eq!(reassembly.read(&mut buffer), 40);
+        assert_eq!(buffer[..40], octets(0..40).concat());
+    }
+
+    #[test]
+    fn a_large_piece_is_kept_where_it_is() {
+        for (length, is_copied) in [(COPIED, true), (COPIED + 1, false)] {
+            let mut reassembly = Reassembly::default();
+            let packet = Bytes::from(vec![0; 65_000]);
+            reassembly.insert(10, smallvec![packet.slice(..length)], ROOM);
+            assert_eq!(packet.is_unique(), is_copied, "{length}");
+        }
+    }
+
+    #[test]
+    fn as_many_ranges_are_reported_as_there_is_room_for() {
+        let mut reassembly = Reassembly::default();
+        for start in [10, 30, 50, 70, 90] {
+            insert(&mut reassembly, start..start + 10);
+        }
+        assert_eq!(reassembly.report(9).to_vec(), [90..100, 70..80, 50..60, 30..40]);
+        insert(&mut reassembly, 35..45);
+        assert_eq!(reassembly.report(0).len(), 0);
+        assert_eq!(reassembly.report(1).first(), Some(&(35..40)));
+        assert_eq!(reassembly.report(2).to_vec(), [35..40, 30..45]);
+    }
+
+    #[test]
+    fn what_arrives_twice_is_told_by_its_first_part_until_it_is_reported() {
+        let mut reassembly = Reassembly::default();
+        insert(&mut reassembly, 0..10);
+        assert!(!reassembly.has_duplicate());
+        insert(&mut reassembly, 5..20);
+        assert_eq!((reassembly.report(1).first(), reassembly.has_duplicate()), (Some(&(5..10)), true));
+        insert(&mut reassembly, 0..3);
+        assert_eq!(reassembly.report(1).first(), Some(&(5..10)));
+        reassembly.reported();
+        assert!(!reassembly.has_duplicate());
     }
 
     proptest! {

@@ -22,68 +22,85 @@ impl Rto {
     }
 }
 
-/// What is known of a path's round-trip time.
+/// What is known of a path's round-trip time. In whole nanoseconds and microseconds: every connection has one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RoundTrip {
-    /// `None` before the first sample.
-    smoothed: Option<Smoothed>,
-    least: Duration,
-    initial: Duration,
-    floor: Duration,
-    ceiling: Duration,
+    /// SRTT; 0 before the first sample.
+    srtt: u64,
+    rttvar: u64,
+    least: u64,
+    has_sample: bool,
+    /// The bounds in microseconds.
+    initial: u32,
+    floor: u32,
+    ceiling: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Smoothed {
-    srtt: Duration,
-    rttvar: Duration,
+/// The granularity of the clock (RFC 6298 §2, G): no time-out is shorter.
+const GRANULARITY: Duration = Duration::from_millis(1);
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn micros(span: Duration) -> u32 {
+    u32::try_from(span.as_micros()).unwrap_or(u32::MAX)
 }
 
 impl RoundTrip {
     /// Nothing known: the time-out is `initial` (RFC 6298 §2.1) until the first sample; later `floor` and `ceiling` bound
-    /// it (§2.4, §2.5).
+    /// it (§2.4, §2.5). Each more than an hour counts as about an hour.
     pub(crate) fn new(initial: Duration, floor: Duration, ceiling: Duration) -> RoundTrip {
-        RoundTrip { smoothed: None, least: Duration::MAX, initial, floor, ceiling }
+        let (initial, floor, ceiling) = (micros(initial), micros(floor), micros(ceiling));
+        RoundTrip { srtt: 0, rttvar: 0, least: u64::MAX, has_sample: false, initial, floor, ceiling }
     }
 
     /// Takes a sample. Karn's algorithm is the caller's: no sample of octets that were sent twice (RFC 6298 §3).
     pub(crate) fn sample(&mut self, rtt: Duration) {
+        let rtt = nanos(rtt).min(u64::MAX / 16);
         self.least = self.least.min(rtt);
-        self.smoothed = Some(match self.smoothed {
-            None => Smoothed { srtt: rtt, rttvar: rtt / 2 },
-            Some(Smoothed { srtt, rttvar }) => {
-                Smoothed { srtt: (srtt * 7 + rtt) / 8, rttvar: (rttvar * 3 + srtt.abs_diff(rtt)) / 4 }
-            }
-        });
+        (self.srtt, self.rttvar) = if self.has_sample {
+            ((self.srtt * 7 + rtt) / 8, (self.rttvar * 3 + self.srtt.abs_diff(rtt)) / 4)
+        } else {
+            (rtt, rtt / 2)
+        };
+        self.has_sample = true;
     }
 
     /// Begins anew with another time-out until the first sample.
     pub(crate) fn fall_back(&mut self, initial: Duration) {
-        self.initial = initial;
+        self.initial = micros(initial);
+    }
+
+    fn known(&self, nanos: u64) -> Option<Duration> {
+        self.has_sample.then_some(Duration::from_nanos(nanos))
     }
 
     /// SRTT; `None` before the first sample.
     pub(crate) fn srtt(&self) -> Option<Duration> {
-        self.smoothed.map(|smoothed| smoothed.srtt)
+        self.known(self.srtt)
     }
 
     /// RTTVAR; `None` before the first sample.
     pub(crate) fn rttvar(&self) -> Option<Duration> {
-        self.smoothed.map(|smoothed| smoothed.rttvar)
+        self.known(self.rttvar)
     }
 
     /// The least sample; `None` before the first.
     pub(crate) fn least(&self) -> Option<Duration> {
-        self.smoothed.map(|_| self.least)
+        self.known(self.least)
     }
 
     /// The time-out after `backoff` time-outs in a row (RFC 6298 §5.5).
     pub(crate) fn rto(&self, backoff: u8) -> Rto {
-        let base = match self.smoothed {
-            None => self.initial,
-            Some(Smoothed { srtt, rttvar }) => srtt + (rttvar * 4).max(self.floor),
+        let span = |micros: u32| Duration::from_micros(micros.into());
+        let base = if self.has_sample {
+            Duration::from_nanos(self.srtt) + Duration::from_nanos(self.rttvar.saturating_mul(4)).max(span(self.floor))
+        } else {
+            span(self.initial)
         };
-        Rto(base.saturating_mul(1 << u32::from(backoff).min(31)).min(self.ceiling))
+        let base = base.max(GRANULARITY);
+        Rto(base.saturating_mul(1 << u32::from(backoff).min(31)).min(span(self.ceiling)))
     }
 }
 

@@ -162,12 +162,44 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_the_end_takes_the_fin_with_it() {
+    fn cutting_nothing_changes_nothing() {
         let mut cut = segment();
-        cut.truncate(4);
-        assert_eq!((data(&cut), cut.flags.fin()), (b"abcd".to_vec(), false));
+        cut.trim_front(0);
+        assert_eq!(cut, segment());
+    }
+
+    #[test]
+    fn the_urgent_pointer_stays_where_it_points() {
+        for (urgent, left) in [(4, 1), (3, 0), (1, 0)] {
+            let mut cut = Segment { urgent, ..segment() };
+            cut.trim_front(3);
+            assert_eq!((data(&cut), cut.urgent), (b"cde".to_vec(), left));
+        }
+    }
+
+    #[test]
+    fn what_is_cut_off_the_end_takes_the_fin_with_it() {
+        for octets in 0..5 {
+            let mut cut = segment();
+            cut.truncate(octets);
+            assert_eq!((data(&cut), cut.flags.fin()), (b"abcde"[..octets as usize].to_vec(), false));
+        }
         let mut whole = segment();
         whole.truncate(5);
         assert_eq!(whole, segment());
+    }
+
+    #[test]
+    fn a_header_is_laid_out_as_rfc_9293_section_3_1_says() {
+        let ends = |address: &str| address.parse().expect("an address");
+        let ends = Ends { local: ends("10.0.0.1:80"), remote: ends("10.0.0.2:4000") };
+        let options = TcpOptions { mss: Some(1460), ..TcpOptions::default() };
+        let flags = TcpFlags::SYN;
+        let syn =
+            Segment { seq: SeqNum(1), ack: SeqNum(2), flags, window: 3, urgent: 4, options, ..Segment::default() };
+        let header = [0, 80, 15, 160, 0, 0, 0, 1, 0, 0, 0, 0, 0x60, 2, 0, 3, 0, 0, 0, 4, 2, 4, 5, 180];
+        assert_eq!(syn.header(&ends)[..], header);
+        let ack = Segment { flags: TcpFlags::ACK, options: TcpOptions::default(), ..syn };
+        assert_eq!(ack.header(&ends)[8..], [0, 0, 0, 2, 0x50, 16, 0, 3, 0, 0, 0, 4]);
     }
 }

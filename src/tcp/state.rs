@@ -169,6 +169,23 @@ mod tests {
     }
 
     #[test]
+    fn each_state_knows_what_may_go_which_way() {
+        let those =
+            |holds: fn(State) -> bool| STATES.into_iter().filter(|state| holds(State(*state))).collect::<Vec<_>>();
+        assert_eq!(those(State::is_synchronized), STATES[4..]);
+        assert_eq!(
+            those(State::may_receive),
+            [TcpState::Established, TcpState::FinWait1, TcpState::FinWait2],
+            "until the peer's FIN"
+        );
+        assert_eq!(
+            those(State::may_transmit),
+            [TcpState::Established, TcpState::FinWait1, TcpState::CloseWait, TcpState::Closing, TcpState::LastAck],
+            "until our FIN is acknowledged"
+        );
+    }
+
+    #[test]
     fn a_cause_that_means_nothing_changes_nothing() {
         let mut state = State::CLOSED;
         assert_eq!(state.on(Cause::FinArrives), None);

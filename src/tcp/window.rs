@@ -128,6 +128,30 @@ mod tests {
         assert_eq!(window.announce(100, 50, MSS, true), 50);
     }
 
+    #[test]
+    fn the_field_is_scaled_but_in_a_syn() {
+        let mut window = ReceiveWindow::new(1 << 20);
+        window.set_scale(5);
+        assert_eq!((window.announce(0, 0, MSS, false), window.size(0)), (65_535, 65_535));
+        assert_eq!((window.announce(0, 0, MSS, true), window.size(0)), (1 << 15, 1 << 20));
+    }
+
+    #[test]
+    fn a_clamp_bounds_what_is_announced_and_its_steps() {
+        let mut window = ReceiveWindow::new(10_000);
+        window.clamp_to(1000);
+        let announced = [0, 400, 499, 500, 1500].map(|rcv_nxt| window.announce(rcv_nxt, 0, MSS, true));
+        assert_eq!(announced, [1000, 600, 501, 1000, 1000]);
+    }
+
+    #[test]
+    fn an_update_is_worth_it_when_it_doubles_what_the_peer_has() {
+        let mut window = ReceiveWindow::new(10_000);
+        window.announce(0, 0, MSS, true);
+        let worth = |unread: usize| window.is_worth_an_update(8000, unread, MSS);
+        assert_eq!([8000, 6001, 6000, 0].map(worth), [false, false, true, true]);
+    }
+
     proptest! {
         #[test]
         fn the_right_edge_moves_left_by_less_than_a_unit_and_never_far_beyond_the_buffer(

@@ -8,12 +8,17 @@ use crate::app::{Endpoint, Host, Resolver};
 use crate::door::{Door, DoorKind};
 use crate::host::{Holder, HolderConfig, LinuxNode, NodeSetup};
 use crate::journal::NodeId;
+use crate::lab::compare::kernel_congestion;
 use crate::lab::definition::{Definition, Node, NodeKind};
+use crate::measure::Gauges;
 use crate::network::{Clock, World, live};
 use crate::packet::Medium;
 
 /// Addresses of nodes get this bit, so that a kernel's end of an Ethernet link never shares the address of a stack's.
 const KERNEL_MAC: u8 = 0x80;
+
+/// How often kernels are asked about connections that are watched.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// Runs `lab`.
 pub(super) fn run(lab: &Definition, options: &Options) -> Result<Finished, RunError> {
@@ -37,17 +42,22 @@ pub(super) fn run(lab: &Definition, options: &Options) -> Result<Finished, RunEr
             let addresses: Vec<_> = node.addresses.iter().map(|(address, _)| *address).collect();
             let endpoint = match kernels.next_if(|(kernel, _, _)| *kernel == id) {
                 Some((_, linux, door)) => {
+                    let linux = match options.gauges {
+                        Some(_) => linux.with_congestion(&kernel_congestion(node.tcp.congestion)),
+                        None => linux,
+                    };
                     let outside = world.add_outside();
                     ports.push(live::Port { node: outside, door });
                     Endpoint::Linux(linux)
                 }
                 None => Endpoint::Stack(world.add_stack(setting.stack(id, node, clock.now()))),
             };
-            hosts.push(Host::new(endpoint, addresses, world.reporter(id)));
+            let host = Host::new(endpoint, addresses, world.reporter(id));
+            hosts.push(options.gauges.as_ref().map_or(host.clone(), |gauges| host.watched_by(gauges)));
         }
         setting.lay_links(&mut world);
         let stage = Stage { lab, mode: Mode::Live, hosts, resolver, seed: setting.seed };
-        Ok::<_, RunError>((world, ports, steps::play(stage)))
+        Ok::<_, RunError>((world, ports, watched(steps::play(stage), options.gauges.as_ref())))
     };
     // Whoever has pressed Ctrl-C does not want to wait for an orderly close.
     let patience = |outcome: &steps::Outcome| if outcome.interrupted { Duration::ZERO } else { live::QUIET_LIMIT };
@@ -58,6 +68,20 @@ pub(super) fn run(lab: &Definition, options: &Options) -> Result<Finished, RunEr
     let outcome = outcome.unwrap_or_else(|error| steps::Outcome::broken_off(&error));
     let finished = setting.finish(&recorder, ended, outcome)?;
     Ok(Finished { note, door, ..finished })
+}
+
+/// Looks at every kernel connection that is watched until `programs` have ended.
+async fn watched<T>(programs: impl Future<Output = T>, gauges: Option<&Gauges>) -> T {
+    let Some(gauges) = gauges else { return programs.await };
+    tokio::pin!(programs);
+    let mut tick = tokio::time::interval(LOOK_EVERY);
+    loop {
+        tokio::select! {
+            biased;
+            output = &mut programs => return output,
+            _ = tick.tick() => gauges.look(),
+        }
+    }
 }
 
 /// The namespaces of a run, and a way into each.

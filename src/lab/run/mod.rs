@@ -28,6 +28,7 @@ use crate::door::DoorKind;
 use crate::host::HolderError;
 use crate::journal::{Entry, NodeId};
 use crate::link::Pipe;
+use crate::measure::Gauges;
 use crate::network::World;
 use crate::packet::Medium;
 use crate::rng::Rng;
@@ -85,6 +86,9 @@ pub struct Options {
     pub holder: Option<PathBuf>,
     /// User and group in whose name, and with whose rights, files are made; `None` for this process's own.
     pub owner: Option<(u32, u32)>,
+    /// Watches every TCP connection of kernel nodes, which then ask for the congestion control that the lab gives their
+    /// node; `None` leaves kernels alone.
+    pub gauges: Option<Gauges>,
 }
 
 impl Default for Options {
@@ -99,6 +103,7 @@ impl Default for Options {
             describe: None,
             holder: None,
             owner: None,
+            gauges: None,
         }
     }
 }

@@ -7,9 +7,10 @@ use super::{Acknowledged, CongestionControl, Window};
 const LEAST: u32 = 2;
 
 /// Reno.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Reno {
-    slow_start: HyStart,
+    /// HyStart++ for slow start, where it is wanted: in a box, because most connections of Reno do without.
+    hystart: Option<Box<HyStart>>,
     /// Deliveries since the window last grew in congestion avoidance.
     counted: u32,
 }
@@ -17,7 +18,7 @@ pub struct Reno {
 impl Reno {
     /// Reno at the beginning of a connection; with `hystart`, HyStart++ ends slow start (RFC 9406).
     pub fn new(hystart: bool) -> Reno {
-        Reno { slow_start: HyStart::new(hystart), counted: 0 }
+        Reno { hystart: hystart.then(|| Box::new(HyStart::new(true))), counted: 0 }
     }
 }
 
@@ -36,7 +37,10 @@ impl CongestionControl for Reno {
     fn acknowledged(&mut self, window: &mut Window, acknowledged: &Acknowledged) {
         let mut delivered = acknowledged.delivered;
         if window.in_slow_start() {
-            delivered = self.slow_start.acknowledged(window, acknowledged);
+            delivered = match &mut self.hystart {
+                Some(hystart) => hystart.acknowledged(window, acknowledged),
+                None => window.slow_start(delivered),
+            };
         }
         self.counted = self.counted.saturating_add(delivered);
         if self.counted >= window.cwnd {

@@ -170,7 +170,8 @@ impl Connection {
             // Our last ACK was lost; 2 MSL begin again (§3.10.7.4, eighth check, TIME-WAIT).
             self.enter_time_wait(cx);
         }
-        let one_before = segment.seq + 1 == self.rcv_nxt() && segment.len() <= 1 && !segment.flags.fin();
+        let is_bare = !segment.flags.syn() && !segment.flags.fin();
+        let one_before = segment.seq + 1 == self.rcv_nxt() && segment.len() <= 1 && is_bare;
         let reason = match (one_before, self.rcv_wnd()) {
             (true, 0) => Reason::AnswerWindowProbe,
             (true, _) => Reason::AnswerKeepAlive,

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use super::{Flight, Transmission};
+use super::{Flight, Sent, Transmission};
 use crate::journal::LossRule;
 use crate::time::Instant;
 
@@ -54,18 +54,34 @@ impl Flight {
         patience: Duration,
         now: Instant,
     ) -> (u32, Option<Instant>) {
-        let mut newly = 0;
-        while let Some(first) = self.by_time.front().copied().filter(|first| *first < latest) {
-            if let Some(index) = self.awaited(first) {
-                let due = first.at + patience;
+        let (mut newly, mut next) = (0, None);
+        let mut index = self.place(self.originals_from);
+        while let Some(sent) =
+            self.sent.get(index).filter(|sent| sent.transmissions > 1 || sent.transmission() < latest)
+        {
+            let (due, end) = (sent.at + patience, sent.range.end);
+            if sent.transmissions == 1 && !sent.sacked && !sent.waits() {
                 if due > now {
-                    return (newly, Some(due));
+                    next = Some(due);
+                    break;
                 }
                 newly += u32::from(self.lose(index, LossRule::Rack));
             }
-            self.by_time.pop_front();
+            self.originals_from = end;
+            index += 1;
         }
-        (newly, None)
+        while let Some(first) = self.resent_by_time.front().copied().filter(|first| *first < latest) {
+            if let Some(index) = self.awaited(first) {
+                let due = first.at + patience;
+                if due > now {
+                    next = next.min(Some(due)).or(Some(due));
+                    break;
+                }
+                newly += u32::from(self.lose(index, LossRule::Rack));
+            }
+            self.resent_by_time.pop_front();
+        }
+        (newly, next)
     }
 
     /// The segment of a transmission that was its last, while it may still arrive.
@@ -103,11 +119,11 @@ impl Flight {
     pub(crate) fn forgive(&mut self) {
         self.sent.iter_mut().for_each(|sent| sent.lost = None);
         (self.lost, self.waiting) = (0, 0);
-        let mut awaited: Vec<Transmission> = (self.sent.iter().filter(|sent| !sent.sacked))
-            .map(|sent| Transmission { at: sent.at, end: sent.range.end })
-            .collect();
+        let again = self.sent.iter().filter(|sent| sent.transmissions > 1 && !sent.sacked);
+        let mut awaited: Vec<Transmission> = again.map(Sent::transmission).collect();
         awaited.sort_unstable();
-        self.by_time = awaited.into();
+        self.resent_by_time = awaited.into();
+        self.originals_from = 0;
     }
 
     pub(super) fn lose(&mut self, index: usize, rule: LossRule) -> bool {
@@ -120,9 +136,10 @@ impl Flight {
         self.total_losses = self.total_losses.wrapping_add(1);
         self.resend_from = self.resend_from.min(sent.range.start);
         let range = sent.range.clone();
-        match self.declared.last_mut() {
+        let declared = self.declared.get_or_insert_default();
+        match declared.last_mut() {
             Some((last, by)) if last.end == range.start && *by == rule => last.end = range.end,
-            _ => self.declared.push((range, rule)),
+            _ => declared.push((range, rule)),
         }
         true
     }

@@ -50,6 +50,11 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
+    /// When it left last.
+    fn transmission(&self) -> Transmission {
+        Transmission { at: self.at, end: self.range.end }
+    }
+
     /// Whether it is to be sent again.
     fn waits(&self) -> bool {
         self.lost.is_some() && !self.resent
@@ -66,15 +71,26 @@ pub(crate) struct Transmission {
     pub(crate) end: u64,
 }
 
+impl Transmission {
+    /// Before any.
+    pub(crate) const NONE: Transmission = Transmission { at: Instant::ZERO, end: 0 };
+}
+
+/// Ranges that were thought lost, each with the rule.
+pub(crate) type Declared = Vec<(Range<u64>, LossRule)>;
+
 /// The segments in flight.
 #[derive(Debug, Default)]
 pub(crate) struct Flight {
     sent: VecDeque<Sent>,
     sacked_ranges: RangeSet<Sacked>,
-    /// Every transmission in the order of time, for those who judge by time; some of segments that nobody waits for.
-    by_time: VecDeque<Transmission>,
+    /// Retransmissions in the order of time, for those who judge by time; some of segments that nobody waits for. The
+    /// originals stand in the order of time already.
+    resent_by_time: VecDeque<Transmission>,
+    /// Segments before this position were judged by time as long as they had been sent once.
+    originals_from: u64,
     /// Ranges that were newly thought lost, and by which rule, until somebody asks.
-    declared: Vec<(Range<u64>, LossRule)>,
+    declared: Option<Box<Declared>>,
     sacked: u32,
     lost: u32,
     resent: u32,
@@ -84,8 +100,8 @@ pub(crate) struct Flight {
     resend_from: u64,
     /// Segments before this position were judged by the selective acknowledgments behind them.
     judged_to: u64,
-    /// The position after what was sent again last, since an acknowledgment came.
-    resent_to: Option<u64>,
+    /// The position after what was sent again last, since an acknowledgment came; 0 for nothing.
+    resent_to: u64,
     total_retransmissions: u32,
     total_losses: u32,
     delivered: u32,
@@ -177,7 +193,6 @@ impl Flight {
 
     /// A new segment left.
     pub(crate) fn push(&mut self, range: Range<u64>, at: Instant, push: bool, ends_burst: bool) {
-        self.note_time(at, range.end);
         let (transmissions, sacked, lost, resent) = (1, false, None, false);
         self.sent.push_back(Sent { range, at, transmissions, sacked, lost, resent, push, ends_burst });
     }
@@ -185,21 +200,17 @@ impl Flight {
     /// Whether the segment of `range`, about to be sent again, ends a burst of which the segment before has just gone again,
     /// too.
     pub(crate) fn ends_burst_again(&self, range: &Range<u64>) -> bool {
-        let follows = self.resent_to == Some(range.start);
+        let follows = self.resent_to == range.start && range.start > 0;
         let index = self.place(range.start);
         let continues = index > 0 && !self.sent[index - 1].ends_burst;
         follows && continues && self.sent.get(index).is_some_and(|sent| sent.ends_burst)
-    }
-
-    fn note_time(&mut self, at: Instant, end: u64) {
-        self.by_time.push_back(Transmission { at, end });
     }
 
     /// Everything before `position` is acknowledged. An acknowledgment in the middle of a segment leaves its rest.
     /// `min_rtt` is the least round-trip time known, zero before any.
     pub(crate) fn acknowledge(&mut self, position: u64, now: Instant, min_rtt: Duration) -> Delivery {
         let mut delivery = Delivery::default();
-        self.resent_to = None;
+        self.resent_to = 0;
         while let Some(front) = self.sent.front_mut() {
             if front.range.end > position {
                 front.range.start = front.range.start.max(position);
@@ -223,8 +234,8 @@ impl Flight {
             delivery.rtt = None;
         }
         self.sacked_ranges.remove_before(position);
-        while self.by_time.front().is_some_and(|first| first.end <= position) {
-            self.by_time.pop_front();
+        while self.resent_by_time.front().is_some_and(|first| first.end <= position) {
+            self.resent_by_time.pop_front();
         }
         self.delivered = self.delivered.wrapping_add(delivery.delivered);
         delivery
@@ -305,13 +316,13 @@ impl Flight {
             self.resent += 1;
         }
         self.total_retransmissions = self.total_retransmissions.saturating_add(1);
-        self.resent_to = Some(end);
-        self.note_time(now, end);
+        self.resent_to = end;
+        self.resent_by_time.push_back(Transmission { at: now, end });
     }
 
     /// What was newly thought lost since this was last asked, and by which rule.
-    pub(crate) fn take_declared(&mut self) -> Vec<(Range<u64>, LossRule)> {
-        std::mem::take(&mut self.declared)
+    pub(crate) fn take_declared(&mut self) -> Declared {
+        self.declared.take().map_or_else(Vec::new, |declared| *declared)
     }
 
     /// The index of the first segment that reaches beyond `position`.
@@ -321,9 +332,12 @@ impl Flight {
 
     /// Gives memory back when nothing is in flight.
     pub(crate) fn rest(&mut self) {
-        if self.sent.is_empty() {
+        const IDLE: usize = 4;
+        if self.sent.is_empty() && self.sent.capacity() > IDLE {
             self.sent = VecDeque::new();
-            self.by_time = VecDeque::new();
+        }
+        if self.sent.is_empty() && self.resent_by_time.capacity() > 0 {
+            self.resent_by_time = VecDeque::new();
         }
     }
 }

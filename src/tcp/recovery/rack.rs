@@ -21,9 +21,9 @@ const PERSISTENCE: u8 = 16;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rack {
     /// RACK.xmit_ts and RACK.end_seq: the latest transmission that was delivered.
-    latest: Option<Transmission>,
-    /// RACK.rtt: how long that took.
-    rtt: Duration,
+    latest: Transmission,
+    /// RACK.rtt: how long that took, in nanoseconds.
+    rtt: u64,
     /// RACK.fack: the position after the highest segment delivered.
     fack: u64,
     /// RACK.reordering_seen.
@@ -32,8 +32,8 @@ pub(super) struct Rack {
     quarters: u8,
     /// RACK.reo_wnd_persist.
     persist: u8,
-    /// RACK.dsack_round: the window grows no more before this position is acknowledged.
-    grown_until: Option<u64>,
+    /// RACK.dsack_round: the window grows no more before this position is acknowledged; 0 for none.
+    grown_until: u64,
 }
 
 /// What the reordering window depends on besides.
@@ -52,27 +52,27 @@ pub(super) struct Path {
 impl Rack {
     pub(super) const fn new() -> Rack {
         Rack {
-            latest: None,
-            rtt: Duration::ZERO,
+            latest: Transmission::NONE,
+            rtt: 0,
             fack: 0,
             reordering_seen: false,
             quarters: 1,
             persist: 0,
-            grown_until: None,
+            grown_until: 0,
         }
     }
 
     /// The latest transmission that was delivered, and how long it took.
     pub(super) fn latest(&self) -> Option<(Transmission, Duration)> {
-        self.latest.map(|latest| (latest, self.rtt))
+        (self.latest != Transmission::NONE).then(|| (self.latest, Duration::from_nanos(self.rtt)))
     }
 
     /// Takes what an acknowledgment has brought (§6.2, steps 1 to 3). Returns how far below the highest the lowest segment
     /// lay that came out of order, in octets.
     pub(super) fn delivered(&mut self, delivery: &Delivery, now: Instant) -> Option<u64> {
         if let Some(latest) = delivery.latest {
-            self.rtt = now - latest.at;
-            self.latest = self.latest.max(Some(latest));
+            self.rtt = u64::try_from((now - latest.at).as_nanos()).unwrap_or(u64::MAX);
+            self.latest = self.latest.max(latest);
         }
         let late = delivery.lowest_untouched.filter(|(_, end)| *end < self.fack);
         let distance = late.map(|(start, _)| self.fack - start);
@@ -88,8 +88,8 @@ impl Rack {
 
     /// The peer reports octets that came twice (§6.2, step 4).
     pub(super) fn came_twice(&mut self, snd_una: u64, snd_nxt: u64) {
-        if self.grown_until.is_none_or(|until| snd_una >= until) {
-            self.grown_until = Some(snd_nxt);
+        if snd_una >= self.grown_until {
+            self.grown_until = snd_nxt;
             self.quarters = self.quarters.saturating_add(1);
             self.persist = PERSISTENCE;
         }

@@ -22,8 +22,8 @@ pub(crate) fn probe_time_out(srtt: Option<Duration>, in_flight: u32) -> Duration
 /// The probe that is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TailProbe {
-    /// TLP.end_seq: SND.NXT when it left.
-    end: Option<u64>,
+    /// TLP.end_seq: SND.NXT when it left; 0 when none has.
+    end: u64,
     /// TLP.is_retrans: it carried octets that had been sent before.
     again: bool,
 }
@@ -41,16 +41,16 @@ pub(super) struct Answer {
 
 impl TailProbe {
     /// No probe is under way.
-    pub(super) const NONE: TailProbe = TailProbe { end: None, again: false };
+    pub(super) const NONE: TailProbe = TailProbe { end: 0, again: false };
 
     /// Whether one is under way: a second must not be sent (§7.3).
     pub(super) fn is_out(self) -> bool {
-        self.end.is_some()
+        self.end > 0
     }
 
     /// A probe left; `again` when it carried octets that had been sent before.
     pub(super) fn sent(&mut self, snd_nxt: u64, again: bool) {
-        *self = TailProbe { end: Some(snd_nxt), again };
+        *self = TailProbe { end: snd_nxt, again };
     }
 
     /// It is of no interest any more: another recovery has begun.
@@ -61,7 +61,10 @@ impl TailProbe {
     /// Takes an acknowledgment (§7.4.2, TLP_process_ack). Returns whether it shows that the probe has mended a loss, which
     /// nothing else will tell.
     pub(super) fn answered(&mut self, answer: Answer) -> bool {
-        let Some(end) = self.end.filter(|end| answer.snd_una >= *end) else { return false };
+        let end = self.end;
+        if !self.is_out() || answer.snd_una < end {
+            return false;
+        }
         let both_arrived = answer.twice == Some(end) || (answer.is_bare_duplicate && answer.snd_una == end);
         if !self.again || both_arrived {
             self.forget();

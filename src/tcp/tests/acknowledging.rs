@@ -1,6 +1,7 @@
 //! When a receiver answers, and how much room it announces (RFC 9293 §3.8.6, RFC 5681 §4.2).
 
 use super::wire::{Wire, config};
+use crate::journal::{Event, Timer};
 use crate::tcp::Config;
 use crate::transport::SocketOption;
 
@@ -64,6 +65,45 @@ fn an_ack_rides_on_data() {
         +1s
         ",
     );
+}
+
+/// Data soon after data is a conversation, and acknowledgments wait for the next answer; a FIN answers nothing.
+#[test]
+fn data_that_goes_both_ways_is_a_conversation() {
+    let mut wire = Wire::open();
+    wire.log("< PA 1:11 ack 1\n > A 1 ack 11 | acknowledge");
+    wire.write(10);
+    wire.log("> PA 1:11 ack 11 | new-data\n < PA 11:21 ack 11\n +40ms\n > A 11 ack 21 | acknowledge");
+
+    let mut wire = Wire::open();
+    wire.log("< PA 1:11 ack 1\n > A 1 ack 11 | acknowledge");
+    wire.shutdown();
+    wire.log("> FA 1 ack 11 | close\n < PA 11:21 ack 2\n > A 2 ack 21 | acknowledge");
+}
+
+/// What goes at once anyway takes the acknowledgment along: nothing is left to wait for.
+#[test]
+fn data_beside_something_that_is_answered_at_once_starts_no_wait() {
+    let mut wire = settled();
+    wire.journal();
+    wire.log("<< A 0 ack 1\n < PA 1:101 ack 1\n > A 1 ack 101 | answer-keep-alive");
+    let waits = |event: &Event| matches!(event, Event::TimerSet { timer: Timer::DelayedAck, .. });
+    assert!(!wire.journal().iter().any(waits));
+}
+
+/// In a conversation the answer may follow what was read; otherwise a reader who has taken all leaves nothing to wait for.
+#[test]
+fn reading_all_brings_the_acknowledgment_that_waits_unless_an_answer_may_come() {
+    let mut wire = Wire::open();
+    wire.log("< PA 1:101 ack 1\n > A 1 ack 101 | acknowledge");
+    wire.set(SocketOption::QuickAck(false));
+    wire.log("< PA 101:201 ack 1");
+    assert_eq!(wire.read(), 200);
+    wire.log("+40ms\n > A 1 ack 201 | acknowledge\n < PA 201:301 ack 1");
+    assert_eq!(wire.read_at_most(99), 99);
+    wire.log("+1ms");
+    assert_eq!(wire.read(), 1);
+    wire.log("> A 1 ack 301 | acknowledge\n +1s");
 }
 
 /// The peer's slow start must not be slowed down: the first segments of a connection are acknowledged one by one.
@@ -147,6 +187,14 @@ fn the_right_edge_of_the_window_never_moves_left() {
     wire.take_sent();
 }
 
+/// A larger buffer is announced as soon as something is.
+#[test]
+fn a_larger_buffer_opens_the_window() {
+    let mut wire = Wire::open_with(&Config { receive_buffer: 4000, ..config() }, "mss 1000");
+    wire.set(SocketOption::ReceiveBuffer(9000));
+    wire.log("< A 1:1001 ack 1\n > A 1 ack 1001 win 8000 | acknowledge");
+}
+
 /// packetimpact 26: a window is zero only when there is no room.
 #[test]
 fn a_window_with_room_is_never_announced_as_zero() {
@@ -188,4 +236,16 @@ fn probes_of_a_closed_window_are_answered() {
 fn a_keep_alive_of_the_peer_is_answered() {
     let mut wire = Wire::open();
     wire.log("< A 0 ack 1\n > A 1 ack 1 | answer-keep-alive");
+}
+
+/// What a snapshot says of the peer's data: how long its segments are, and when one came last.
+#[test]
+fn a_snapshot_tells_when_data_last_came_and_in_which_lengths() {
+    let mut wire = Wire::open();
+    let told = |wire: &Wire| (wire.snapshot().last_data_received, wire.snapshot().rcv_mss);
+    let opened = wire.now;
+    wire.log("+1s\n < A 1 ack 1 win 500");
+    assert_eq!(told(&wire), (Some(opened), Some(536)));
+    wire.log("< A 1:1001 ack 1\n > A 1 ack 1001 | acknowledge");
+    assert_eq!(told(&wire), (Some(wire.now), Some(1000)));
 }

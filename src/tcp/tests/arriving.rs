@@ -508,6 +508,13 @@ fn small_segments_beyond_a_gap_wait_even_with_a_tiny_buffer() {
     assert_eq!(wire.read(), 40);
 }
 
+/// As much as the buffer holds may wait beyond a gap.
+#[test]
+fn a_window_of_data_may_wait_beyond_a_gap() {
+    let mut wire = Wire::open();
+    wire.log("< A 1001:51001 ack 1 gso 1000\n > A 1 ack 1 | duplicate-ack\n < A 1:1001 ack 1\n > A 1 ack 51001 | acknowledge");
+}
+
 /// The journal tells of the first gap: where it begins, how long it is, and when it is filled.
 #[test]
 fn the_journal_tells_of_gaps() {

@@ -240,12 +240,24 @@ fn a_newer_syn_takes_over_from_time_wait() {
     wire.peer_iss += 70_000;
     wire.receive("S 0 <mss 1000>");
     let sent = wire.take_sent();
-    assert!(sent[0].segment.flags.syn() && sent[0].segment.seq.offset_from(last) > 65_535);
-    assert!(sent[0].segment.seq.after(last));
+    // As Linux has it: above the whole of any window that the old connection could have had.
+    assert!(sent[0].segment.flags.syn());
+    assert_eq!(sent[0].segment.seq.offset_from(last), 65_535 + 2);
     wire.log("< A 1 ack 1");
     wire.accept();
     assert!(wire.socket() != old && wire.state() == TcpState::Established);
     assert_eq!(wire.engine.len(), 1);
+}
+
+/// Only a plain SYN asks for a new connection, however new the segment.
+#[test]
+fn nothing_but_a_syn_takes_over_from_time_wait() {
+    for segment in ["SA 9000 ack 2", "SR 9000", "A 9000 ack 2", "- 9000", "A 90000 ack 2"] {
+        let mut wire = in_time_wait(&config(), "mss 1000", "");
+        wire.receive(segment);
+        wire.take_sent();
+        assert_eq!(wire.state(), TcpState::TimeWait, "{segment}");
+    }
 }
 
 /// An old SYN is a ghost: it is answered like any segment that does not fit.

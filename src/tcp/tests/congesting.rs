@@ -331,3 +331,15 @@ fn only_new_data_is_ecn_capable() {
         ",
     );
 }
+
+/// RFC 3168 §6.1.4, §6.1.6: data says that its sender understands marks; a lone FIN, like an ACK, does not.
+#[test]
+fn only_data_is_sent_as_capable_of_ecn() {
+    let mut wire = Wire::listening(0, &config());
+    wire.log("< SEW 0 <mss 1000>\n > SAE 0 ack 1 | answer-open\n < A 1 ack 1");
+    wire.accept();
+    wire.write(10);
+    wire.log("> PA 1:11 ack 1 ect0 | new-data\n < PA 1:11 ack 11\n > A 11 ack 11 | acknowledge");
+    wire.shutdown();
+    wire.log("> FA 11 ack 11 | close");
+}

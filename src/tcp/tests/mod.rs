@@ -10,6 +10,7 @@
 mod attacks;
 mod closing;
 mod congesting;
+mod digesting;
 mod notation;
 mod wire;
 
@@ -24,4 +25,5 @@ mod sending;
 mod simultaneous;
 mod timing_out;
 mod urgent;
+mod verbs;
 mod waiting;

@@ -71,7 +71,7 @@ fn a_repeated_syn_ack_of_a_simultaneous_open_is_acknowledged() {
         < SA 0  ack 1   <mss 1000>
         +1s
         < SA 0  ack 1   <mss 1000>
-        > A  1  ack 1               | answer-keep-alive
+        > A  1  ack 1               | answer-unacceptable
         ",
     );
 }

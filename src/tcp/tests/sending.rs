@@ -267,6 +267,73 @@ fn a_fin_waits_for_a_closed_window() {
     );
 }
 
+/// A full segment may have a FIN, too, and is sent again with it.
+#[test]
+fn a_fin_that_rode_on_a_full_segment_rides_on_it_again() {
+    let mut wire = Wire::open();
+    wire.log("< A 1 ack 1 win 0");
+    wire.write(1000);
+    wire.shutdown();
+    wire.log(
+        "< A 1 ack 1 win 5000\n > FPA 1:1001 ack 1 | last-data\n +200ms\n > FPA 1:1001 ack 1 | retransmit-by-timer",
+    );
+}
+
+/// So it stays behind when the last data fills the window.
+#[test]
+fn a_fin_does_not_follow_data_that_fills_the_window() {
+    let mut wire = Wire::open();
+    wire.log("< A 1 ack 1 win 100");
+    wire.set(SocketOption::Cork(true));
+    wire.write(100);
+    wire.shutdown();
+    wire.log("> PA 1:101 ack 1 | new-data\n < A 1 ack 101 win 100\n > FA 101 ack 1 | close");
+}
+
+/// MUST-34: what is to go again waits for the window, too; only what stands at SND.UNA asks whether it has opened.
+#[test]
+fn what_is_lost_beyond_a_window_that_shrank_waits_for_it() {
+    let mut wire = Wire::open();
+    wire.write(5000);
+    assert_eq!(wire.take_sent().len(), 5);
+    wire.log(
+        "
+        +200ms
+        > A  1:1001     ack 1               | retransmit-by-timer
+        < A  1          ack 1001  win 1000
+        > A  1001:2001  ack 1               | retransmit-after-timer
+        < A  1          ack 2001  win 5000
+        > A  2001:3001  ack 1               | retransmit-after-timer
+        > A  3001:4001  ack 1               | retransmit-after-timer
+        ",
+    );
+}
+
+/// As Linux sizes them: a burst is what the path takes in about a millisecond at twice the rate of slow start, a little
+/// more where the path is short, and two segments at least.
+#[test]
+fn a_burst_is_as_long_as_the_path_takes_in_a_millisecond() {
+    for (round_trip, initial_window, segments) in [(4, 440, 219), (5, 300, 118), (20, 1000, 97), (200, 100, 2)] {
+        let config = Config { initial_window, send_buffer: 1 << 20, ..Config::default() };
+        let mut wire = Wire::listening(0, &config);
+        wire.log(&format!("< S 0 <mss 100, ws 8>\n > SA 0 ack 1 | answer-open\n +{round_trip}ms\n < A 1 ack 1"));
+        wire.accept();
+        wire.write(200_000);
+        assert_eq!(wire.take_sent()[0].segment.len(), 100 * segments, "{round_trip} ms");
+    }
+}
+
+/// A super-segment and its headers fit into the 65,535 octets of an IP packet, with all the options that they may have.
+#[test]
+fn the_largest_super_segment_fits_into_one_packet() {
+    let config = Config { initial_window: 4000, send_buffer: 1 << 20, ..Config::default() };
+    let mut wire = Wire::open_with(&config, "mss 100, ws 4");
+    wire.log("< A 1 ack 1 win 65535");
+    wire.write(200_000);
+    let longest = wire.take_sent().iter().map(|sent| sent.segment.len()).max();
+    assert_eq!(longest, Some((65_535 - 60 - 60) / 100 * 100));
+}
+
 /// RFC 9293 §3.10.4: a FIN follows what is queued, in the same segment when there is room.
 #[test]
 fn a_fin_rides_on_the_last_data() {

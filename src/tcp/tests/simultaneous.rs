@@ -55,7 +55,7 @@ fn the_window_of_the_peers_second_syn_is_not_scaled() {
 #[test]
 fn a_second_syn_that_acknowledges_something_else_is_old() {
     let mut wire = crossed("mss 1000");
-    wire.log("< SA 0 ack 7\n > A 1 ack 1 | answer-keep-alive");
+    wire.log("< SA 0 ack 7\n > A 1 ack 1 | answer-unacceptable");
     assert_eq!((wire.drops().last(), wire.state()), (Some(&DropReason::Duplicate), TcpState::SynReceived));
 }
 
@@ -65,7 +65,7 @@ fn a_second_syn_that_acknowledges_something_else_is_old() {
 fn in_syn_received_only_the_same_syn_draws_a_syn_ack() {
     for (arrives, answer) in [
         ("A 0 ack 1", "A 1 ack 1 | answer-keep-alive"),
-        ("SA 0 ack 7", "A 1 ack 1 | answer-keep-alive"),
+        ("SA 0 ack 7", "A 1 ack 1 | answer-unacceptable"),
         ("S -1000", "A 1 ack 1 | answer-unacceptable"),
         ("S 0", "SA 0 ack 1 | answer-open"),
     ] {

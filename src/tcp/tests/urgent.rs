@@ -58,3 +58,14 @@ fn the_pointer_counts_from_the_front_of_a_segment_that_is_trimmed() {
     assert!(!told(&mut wire));
     assert_eq!(wire.snapshot().urgent, None);
 }
+
+/// RFC 9293 §3.9.1.3: when the reader has come as far as the pointer, nothing is urgent any more.
+#[test]
+fn what_is_read_to_the_pointer_is_urgent_no_more() {
+    let mut wire = Wire::open();
+    wire.log("< PAU 1:11 ack 1 urg 10\n > A 1 ack 11 | acknowledge");
+    wire.read_at_most(9);
+    assert_eq!(wire.snapshot().urgent, Some(1));
+    wire.read();
+    assert_eq!(wire.snapshot().urgent, None);
+}
