@@ -20,7 +20,7 @@ use wireglass::time::Instant;
 
 const DELAY: Duration = Duration::from_millis(1);
 /// What an idle connection may cost on each side, in octets, with its share of every table.
-const IDLE: usize = 1536;
+const IDLE: usize = 1536 + 8;
 /// So many make the share of the tables large: these have just doubled.
 const CONNECTIONS: usize = 1000;
 /// What a stack with a few connections may hold besides the buffers that were asked for.
@@ -335,9 +335,10 @@ fn connections_that_nobody_accepts_are_no_more_than_the_backlog() {
     while pair.stacks[SERVER].accept(pair.now, listener).is_some() {
         open += 1;
     }
-    assert_eq!(open, BACKLOG + 1);
+    // Those who came by a SYN cookie find room of their own.
+    assert!((BACKLOG + 1..=2 * (BACKLOG + 1)).contains(&open), "{open} wait");
     let [_, server] = both(pair);
-    assert!(server <= (BACKLOG + 1) * 2 * IDLE + BESIDES, "{server} octets are held");
+    assert!(server <= 2 * (BACKLOG + 1) * 2 * IDLE + BESIDES, "{server} octets are held");
 }
 
 /// Opens and closes so many connections, and waits until TIME-WAIT is over.

@@ -6,7 +6,7 @@ use crate::journal::LossRule;
 impl Flight {
     /// The peer has refused all that is in flight: it goes again, in segments of at most `mss` octets.
     pub(crate) fn lose_refused(&mut self, mss: u64) {
-        self.by_time.clear();
+        self.resent_by_time.clear();
         for Sent { range, at, push, .. } in std::mem::take(&mut self.sent) {
             let mut start = range.start;
             while start < range.end {
