@@ -160,6 +160,8 @@ impl Engine {
         if let Some(departure) = self.told.replies.pop_front() {
             return Some(departure);
         }
+        // What a flood has made long is given back.
+        self.told.replies.shrink_to(16);
         while let Some(socket) = self.ready.front().copied() {
             let departure = self.connections.get_mut(&socket).and_then(|slot| {
                 let mut cx = Context { now, socket, packet: PacketId::default(), told: &mut self.told };
