@@ -23,6 +23,8 @@
 //! | what is lost? | [`recovery`], on the records of [`flight`] |
 //! | how much may be in flight? | [`congestion`] |
 //! | when is an acknowledgment sent? | [`acks`] |
+//! | may data go with a SYN? | [`fast_open`] |
+//! | what if there are too many SYNs? | [`syn_cookies`] |
 
 mod acceptance;
 mod acks;
@@ -31,6 +33,7 @@ pub mod congestion;
 mod connection;
 mod delivery_rate;
 mod engine;
+mod fast_open;
 mod flight;
 mod isn;
 mod octets;
@@ -43,11 +46,13 @@ mod recovery;
 mod rtt;
 mod segment;
 mod state;
+mod syn_cookies;
 #[cfg(test)]
 mod tests;
 mod timers;
 mod window;
 
-pub use config::{Algorithm, Config, Congestion, Ecn};
+pub use config::{Algorithm, Config, Congestion, Ecn, SynCookies};
 pub use engine::{Arrival, Departure, Engine};
+pub use fast_open::FastOpen;
 pub use segment::{CHECKSUM_OFFSET, Ends, Header, Payload, Segment};

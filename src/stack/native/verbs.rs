@@ -53,22 +53,36 @@ impl Stack for NativeStack {
         config: &TcpConfig,
     ) -> Result<SocketId, OpenError> {
         self.tell_time(now);
-        if !self.ip.is_one_host(remote.ip()) || remote.port() == 0 {
-            return Err(OpenError::BadDestination(remote));
-        }
-        let source = || self.ip.source_for(remote.ip()).ok_or(OpenError::BadDestination(remote));
-        let local = match local {
-            None => SocketAddr::new(source()?, 0),
-            Some(local) if local.ip().is_unspecified() => SocketAddr::new(source()?, local.port()),
-            Some(local) => {
-                self.check_local(local.ip())?;
-                if local.is_ipv4() != remote.is_ipv4() {
-                    return Err(OpenError::AddressNotAvailable(local.ip()));
-                }
-                local
-            }
-        };
+        let local = self.own_end(local, remote)?;
         self.tcp.connect(now, local, remote, config)
+    }
+
+    fn connect_with(
+        &mut self,
+        now: Instant,
+        local: Option<SocketAddr>,
+        remote: SocketAddr,
+        config: &TcpConfig,
+        data: &[u8],
+    ) -> Result<(SocketId, usize), OpenError> {
+        self.tell_time(now);
+        let local = self.own_end(local, remote)?;
+        self.tcp.connect_with(now, local, remote, config, data)
+    }
+
+    fn early_room(
+        &self,
+        now: Instant,
+        local: Option<SocketAddr>,
+        remote: SocketAddr,
+        config: &TcpConfig,
+    ) -> Option<usize> {
+        let local = self.own_end(local, remote).ok()?;
+        self.tcp.early_room(now, local, remote, config)
+    }
+
+    fn forget_peers(&mut self) {
+        self.tcp.forget_peers();
     }
 
     fn tcp_defaults(&self) -> &TcpConfig {
@@ -145,7 +159,11 @@ impl Stack for NativeStack {
             | SocketOption::KeepAliveProbes(_)
             | SocketOption::MaxSegment(_)
             | SocketOption::WindowClamp(_)
-            | SocketOption::FinWait2(_) => return Err(SocketError::Unsupported),
+            | SocketOption::FinWait2(_)
+            | SocketOption::SynRetries(_)
+            | SocketOption::FastOpenQueue(_)
+            | SocketOption::FastOpenKeys(_)
+            | SocketOption::FastOpenWithoutCookie(_) => return Err(SocketError::Unsupported),
         };
         done.map_err(udp_error)
     }
@@ -237,6 +255,25 @@ impl Stack for NativeStack {
 }
 
 impl NativeStack {
+    /// The end that a connection to `remote` begins at; port 0 where any will do.
+    fn own_end(&self, local: Option<SocketAddr>, remote: SocketAddr) -> Result<SocketAddr, OpenError> {
+        if !self.ip.is_one_host(remote.ip()) || remote.port() == 0 {
+            return Err(OpenError::BadDestination(remote));
+        }
+        let source = || self.ip.source_for(remote.ip()).ok_or(OpenError::BadDestination(remote));
+        match local {
+            None => Ok(SocketAddr::new(source()?, 0)),
+            Some(local) if local.ip().is_unspecified() => Ok(SocketAddr::new(source()?, local.port())),
+            Some(local) => {
+                self.check_local(local.ip())?;
+                if local.is_ipv4() != remote.is_ipv4() {
+                    return Err(OpenError::AddressNotAvailable(local.ip()));
+                }
+                Ok(local)
+            }
+        }
+    }
+
     fn close_udp(&mut self, socket: SocketId) {
         let local = self.udp.local_address(socket);
         self.udp.close(socket);

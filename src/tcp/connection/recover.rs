@@ -58,7 +58,8 @@ impl Connection {
 
     /// Segments thought to be in the network.
     pub(super) fn in_network(&self) -> u32 {
-        self.flight.in_network(self.recovery.unreported())
+        // A SYN,ACK with data behind it takes no room in the congestion window.
+        self.flight.in_network(self.recovery.unreported()).saturating_sub(u32::from(self.snd_una == 0))
     }
 
     /// Asks recovery what is lost, and congestion control what may fly.
@@ -284,7 +285,7 @@ impl Connection {
     }
 
     /// Tells of every range that was newly thought lost.
-    fn tell_losses(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn tell_losses(&mut self, cx: &mut Context<'_>) {
         for lost in self.flight.take_losses() {
             self.congestion.lost(cx.now, &self.cwnd, &lost);
         }
