@@ -15,10 +15,11 @@ use crate::marks::Marks;
 /// What packetdrill's own command for the code of a script has in it: the file that it has written the code to.
 const CODE: &str = " /tmp/code_";
 
-/// Marks what `block` asks for in vain.
-pub(crate) fn look(block: &str, marks: &mut Marks) {
+/// Marks what `block` asks for in vain. Returns whether it makes the host forget what it has learnt of its peers.
+pub(crate) fn look(block: &str, marks: &mut Marks) -> bool {
+    let mut forgets = false;
     if block.contains(CODE) {
-        return;
+        return forgets;
     }
     for directive in directives(block) {
         match directive {
@@ -30,9 +31,11 @@ pub(crate) fn look(block: &str, marks: &mut Marks) {
             Directive::Connections { command, .. } | Directive::Unsupported { command } => {
                 marks.unsupported(&format!("the command `{command}`"));
             }
-            Directive::ForgetPeers { .. } | Directive::Ignore { .. } => {}
+            Directive::ForgetPeers { .. } => forgets = true,
+            Directive::Ignore { .. } => {}
         }
     }
+    forgets
 }
 
 #[cfg(test)]
@@ -53,6 +56,13 @@ mod tests {
             assert_eq!(marked(command), [format!("the command `{command}`")]);
         }
         assert_eq!(marked("sysctl -q net.ipv4.tcp_mtu_probing=2").len(), 1);
+    }
+
+    #[test]
+    fn a_flush_is_told() {
+        let mut marks = Marks::new(Some("/dev/null".into()));
+        assert!(look("ip tcp_metrics flush all", &mut marks));
+        assert!(!look("sysctl -q net.ipv4.tcp_sack=0", &mut marks));
     }
 
     #[test]

@@ -92,7 +92,10 @@ impl Instance {
     pub(crate) fn foresee(command: &str) {
         let live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
         for instance in live.iter().filter_map(Weak::upgrade) {
-            commands::look(command, &mut instance.lock().marks);
+            let mut state = instance.lock();
+            if commands::look(command, &mut state.marks) {
+                state.world.posix.stack().forget_peers();
+            }
         }
     }
 
@@ -117,7 +120,16 @@ impl Instance {
     /// Makes a call: on the main thread time runs on until it ends, on another one the thread sleeps meanwhile.
     pub(crate) fn call(&self, request: Request) -> Result<Reply, Errno> {
         let mut state = self.lock();
-        if matches!(request, Request::Socket { .. } | Request::Listen { .. } | Request::Connect { .. }) {
+        // The calls to which sysctls mean something.
+        let asks = matches!(
+            request,
+            Request::Socket { .. }
+                | Request::Listen { .. }
+                | Request::Connect { .. }
+                | Request::SetSockOpt { .. }
+                | Request::Send { to: Some(_), .. }
+        );
+        if asks {
             let State { world, marks, .. } = &mut *state;
             sysctls::read(Path::new(sysctls::FOLDER), world.posix.sysctls(), marks);
         }

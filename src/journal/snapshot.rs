@@ -66,6 +66,10 @@ pub struct Snapshot {
     pub probes: Option<u8>,
     /// Octets until the end of urgent data that was not yet read (RFC 9293 MUST-33).
     pub urgent: Option<u32>,
+    /// TCP Fast Open: data went with the SYN, and was taken (RFC 7413).
+    pub syn_data: Option<bool>,
+    /// TCP Fast Open: data flows although the handshake is not over.
+    pub open_early: bool,
 }
 
 /// The options that a handshake agreed on.

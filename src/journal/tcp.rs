@@ -175,6 +175,8 @@ pub enum LossRule {
     Timer,
     /// They were too long for the path (RFC 1191 §6.5).
     PathMtu,
+    /// They went with a SYN, and the peer has not taken them (RFC 7413 §4.2.2).
+    Refused,
 }
 
 impl LossRule {
@@ -187,6 +189,7 @@ impl LossRule {
             LossRule::Rack => "RFC 8985 §6.2",
             LossRule::Timer => "RFC 6298 §5.4",
             LossRule::PathMtu => "RFC 1191 §6.5",
+            LossRule::Refused => "RFC 7413 §4.2.2",
         }
     }
 }

@@ -24,6 +24,16 @@ pub enum Reason {
     ActiveOpen,
     /// A connection request came in and is answered.
     AnswerOpen,
+    /// An application opened a connection, and what it has to say goes with the request.
+    OpenWithData,
+    /// An application opened a connection, and the peer is asked for a cookie, so that data may go with the next request.
+    AskForCookie,
+    /// A connection request came in with a good cookie: what it carries is taken at once.
+    AnswerEarly,
+    /// A connection request is answered, and the peer granted a cookie.
+    GrantCookie,
+    /// A connection request came in that cannot be remembered: the answer holds all that is needed to recognise its answer.
+    AnswerByCookie,
     /// The last step of the handshake.
     CompleteOpen,
     /// New data.
@@ -63,6 +73,8 @@ pub enum Reason {
     RetransmitByPartialAck,
     /// Selective acknowledgments tell of octets behind it that have arrived.
     RetransmitBySack,
+    /// The peer has taken the SYN, and not the data that went with it.
+    RetransmitRefused,
     /// Something that was sent later has arrived.
     RetransmitByRack,
     /// It was too long for the path, and goes in smaller pieces.
@@ -147,6 +159,11 @@ impl Reason {
         match self {
             Reason::ActiveOpen => "active-open",
             Reason::AnswerOpen => "answer-open",
+            Reason::OpenWithData => "open-with-data",
+            Reason::AskForCookie => "ask-for-cookie",
+            Reason::AnswerEarly => "answer-early",
+            Reason::GrantCookie => "grant-cookie",
+            Reason::AnswerByCookie => "answer-by-cookie",
             Reason::CompleteOpen => "complete-open",
             Reason::NewData => "new-data",
             Reason::LastData => "last-data",
@@ -164,6 +181,7 @@ impl Reason {
             Reason::RetransmitByDuplicateAcks => "retransmit-by-duplicate-acks",
             Reason::RetransmitByPartialAck => "retransmit-by-partial-ack",
             Reason::RetransmitBySack => "retransmit-by-sack",
+            Reason::RetransmitRefused => "retransmit-refused",
             Reason::RetransmitByRack => "retransmit-by-rack",
             Reason::RetransmitForPathMtu => "retransmit-for-path-mtu",
             Reason::TailLossProbe => "tail-loss-probe",
@@ -190,6 +208,9 @@ impl Reason {
     pub const fn section(self) -> &'static str {
         match self {
             Reason::ActiveOpen | Reason::AnswerOpen | Reason::CompleteOpen => "RFC 9293 §3.5",
+            Reason::OpenWithData | Reason::AnswerEarly => "RFC 7413 §4.2.2",
+            Reason::AskForCookie | Reason::GrantCookie => "RFC 7413 §4.2.1",
+            Reason::AnswerByCookie => "RFC 4987 §3.6",
             Reason::NewData | Reason::LastData => "RFC 9293 §3.7",
             Reason::Acknowledge => "RFC 9293 §3.4",
             Reason::AnswerUnacceptable => "RFC 9293 §3.10.7.4",
@@ -204,6 +225,7 @@ impl Reason {
             Reason::RetransmitByDuplicateAcks => "RFC 5681 §3.2",
             Reason::RetransmitByPartialAck => "RFC 6582 §3.2",
             Reason::RetransmitBySack => "RFC 6675 §5",
+            Reason::RetransmitRefused => "RFC 7413 §4.2.2",
             Reason::RetransmitByRack => "RFC 8985 §6.2",
             Reason::RetransmitForPathMtu => "RFC 1191 §6.4",
             Reason::TailLossProbe | Reason::TailLossProbeWithNewData => "RFC 8985 §7.3",
@@ -234,6 +256,7 @@ impl Reason {
                 | Reason::RetransmitByRack
                 | Reason::RetransmitForPathMtu
                 | Reason::TailLossProbe
+                | Reason::RetransmitRefused
         )
     }
 }
@@ -244,6 +267,11 @@ impl fmt::Display for Reason {
         f.write_str(match self {
             Reason::ActiveOpen => "SYN: opens the connection",
             Reason::AnswerOpen => "SYN,ACK: answers the request to connect",
+            Reason::OpenWithData => "SYN: opens the connection, with a cookie and the first data",
+            Reason::AskForCookie => "SYN: opens the connection, and asks for a cookie",
+            Reason::AnswerEarly => "SYN,ACK: the cookie is good, and the data with it is taken",
+            Reason::GrantCookie => "SYN,ACK: answers the request to connect, and grants a cookie",
+            Reason::AnswerByCookie => "SYN,ACK: its number is a SYN cookie, and nothing is remembered",
             Reason::CompleteOpen => "ACK: completes the handshake",
             Reason::NewData => "new data",
             Reason::LastData => "the last data, and FIN: nothing more will be sent",
@@ -266,6 +294,7 @@ impl fmt::Display for Reason {
             Reason::RetransmitByDuplicateAcks => "sent again: three duplicate ACKs say it is lost",
             Reason::RetransmitByPartialAck => "sent again: the ACK of what went again stops there",
             Reason::RetransmitBySack => "sent again: selective ACKs say it is lost",
+            Reason::RetransmitRefused => "sent again: the peer has not taken it with the SYN",
             Reason::RetransmitByRack => "sent again: later segments have arrived, so it is lost",
             Reason::RetransmitForPathMtu => "sent again in smaller pieces: it was too long for the path",
             Reason::TailLossProbe => "sent again as a probe: was the end of the flight lost?",

@@ -19,6 +19,7 @@ fn open_error(error: OpenError) -> io::Error {
         OpenError::AddressInUse(_) | OpenError::NoPorts => io::ErrorKind::AddrInUse,
         OpenError::AddressNotAvailable(_) => io::ErrorKind::AddrNotAvailable,
         OpenError::BadDestination(_) => io::ErrorKind::InvalidInput,
+        OpenError::Unsupported => io::ErrorKind::Unsupported,
     };
     io::Error::new(kind, error)
 }

@@ -25,8 +25,8 @@ use crate::journal::{Event, Snapshot, SocketId, Timer, Why};
 use crate::packet::{DeliveryError, Packet};
 use crate::time::Instant;
 
-pub use crate::tcp::{Algorithm, Config as TcpConfig, Congestion, Ecn};
-pub use crate::transport::{CloseReason, OpenError, SocketError, SocketEvent, SocketOption};
+pub use crate::tcp::{Algorithm, Config as TcpConfig, Congestion, Ecn, FastOpen, SynCookies};
+pub use crate::transport::{CloseReason, FastOpenKeys, OpenError, SocketError, SocketEvent, SocketOption};
 pub use options::{Interface, StackConfig, StackKind};
 
 /// A TCP/IP stack. See the [module](self) for the contract.
@@ -69,6 +69,38 @@ pub trait Stack: Send {
         remote: SocketAddr,
         config: &TcpConfig,
     ) -> Result<SocketId, OpenError>;
+
+    /// As [`Stack::connect`], and queues data, of which the first may go with the SYN: TCP Fast Open (RFC 7413; Linux's
+    /// `MSG_FASTOPEN`). Where no cookie is known yet, one is asked for, and the data follows the handshake. Returns how
+    /// many octets found room, too.
+    ///
+    /// # Errors
+    /// [`OpenError`] when it cannot even begin, or the stack cannot do it.
+    fn connect_with(
+        &mut self,
+        _now: Instant,
+        _local: Option<SocketAddr>,
+        _remote: SocketAddr,
+        _config: &TcpConfig,
+        _data: &[u8],
+    ) -> Result<(SocketId, usize), OpenError> {
+        Err(OpenError::Unsupported)
+    }
+
+    /// Octets that would go with the SYN of a [`Stack::connect_with`] made now; `None` when none may, be it that no cookie
+    /// is known. A look: it never gives the stack anything to do.
+    fn early_room(
+        &self,
+        _now: Instant,
+        _local: Option<SocketAddr>,
+        _remote: SocketAddr,
+        _config: &TcpConfig,
+    ) -> Option<usize> {
+        None
+    }
+
+    /// Forgets what was learnt of peers beyond their connections: Fast Open cookies (Linux's `ip tcp_metrics flush`).
+    fn forget_peers(&mut self) {}
 
     /// What a connection begins with that asks for nothing of its own. A look: it never gives the stack anything to do.
     fn tcp_defaults(&self) -> &TcpConfig;

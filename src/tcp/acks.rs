@@ -107,6 +107,11 @@ impl Acks {
         }
     }
 
+    /// The peer's first word is answered with data: it is a conversation.
+    pub(crate) fn converse(&mut self) {
+        self.conversation = true;
+    }
+
     /// Whether data in order is to be acknowledged at once, with `pending` octets not yet acknowledged; `may_be_quick` lets
     /// quick acknowledgments count.
     pub(crate) fn is_prompt(&self, pending: u32, may_be_quick: bool) -> bool {

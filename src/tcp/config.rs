@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::congestion::CongestionControl;
+use super::fast_open::FastOpen;
+use super::window::ReceiveWindow;
 use crate::transport::PathReports;
 
 /// What a connection begins with. A stack that cannot do one of these does what it can.
@@ -91,6 +93,12 @@ pub struct Config {
     pub fin_wait_2: Duration,
     /// How it finds out how long a packet its path takes.
     pub path: PathDiscovery,
+    /// TCP Fast Open: data with the SYN (RFC 7413).
+    pub fast_open: FastOpen,
+    /// When a listener answers SYNs that it does not remember (RFC 4987 §3.6).
+    pub syn_cookies: SynCookies,
+    /// Connections in their handshake that a listener remembers at most, whatever its backlog.
+    pub half_open: usize,
 }
 
 impl Default for Config {
@@ -136,6 +144,9 @@ impl Default for Config {
             protect_time_wait: false,
             fin_wait_2: Duration::from_secs(60),
             path: PathDiscovery::default(),
+            fast_open: FastOpen::default(),
+            syn_cookies: SynCookies::WhenFull,
+            half_open: 1024,
         }
     }
 }
@@ -190,6 +201,25 @@ pub enum PathProbing {
     #[default]
     InBlackHoles,
     /// From the beginning.
+    Always,
+}
+
+impl Config {
+    /// The shift to offer.
+    pub(super) fn offered_scale(&self) -> u8 {
+        self.window_scale.unwrap_or_else(|| ReceiveWindow::scale_for(self.receive_buffer)).min(14)
+    }
+}
+
+/// When SYN cookies are sent (RFC 4987 §3.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SynCookies {
+    /// Never: SYNs for which there is no room are dropped.
+    Never,
+    /// When there is no room for one more connection in its handshake.
+    #[default]
+    WhenFull,
+    /// In answer to every SYN.
     Always,
 }
 

@@ -39,7 +39,26 @@ impl Secret {
         self.hash(ends, 1) as u32
     }
 
+    /// The two parts of a SYN cookie that nobody can guess: of the ends alone, and of the ends at a count of time.
+    pub(crate) fn cookie(&self, ends: &Ends, count: Option<u32>) -> u32 {
+        match count {
+            None => self.hash(ends, 2) as u32,
+            Some(count) => {
+                let mut hasher = self.hasher(ends);
+                hasher.write(&[3]);
+                hasher.write(&count.to_be_bytes());
+                hasher.finish() as u32
+            }
+        }
+    }
+
     fn hash(&self, ends: &Ends, purpose: u8) -> u64 {
+        let mut hasher = self.hasher(ends);
+        hasher.write(&[purpose]);
+        hasher.finish()
+    }
+
+    fn hasher(&self, ends: &Ends) -> SipHasher24 {
         let mut hasher = SipHasher24::new_with_keys(self.0, self.1);
         // Octet by octet: what `SocketAddr` itself feeds a hasher is not promised to stay the same, captures are.
         for end in [ends.local, ends.remote] {
@@ -49,8 +68,7 @@ impl Secret {
             }
             hasher.write(&end.port().to_be_bytes());
         }
-        hasher.write(&[purpose]);
-        hasher.finish()
+        hasher
     }
 }
 

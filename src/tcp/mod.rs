@@ -24,6 +24,8 @@
 //! | how much may be in flight? | [`congestion`] |
 //! | when is an acknowledgment sent? | [`acks`] |
 //! | how long may a packet be on this path? | [`path`] |
+//! | may data go with a SYN? | [`fast_open`] |
+//! | what if there are too many SYNs? | [`syn_cookies`] |
 
 mod acceptance;
 mod acks;
@@ -32,6 +34,7 @@ pub mod congestion;
 mod connection;
 mod delivery_rate;
 mod engine;
+mod fast_open;
 mod flight;
 mod isn;
 mod octets;
@@ -45,11 +48,13 @@ mod recovery;
 mod rtt;
 mod segment;
 mod state;
+mod syn_cookies;
 #[cfg(test)]
 mod tests;
 mod timers;
 mod window;
 
-pub use config::{Algorithm, Config, Congestion, Ecn, PathDiscovery, PathProbing};
+pub use config::{Algorithm, Config, Congestion, Ecn, PathDiscovery, PathProbing, SynCookies};
 pub use engine::{Arrival, Departure, Engine};
+pub use fast_open::FastOpen;
 pub use segment::{CHECKSUM_OFFSET, Ends, Header, Payload, Segment};

@@ -21,12 +21,14 @@ pub(crate) struct ReceiveWindow {
     edge: u64,
     /// The shift of the window field; 0 before the handshake has agreed on it.
     scale: u8,
+    /// The last announcement was as much as a SYN can say; the next will say more by itself.
+    cut_by_syn: bool,
 }
 
 impl ReceiveWindow {
     /// Nothing promised yet.
     pub(crate) const fn new(buffer: usize) -> ReceiveWindow {
-        ReceiveWindow { buffer, clamp: u32::MAX, edge: 0, scale: 0 }
+        ReceiveWindow { buffer, clamp: u32::MAX, edge: 0, scale: 0, cut_by_syn: false }
     }
 
     /// The least shift that lets the whole buffer be announced (RFC 7323 §2.2: at most 14).
@@ -81,6 +83,7 @@ impl ReceiveWindow {
         let has_room = unread == 0 || u64::from(up) << shift <= free;
         let field = if has_room { up } else { window >> shift }.min(u32::from(u16::MAX)) as u16;
         self.edge = self.edge.max(rcv_nxt + (u64::from(field) << shift));
+        self.cut_by_syn = !scaled && field == u16::MAX;
         field
     }
 
@@ -89,7 +92,7 @@ impl ReceiveWindow {
     pub(crate) fn is_worth_an_update(&self, rcv_nxt: u64, unread: usize, mss: u32) -> bool {
         let promised = self.size(rcv_nxt);
         let candidate = self.candidate(rcv_nxt, unread, mss);
-        candidate > promised && candidate >= promised.saturating_mul(2)
+        candidate > promised && candidate >= promised.saturating_mul(2) && !self.cut_by_syn
     }
 }
 

@@ -59,6 +59,15 @@ pub enum SocketOption {
     FinWait2(Duration),
     /// Who may say how long a packet the path takes (Linux's `IP_MTU_DISCOVER`).
     PathReports(PathReports),
+    /// Times that a SYN is sent again (Linux's `TCP_SYNCNT`).
+    SynRetries(u8),
+    /// Of a listener: connections that TCP Fast Open may open before their handshake is over; 0 none (RFC 7413; Linux's
+    /// `TCP_FASTOPEN`).
+    FastOpenQueue(usize),
+    /// Of a listener: what its Fast Open cookies are made with (Linux's `TCP_FASTOPEN_KEY`).
+    FastOpenKeys(FastOpenKeys),
+    /// Of a listener: data in a SYN is taken without a cookie (Linux's `TCP_FASTOPEN_NO_COOKIE`).
+    FastOpenWithoutCookie(bool),
 }
 
 /// Whether packets may be cut on their way, and whether reports of those that were too long are heard.
@@ -71,6 +80,15 @@ pub enum PathReports {
     Heard,
     /// Nobody may cut them, and reports are not heard: only probes count.
     Ignored,
+}
+
+/// What a server's Fast Open cookies (RFC 7413 §4.1.2) are made with: 16 octets each (Linux's `TCP_FASTOPEN_KEY`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FastOpenKeys {
+    /// Cookies are made with this one.
+    pub current: [u8; 16],
+    /// Cookies made with this one are still good, and replaced.
+    pub previous: Option<[u8; 16]>,
 }
 
 /// Why a socket cannot be opened.
@@ -88,6 +106,9 @@ pub enum OpenError {
     /// Every ephemeral port is taken.
     #[error("all ephemeral ports of this stack are taken")]
     NoPorts,
+    /// The stack has no such ability.
+    #[error("this stack cannot open a connection in this way; try --stack native")]
+    Unsupported,
 }
 
 /// Why a socket can no longer do what is asked.

@@ -29,6 +29,8 @@ pub(super) fn mutants(script: &Script) -> Vec<Mutant> {
             let line = event.line;
             mutants.push(Mutant { script: mutant, line, what });
         };
+        // Each connection has a number of its own.
+        seen_syn &= !matches!(&event.what, What::Call(call) if call.name == "socket");
         match &event.what {
             What::Expect(packet) => {
                 if event.at != At::Any {
@@ -41,7 +43,7 @@ pub(super) fn mutants(script: &Script) -> Vec<Mutant> {
                                 tcp.ack = Some(tcp.ack.unwrap_or_default() + 1);
                             })
                         });
-                        // The number of the stack's first SYN is the script's to choose: another says nothing else.
+                        // The number of a connection's first SYN from the stack is the script's to choose: another says nothing else.
                         let names_the_first = tcp.flags.syn() && !seen_syn;
                         seen_syn |= tcp.flags.syn();
                         if !names_the_first {

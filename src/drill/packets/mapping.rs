@@ -156,6 +156,10 @@ impl Connection {
     /// An inbound ICMP message, what it quotes in the stack's numbers.
     pub fn icmp_to_wire(&self, icmp: &IcmpSpec) -> IcmpSpec {
         let mut wire = icmp.clone();
+        if self.protocol == Protocol::Tcp && icmp.quoted.is_none() {
+            // About its first segment, where a script does not say which.
+            wire.quoted = Some(Quoted::Tcp { seq: SeqNum(0), length: 0 });
+        }
         if let Some(Quoted::Tcp { seq, .. }) = &mut wire.quoted {
             *seq += self.local_shift(false);
         }

@@ -20,6 +20,7 @@ impl Posix {
         };
         let id = match &socket.role {
             Role::Idle => return Err(Errno::ENOTCONN.into()),
+            Role::Deferred(_) => return self.disconnect(fd),
             Role::Datagram { remote: None, .. } => return Err(Errno::ENOTCONN.into()),
             Role::Datagram { remote: Some(_), .. } => None,
             Role::Listening(_) if read => return self.disconnect(fd),
@@ -83,7 +84,11 @@ impl Posix {
                     self.stack.close(self.now, listener.id);
                 }
                 Role::Datagram { id: Some(id), .. } => self.stack.close(self.now, id),
-                Role::Idle | Role::Connecting(_) | Role::Connected(_) | Role::Datagram { id: None, .. } => {}
+                Role::Idle
+                | Role::Deferred(_)
+                | Role::Connecting(_)
+                | Role::Connected(_)
+                | Role::Datagram { id: None, .. } => {}
             },
             File::PipeReader(pipe) | File::PipeWriter(pipe) => {
                 if !self.descriptors.pipe_is_open(pipe) {

@@ -89,7 +89,9 @@ impl Posix {
                 self.fill_datagrams(fd);
                 match &self.descriptors.socket(fd)?.role {
                     Role::Datagram { waiting, .. } => Ok(waiting.front().map_or(0, |(data, _)| data.len())),
-                    Role::Idle | Role::Listening(_) | Role::Connecting(_) | Role::Connected(_) => Ok(0),
+                    Role::Idle | Role::Deferred(_) | Role::Listening(_) | Role::Connecting(_) | Role::Connected(_) => {
+                        Ok(0)
+                    }
                 }
             }
             SIOCOUTQ => Ok(0),

@@ -60,8 +60,11 @@ impl Posix {
                 && let Some(waiting) = listener.waiting.iter_mut().find(|waiting| waiting.id == id)
             {
                 waiting.error = of_close(reason, false);
+                return;
             }
         }
+        // Open early, and over before anybody has accepted it.
+        self.ended_early.insert(id, reason);
     }
 
     /// Remembers the peers that have closed, since a connection's last state does not tell any more; and errors of the

@@ -21,6 +21,7 @@ mod descriptors;
 mod epoll;
 mod errno;
 mod events;
+mod fast_open;
 pub mod names;
 mod opening;
 mod options;
@@ -37,6 +38,7 @@ mod tests;
 mod transfer;
 mod urgent;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use errno::Errno;
@@ -52,8 +54,8 @@ use self::epoll::Epoll;
 use self::socket::Role;
 use self::stop::{Answer, Stop};
 use self::transfer::{Receiving, Sending, never_waits};
-use crate::journal::TcpState;
-use crate::stack::{SocketEvent, Stack};
+use crate::journal::{SocketId, TcpState};
+use crate::stack::{CloseReason, SocketEvent, Stack};
 use crate::time::Instant;
 
 /// A process's descriptors over a stack.
@@ -65,12 +67,21 @@ pub struct Posix {
     now: Instant,
     /// Room for the stack's events, kept from look to look.
     events: Vec<SocketEvent>,
+    /// How connections ended that were open early and that nobody has accepted yet.
+    ended_early: BTreeMap<SocketId, CloseReason>,
 }
 
 impl Posix {
     /// A process without descriptors; the first will be 3.
     pub fn new(stack: Box<dyn Stack>, sysctls: Sysctls) -> Posix {
-        Posix { stack, sysctls, descriptors: Descriptors::default(), now: Instant::ZERO, events: Vec::new() }
+        Posix {
+            stack,
+            sysctls,
+            descriptors: Descriptors::default(),
+            now: Instant::ZERO,
+            events: Vec::new(),
+            ended_early: BTreeMap::new(),
+        }
     }
 
     /// The stack, to be given packets and time. Call [`Posix::settle`] afterwards.
@@ -161,7 +172,7 @@ impl Posix {
         match &self.descriptors.look(fd)?.file {
             File::Socket(socket) if socket.is_datagram() => self.send_datagram(fd, sending, to, blocked),
             // Linux does not look at the address of a connected stream.
-            File::Socket(_) => self.send_stream(fd, sending, blocked),
+            File::Socket(_) => self.send_stream(fd, sending, to, blocked),
             File::PipeWriter(pipe) => self.write_pipe(fd, *pipe, sending.data, blocked),
             File::PipeReader(_) => Err(Errno::EBADF.into()),
             File::Epoll(_) => Err(Errno::EINVAL.into()),
@@ -184,6 +195,7 @@ impl Posix {
         match &socket.role {
             Role::Datagram { .. } => None,
             Role::Idle => Some(TcpInfo::of_state(TcpState::Closed)),
+            Role::Deferred(_) => Some(TcpInfo::of_state(TcpState::SynSent)),
             Role::Listening(listener) => {
                 Some(TcpInfo { sacked: Some(listener.backlog.into()), ..TcpInfo::of_state(TcpState::Listen) })
             }

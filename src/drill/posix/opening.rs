@@ -11,10 +11,10 @@ use super::socket::{Family, Listener, Role, Socket, Waiting};
 use super::stop::{Answer, Stop, of_close};
 use super::{Address, Blocked, Errno, Posix, Reply, Written};
 use crate::journal::{SocketId, TcpState};
-use crate::stack::CloseReason;
+use crate::stack::{CloseReason, SocketOption};
 
 /// Connections that may wait, at most (`net.core.somaxconn`).
-const MOST_BACKLOG: i32 = 4_096;
+pub(super) const MOST_BACKLOG: i32 = 4_096;
 
 /// In [`Blocked::moved`]: this very call of `connect` began the attempt.
 const BEGUN: usize = 1;
@@ -80,16 +80,22 @@ impl Posix {
         let backlog = backlog.cast_unsigned().min(MOST_BACKLOG.cast_unsigned());
         match &mut socket.role {
             Role::Datagram { .. } => return Err(Errno::EOPNOTSUPP.into()),
-            Role::Connecting(_) | Role::Connected(_) => return Err(Errno::EINVAL.into()),
+            Role::Deferred(_) | Role::Connecting(_) | Role::Connected(_) => return Err(Errno::EINVAL.into()),
             Role::Listening(listener) if listener.backlog == backlog => return Ok(Reply::default()),
             Role::Listening(_) => return Stop::unsupported("listen again with another backlog"),
             Role::Idle => {}
         }
         let local = socket.bound.unwrap_or(SocketAddr::new(socket.family.any(), 0));
-        let config = socket.options.config(&self.sysctls, self.stack.tcp_defaults());
+        let mut config = socket.options.config(&self.sysctls, self.stack.tcp_defaults());
+        config.fast_open.queue = self.early_queue(fd, backlog)?;
         let id = self.stack.listen(local, backlog as usize, &config)?;
+        let socket = self.descriptors.socket_at(fd)?;
         socket.bound = self.stack.local_address(id).or(Some(local));
         socket.role = Role::Listening(Listener { id, backlog, waiting: VecDeque::new() });
+        if socket.options.fast_open_queue.is_some_and(|queue| queue > 0) && config.fast_open.queue > 0 {
+            // Asked for by name: a stack that cannot do it is to say so.
+            self.pass_on(fd, SocketOption::FastOpenQueue(config.fast_open.queue), "TCP_FASTOPEN")?;
+        }
         self.pass_on_clamp(fd)?;
         self.stir(fd, 0);
         Ok(Reply::default())
@@ -134,23 +140,29 @@ impl Posix {
         let remote = socket.family.address(address)?;
         match socket.role {
             Role::Idle => {
+                let may_defer = socket.options.fast_open_connect;
+                if may_defer && self.defers(fd, remote)? {
+                    self.stir(fd, 0);
+                    return Ok(Reply::default());
+                }
                 self.begin_to_connect(fd, remote)?;
                 return self.finish_to_connect(fd, Blocked { moved: BEGUN, ..blocked });
             }
-            Role::Listening(_) | Role::Connected(_) => return Err(Errno::EISCONN.into()),
+            Role::Deferred(_) | Role::Listening(_) | Role::Connected(_) => return Err(Errno::EISCONN.into()),
             Role::Connecting(_) | Role::Datagram { .. } => {}
         }
         self.finish_to_connect(fd, blocked)
     }
 
     fn begin_to_connect(&mut self, fd: i32, remote: SocketAddr) -> Answer<()> {
-        let socket = self.descriptors.socket_at(fd)?;
-        let config = socket.options.config(&self.sysctls, self.stack.tcp_defaults());
-        let id = self.stack.connect(self.now, socket.bound, remote, &config)?;
-        socket.error = None;
-        socket.bound = self.stack.local_address(id).or(socket.bound);
-        socket.role = Role::Connecting(id);
-        self.pass_on_clamp(fd)
+        let config = self.config_of(fd)?;
+        let socket = self.descriptors.socket(fd)?;
+        let id = match socket.options.fast_open_connect {
+            // Nothing is known of the peer, or it would have been deferred: its cookie is asked for.
+            true => self.stack.connect_with(self.now, socket.bound, remote, &config, &[])?.0,
+            false => self.stack.connect(self.now, socket.bound, remote, &config)?,
+        };
+        self.connects(fd, id)
     }
 
     /// What `connect` answers once an attempt is under way, whoever began it.
@@ -189,7 +201,9 @@ impl Posix {
         let socket = self.descriptors.socket_at(fd)?;
         let waiting: Vec<SocketId> = match &mut socket.role {
             Role::Listening(listener) => listener.waiting.drain(..).map(|waiting| waiting.id).collect(),
-            Role::Idle | Role::Connecting(_) | Role::Connected(_) | Role::Datagram { .. } => Vec::new(),
+            Role::Idle | Role::Deferred(_) | Role::Connecting(_) | Role::Connected(_) | Role::Datagram { .. } => {
+                Vec::new()
+            }
         };
         let (connection, id) = (socket.connection(), socket.id());
         socket.disconnect();
@@ -218,11 +232,12 @@ impl Posix {
         socket.peer_closed = state.peer_has_closed();
         if state == TcpState::Closed {
             (socket.shut_read, socket.shut_write) = (true, true);
-            socket.error = socket.error.or(of_close(CloseReason::Reset, false));
+            let reason = self.ended_early.remove(&id).unwrap_or(CloseReason::Reset);
+            socket.error = socket.error.or(of_close(reason, false));
         }
     }
 
-    fn pass_on_clamp(&mut self, fd: i32) -> Answer<()> {
+    pub(super) fn pass_on_clamp(&mut self, fd: i32) -> Answer<()> {
         let socket = self.descriptors.socket(fd)?;
         let (Some(octets), Some(id)) = (socket.options.window_clamp, socket.id()) else { return Ok(()) };
         let clamp = crate::stack::SocketOption::WindowClamp(octets);
@@ -245,7 +260,7 @@ impl Posix {
                 .snapshot(*id)
                 .filter(|snapshot| snapshot.state != TcpState::Closed && snapshot.state != TcpState::SynSent)
                 .and_then(|snapshot| snapshot.remote),
-            Role::Idle | Role::Listening(_) => None,
+            Role::Idle | Role::Deferred(_) | Role::Listening(_) => None,
         };
         let shown = socket.family.shown(remote.ok_or(Errno::ENOTCONN)?);
         Ok(Reply { value: 0, written: Written::Address(shown) })

@@ -79,7 +79,7 @@ impl Posix {
                 let more = if has(SPLICE_F_MORE) { MSG_MORE } else { 0 };
                 let flags = more | if has(SPLICE_F_NONBLOCK) { MSG_DONTWAIT } else { 0 };
                 let sending = Sending { data: &Payload::Data(data.into()), flags };
-                let reply = self.send_stream(to, &sending, blocked)?;
+                let reply = self.send_stream(to, &sending, None, blocked)?;
                 let sent = usize::try_from(reply.value).unwrap_or(0);
                 if let Some(content) = self.descriptors.pipes.get_mut(&pipe) {
                     content.drain(..sent.min(content.len()));

@@ -41,6 +41,7 @@ impl Posix {
                     let id = listener.id;
                     if self.has_waiting(fd, id) { READABLE } else { 0 }
                 }
+                Role::Deferred(_) => WRITABLE,
                 Role::Idle | Role::Connecting(_) | Role::Connected(_) | Role::Datagram { .. } => {
                     let mask = self.stream_readiness(socket);
                     if let (0, Ok(socket)) = (mask & WRITABLE, self.descriptors.socket_at(fd)) {
@@ -89,7 +90,7 @@ impl Posix {
         if shut_read {
             mask |= READABLE | POLLRDHUP as u32;
         }
-        if !matches!(snapshot.state, TcpState::SynSent | TcpState::SynReceived) {
+        if !matches!(snapshot.state, TcpState::SynSent | TcpState::SynReceived) || snapshot.open_early {
             // An urgent octet at the head of the queue is not for reading.
             let urgent = usize::from(snapshot.urgent == Some(1) && !socket.options.urgent_inline);
             if snapshot.receive_queue >= socket.options.receive_low_water.max(1) as usize + urgent {

@@ -85,6 +85,8 @@ pub(super) struct Socket {
 pub(super) enum Role {
     /// A TCP socket that neither listens nor is connected.
     Idle,
+    /// `connect` was called, and the first write will open: its data goes with the SYN.
+    Deferred(SocketAddr),
     Listening(Listener),
     /// `connect` was called and has not yet told how it ended.
     Connecting(SocketId),
@@ -141,7 +143,7 @@ impl Socket {
     pub(super) fn connection(&self) -> Option<SocketId> {
         match &self.role {
             Role::Connecting(id) | Role::Connected(id) => Some(*id),
-            Role::Idle | Role::Listening(_) | Role::Datagram { .. } => None,
+            Role::Idle | Role::Deferred(_) | Role::Listening(_) | Role::Datagram { .. } => None,
         }
     }
 
@@ -151,7 +153,7 @@ impl Socket {
             Role::Connecting(id) | Role::Connected(id) => Some(*id),
             Role::Listening(listener) => Some(listener.id),
             Role::Datagram { id, .. } => *id,
-            Role::Idle => None,
+            Role::Idle | Role::Deferred(_) => None,
         }
     }
 

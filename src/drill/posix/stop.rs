@@ -47,6 +47,7 @@ impl From<Errno> for Stop {
 impl From<OpenError> for Stop {
     fn from(error: OpenError) -> Stop {
         Stop::Fail(match error {
+            OpenError::Unsupported => return Stop::Unsupported("Fast Open".to_owned()),
             OpenError::AddressInUse(_) => Errno::EADDRINUSE,
             OpenError::AddressNotAvailable(_) | OpenError::NoPorts => Errno::EADDRNOTAVAIL,
             OpenError::BadDestination(_) => Errno::ENETUNREACH,

@@ -12,11 +12,20 @@ mod path;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::stack::{Congestion, Ecn, TcpConfig};
+use crate::stack::{Congestion, Ecn, FastOpen, FastOpenKeys, SynCookies, TcpConfig};
 use crate::tcp::{PathDiscovery, PathProbing};
 
 /// The largest shift of a window (RFC 7323 §2.3).
 const LARGEST_SHIFT: u32 = 14;
+
+/// The bits of `tcp_fastopen`.
+const OPENS_FAST: u32 = 0x1;
+const LISTENS_FAST: u32 = 0x2;
+const OPENS_WITHOUT_COOKIE: u32 = 0x4;
+const TAKES_WITHOUT_COOKIE: u32 = 0x200;
+const EVERY_LISTENER: u32 = 0x400;
+/// How long FreeBSD leaves a path alone that has disappointed it (`net.inet.tcp.fastopen.path_disable_time`).
+const FREEBSD_REST: Duration = Duration::from_secs(900);
 
 /// Sysctls that change nothing here: how Linux batches its work, and bounds that scripts set to their usual values.
 const WITHOUT_EFFECT: &[&str] = &[
@@ -31,10 +40,7 @@ const WITHOUT_EFFECT: &[&str] = &[
     "tcp_ecn_fallback",
     "tcp_ecn_option",
     "tcp_fack",
-    "tcp_fastopen",
-    "tcp_fastopen_blackhole_timeout_sec",
     "tcp_fastopen_cookies",
-    "tcp_fastopen_key",
     "tcp_limit_output_bytes",
     "tcp_max_orphans",
     "tcp_max_syn_backlog",
@@ -46,7 +52,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "tcp_no_ssthresh_metrics_save",
     "tcp_pacing_ca_ratio",
     "tcp_pacing_ss_ratio",
-    "tcp_syncookies",
     "tcp_tso_rtt_log",
     "tcp_tso_win_divisor",
     "tcp_tw_reuse",
@@ -54,11 +59,9 @@ const WITHOUT_EFFECT: &[&str] = &[
     // CUBIC leaves slow start by losses alone here: there is no HyStart++ (RFC 9406) to be set.
     "module.tcp_cubic.hystart_detect",
     "net.inet.tcp.blackhole",
-    "net.inet.tcp.fastopen.client_enable",
     "net.inet.tcp.hostcache.purgenow",
     "net.inet.tcp.icmp_may_rst",
     "net.inet.tcp.rexmit_drop_options",
-    "net.inet.tcp.syncookies",
 ];
 
 /// Sysctls that only mean something at values that the stack does not have: any other value is refused.
@@ -70,9 +73,9 @@ const ONLY: &[(&str, &[&str], &str)] = &[
     ("tcp_reordering", &["3"], "the first guess of reordering is 3 segments"),
     ("tcp_invalid_ratelimit", &["500"], "answers to invalid segments are 500 ms apart"),
     ("tcp_orphan_retries", &["0", "8"], "data of closed sockets is sent again 8 times"),
+    ("tcp_fastopen_blackhole_timeout_sec", &["0"], "a path that has lost Fast Open's SYNs is tried again at once"),
     ("tcp_stdurg", &["0"], "the urgent pointer is that of RFC 6093"),
     ("tcp_thin_linear_timeouts", &["0"], "every time-out doubles"),
-    ("net.inet.tcp.syncookies_only", &["0"], "SYN cookies alone cannot be asked for"),
 ];
 
 /// The Linux sysctls that mean something here, by their file names below `/proc/sys/net/ipv4`: for whoever takes them
@@ -86,6 +89,9 @@ pub const MEANINGFUL: &[&str] = &[
     "tcp_min_tso_segs",
     "tcp_notsent_lowat",
     "tcp_rfc1337",
+    "tcp_fastopen",
+    "tcp_fastopen_key",
+    "tcp_syncookies",
     "tcp_rmem",
     "tcp_wmem",
     "tcp_syn_retries",
@@ -162,6 +168,12 @@ pub struct Sysctls {
     /// `tcp_mtu_probing` and its kin, `tcp_retries1`, `ip_no_pmtu_disc`, `route.min_pmtu`. Linux and FreeBSD believe reports
     /// that RFC 5927 would doubt.
     pub path: PathDiscovery,
+    /// `tcp_fastopen`: 1 as a client, 2 as a server, 4 and 0x200 without cookies, 0x400 on every listener (RFC 7413).
+    pub fast_open: u32,
+    /// `tcp_fastopen_key`; `None`: nobody has set it.
+    pub fast_open_keys: Option<FastOpenKeys>,
+    /// `tcp_syncookies`: 0 never, 1 when a listener has no room, 2 always (RFC 4987 §3.6).
+    pub syn_cookies: SynCookies,
     /// The names are FreeBSD's, and so are its habits: acknowledgments wait from the first segment on.
     pub freebsd: bool,
     /// What was set and has no effect.
@@ -249,6 +261,9 @@ impl Default for Sysctls {
             trusts_syns: false,
             drops_syn_fin: true,
             path: PathDiscovery { probing: PathProbing::Off, trusts_reports: true, ..PathDiscovery::default() },
+            fast_open: OPENS_FAST,
+            fast_open_keys: None,
+            syn_cookies: SynCookies::WhenFull,
             freebsd: false,
             others: BTreeMap::new(),
         }
@@ -283,6 +298,17 @@ impl Sysctls {
             "net.inet.tcp.insecure_rst" => self.trusts_resets = switch()?,
             "net.inet.tcp.insecure_syn" => self.trusts_syns = switch()?,
             "net.inet.tcp.drop_synfin" => self.drops_syn_fin = switch()?,
+            "tcp_fastopen" => self.fast_open = flags(value).ok_or_else(bad)?,
+            "tcp_fastopen_key" => self.fast_open_keys = Some(keys(value).ok_or_else(bad)?),
+            "tcp_syncookies" => self.syn_cookies = cookies_of(small()?),
+            "net.inet.tcp.syncookies" if self.syn_cookies == SynCookies::Always => {}
+            "net.inet.tcp.syncookies" => self.syn_cookies = cookies_of(switch()?.into()),
+            "net.inet.tcp.syncookies_only" => {
+                self.syn_cookies = if switch()? { SynCookies::Always } else { SynCookies::WhenFull };
+            }
+            "net.inet.tcp.fastopen.client_enable" => {
+                self.fast_open = self.fast_open & !OPENS_FAST | if switch()? { OPENS_FAST } else { 0 };
+            }
             "tcp_slow_start_after_idle" => self.slow_start_after_idle = switch()?,
             "tcp_rmem" => self.receive_memory = three(value).ok_or_else(bad)?,
             "tcp_wmem" => self.send_memory = three(value).ok_or_else(bad)?,
@@ -353,11 +379,71 @@ impl Sysctls {
             keep_alive_interval: self.keep_alive_interval,
             keep_alive_probes: self.keep_alive_probes,
             congestion: self.congestion.0,
+            fast_open: FastOpen {
+                client: self.opens_fast(),
+                without_cookie: self.fast_open & OPENS_WITHOUT_COOKIE != 0,
+                rest: if self.freebsd { FREEBSD_REST } else { Duration::ZERO },
+                queue: 0,
+                takes_without_cookie: self.fast_open & TAKES_WITHOUT_COOKIE != 0,
+                keys: self.fast_open_keys,
+            },
+            syn_cookies: self.syn_cookies,
             delayed_ack: self.delayed_ack.or(defaults.delayed_ack),
             rto_initial: self.rto_initial.unwrap_or(defaults.rto_initial),
             ..defaults.clone()
         }
     }
+}
+
+impl Sysctls {
+    /// Whether clients use Fast Open.
+    pub fn opens_fast(&self) -> bool {
+        self.fast_open & OPENS_FAST != 0
+    }
+
+    /// Whether listeners use Fast Open.
+    pub(super) fn listens_fast(&self) -> bool {
+        self.fast_open & LISTENS_FAST != 0
+    }
+
+    /// Whether they do without asking for it.
+    pub(super) fn every_listener_is_fast(&self) -> bool {
+        self.fast_open & EVERY_LISTENER != 0
+    }
+}
+
+fn cookies_of(number: u8) -> SynCookies {
+    match number {
+        0 => SynCookies::Never,
+        1 => SynCookies::WhenFull,
+        _ => SynCookies::Always,
+    }
+}
+
+/// A number as `sysctl` takes one, `0x403` too.
+fn flags(value: &str) -> Option<u32> {
+    match value.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => value.parse().ok(),
+    }
+}
+
+/// `a0bf63f7-ed803d81-cd641d30-cebc4a90`, and behind a comma the key before it: words, least octet first.
+fn keys(value: &str) -> Option<FastOpenKeys> {
+    let (current, previous) = match value.split_once(',') {
+        Some((current, previous)) => (current, Some(previous)),
+        None => (value, None),
+    };
+    let key = |text: &str| {
+        let words: Option<Vec<u32>> = text.trim().split('-').map(|word| u32::from_str_radix(word, 16).ok()).collect();
+        let octets: Vec<u8> = words?.into_iter().flat_map(u32::to_le_bytes).collect();
+        <[u8; 16]>::try_from(octets).ok()
+    };
+    let previous = match previous {
+        Some(text) => Some(key(text)?),
+        None => None,
+    };
+    Some(FastOpenKeys { current: key(current)?, previous })
 }
 
 /// Accurate ECN (3 and above) is not spoken here.
@@ -454,6 +540,32 @@ mod tests {
             let known = !matches!(set(name, ""), Err(SysctlError::Unknown(_)));
             assert!(known, "{name}");
         }
+    }
+
+    #[test]
+    fn fast_open_is_switched_and_keyed_as_linux_does() {
+        let set = |name, value| set(name, value).expect("it is known").fast_open;
+        let bits = set("tcp_fastopen", "0x207");
+        assert_eq!((bits.client, bits.without_cookie, bits.takes_without_cookie), (true, true, true));
+        assert!(!set("tcp_fastopen", "2").client);
+        let keys = set("tcp_fastopen_key", "00000001-00000002-00000003-0a0b0c0d").keys.expect("a key");
+        assert_eq!(keys.current, [1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 0xd, 0xc, 0xb, 0xa]);
+        assert_eq!(keys.previous, None);
+        let two = set("tcp_fastopen_key", "1-2-3-4,5-6-7-8").keys.expect("two keys");
+        assert_eq!(two.previous.map(|key| (key[0], key[12])), Some((5, 8)));
+        let mut sysctls = Sysctls::default();
+        for bad in ["", "1-2-3", "1-2-3-4-5", "1-2-3-x", "1-2-3-4,5"] {
+            assert!(matches!(sysctls.set("tcp_fastopen_key", bad), Err(SysctlError::BadValue { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn syn_cookies_are_switched_as_either_system_does() {
+        let cookies = |name, value| set(name, value).expect("it is known").syn_cookies;
+        assert_eq!(cookies("tcp_syncookies", "0"), SynCookies::Never);
+        assert_eq!(cookies("tcp_syncookies", "2"), SynCookies::Always);
+        assert_eq!(cookies("net.inet.tcp.syncookies", "1"), SynCookies::WhenFull);
+        assert_eq!(cookies("net.inet.tcp.syncookies_only", "1"), SynCookies::Always);
     }
 
     #[test]

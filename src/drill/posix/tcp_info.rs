@@ -57,7 +57,7 @@ layout! {
     2 1 retransmits "Time-outs in a row.";
     3 1 probes "Zero-window or keep-alive probes in a row without an answer.";
     4 1 backoff "How often the time-out was doubled.";
-    5 1 options "Agreed: 1 timestamps, 2 SACK, 4 window scale, 8 ECN.";
+    5 1 options "Agreed: 1 timestamps, 2 SACK, 4 window scale, 8 ECN, 32 data taken with the SYN.";
     6 1 wscales "Shifts: the peer's in the lower four bits, ours in the upper.";
     8 4 rto "Retransmission time-out in microseconds.";
     12 4 ato "Delayed-acknowledgment time-out in microseconds.";
@@ -123,6 +123,7 @@ impl TcpInfo {
                     | u64::from(agreed.sack) << 1
                     | u64::from(agreed.window_scale.is_some()) << 2
                     | u64::from(agreed.ecn) << 3
+                    | u64::from(snapshot.syn_data == Some(true)) << 5
             }),
             wscales: snapshot.agreed.map(|agreed| {
                 let (ours, peers) = agreed.window_scale.unwrap_or_default();

@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 
+use super::fast_open::Opened;
 use super::names::{
-    IPPROTO_TCP, MSG_DONTWAIT, MSG_EOR, MSG_ERRQUEUE, MSG_FASTOPEN, MSG_MORE, MSG_OOB, MSG_PEEK, MSG_TRUNC,
-    MSG_WAITALL, MSG_ZEROCOPY, TCP_CM_INQ,
+    IPPROTO_TCP, MSG_DONTWAIT, MSG_EOR, MSG_ERRQUEUE, MSG_MORE, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL,
+    MSG_ZEROCOPY, TCP_CM_INQ,
 };
 use super::socket::{Role, Socket};
 use super::stop::{Answer, Stop};
-use super::{Blocked, Control, Errno, Memory, Payload, Posix, Received, Reply, Written};
+use super::{Address, Blocked, Control, Errno, Memory, Payload, Posix, Received, Reply, Written};
 use crate::journal::{Snapshot, SocketId, TcpState};
 
 /// Octets taken from the stack at a time.
@@ -29,14 +30,26 @@ pub(super) struct Receiving {
 }
 
 impl Posix {
-    pub(super) fn send_stream(&mut self, fd: i32, sending: &Sending<'_>, blocked: Blocked) -> Answer<Reply> {
+    pub(super) fn send_stream(
+        &mut self,
+        fd: i32,
+        sending: &Sending<'_>,
+        to: Option<Address>,
+        blocked: Blocked,
+    ) -> Answer<Reply> {
         refuse_unsupported(sending.flags)?;
+        let moved = match self.open_by_write(fd, sending, to, blocked)? {
+            Opened::Over(reply) => return Ok(reply),
+            Opened::Go(moved) => moved,
+        };
+        let blocked = Blocked { moved, ..blocked };
         let socket = self.descriptors.socket_at(fd)?;
         let Some(id) = socket.connection() else {
             return Err(socket.error.take().unwrap_or(Errno::EPIPE).into());
         };
         let snapshot = self.stack.snapshot(id).unwrap_or_default();
-        if matches!(snapshot.state, TcpState::SynSent | TcpState::SynReceived) && !socket.shut_write {
+        let is_opening = matches!(snapshot.state, TcpState::SynSent | TcpState::SynReceived) && !snapshot.open_early;
+        if is_opening && !socket.shut_write {
             if let Some(error) = socket.error.take() {
                 return Err(error.into());
             }
@@ -159,7 +172,9 @@ impl Posix {
         if socket.shut_read {
             return Ok(Reply { value: 0, written: Written::Received(Received::default()) });
         }
-        if matches!(socket.role, Role::Idle | Role::Listening(_)) || snapshot.state == TcpState::Closed {
+        let is_deferred = matches!(socket.role, Role::Deferred(_));
+        let is_unconnected = matches!(socket.role, Role::Idle | Role::Listening(_));
+        if is_unconnected || (snapshot.state == TcpState::Closed && !is_deferred) {
             return Err(Errno::ENOTCONN.into());
         }
         let timeout = socket.options.receive_timeout;
@@ -228,7 +243,7 @@ impl Socket {
 }
 
 fn refuse_unsupported(flags: i32) -> Answer<()> {
-    let missing = [(MSG_FASTOPEN, "MSG_FASTOPEN"), (MSG_ZEROCOPY, "MSG_ZEROCOPY"), (MSG_EOR, "MSG_EOR")];
+    let missing = [(MSG_ZEROCOPY, "MSG_ZEROCOPY"), (MSG_EOR, "MSG_EOR")];
     match missing.iter().find(|(flag, _)| flags & flag != 0) {
         Some((_, name)) => Stop::unsupported(*name),
         None => Ok(()),

@@ -224,8 +224,8 @@ impl<'s> Runner<'s> {
         for directive in directives(command) {
             match directive {
                 Directive::Sysctl { name, value } => self.sysctl(&name, &value)?,
-                // Nothing is remembered of peers beyond a connection.
-                Directive::ForgetPeers { .. } | Directive::Ignore { .. } => {}
+                Directive::ForgetPeers { .. } => self.world.posix.stack().forget_peers(),
+                Directive::Ignore { .. } => {}
                 Directive::Connections { state, port, count, command } => {
                     self.count(&state, port, count, &command)?;
                 }

@@ -14,7 +14,7 @@ use super::{Medium, SeqNum};
 use etherparse::{ArpPacketSlice, LaxNetSlice, LaxSlicedPacket, LinkSlice, TransportSlice};
 
 pub use headers::{Arp, Ethernet, Icmp, Ipv4, Ipv6, Network, Transport, Udp};
-pub use tcp::{Tcp, TcpFlags, TcpOptions};
+pub use tcp::{FastOpenOption, Tcp, TcpFlags, TcpOptions};
 
 /// Octets of an Ethernet II header.
 pub const ETHERNET_HEADER: usize = 14;

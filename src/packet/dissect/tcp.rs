@@ -137,6 +137,29 @@ pub struct TcpOptions {
     pub sack: SmallVec<[(SeqNum, SeqNum); 4]>,
     /// Timestamps TSval and TSecr, kind 8.
     pub timestamps: Option<(u32, u32)>,
+    /// TCP Fast Open, kind 34 or an experiment's 254.
+    pub fast_open: Option<FastOpenOption>,
+}
+
+/// TCP Fast Open's option (RFC 7413 §4.1.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FastOpenOption {
+    /// The cookie, 4 to 16 octets and an even number of them; empty asks for one.
+    pub cookie: SmallVec<[u8; 16]>,
+    /// Written as before the RFC: kind 254 with a number of its own, 0xF989 (RFC 6994).
+    pub experimental: bool,
+}
+
+impl FastOpenOption {
+    /// Octets of cookies that may be granted; odd numbers among them may not (RFC 7413 §4.1.1).
+    pub const LENGTHS: std::ops::RangeInclusive<usize> = 4..=16;
+
+    /// An option with these octets as cookie, if they can be one.
+    fn read(cookie: &[u8], experimental: bool) -> Option<FastOpenOption> {
+        let fits = cookie.is_empty() || Self::LENGTHS.contains(&cookie.len());
+        (fits && cookie.len().is_multiple_of(2))
+            .then(|| FastOpenOption { cookie: SmallVec::from_slice(cookie), experimental })
+    }
 }
 
 impl TcpOptions {
@@ -176,6 +199,9 @@ impl TcpOptions {
                 self.sack = (0..blocks.len()).step_by(8).map(|at| (SeqNum(word(at)), SeqNum(word(at + 4)))).collect();
             }
             (8, body) if body.len() == 8 => self.timestamps = Some((word(0), word(4))),
+            // An impossible cookie is none; of several, the last counts.
+            (34, cookie) => self.fast_open = FastOpenOption::read(cookie, false),
+            (254, [0xf9, 0x89, cookie @ ..]) => self.fast_open = FastOpenOption::read(cookie, true),
             _ => {}
         }
     }

@@ -136,6 +136,7 @@ fn lost_by(rule: LossRule) -> &'static str {
         LossRule::Rack => "later ones have arrived",
         LossRule::Timer => "time-out",
         LossRule::PathMtu => "too long for the path",
+        LossRule::Refused => "not taken with the SYN",
     }
 }
 

@@ -55,26 +55,40 @@ impl Stack for NativeStack {
         config: &TcpConfig,
     ) -> Result<SocketId, OpenError> {
         self.tell_time(now);
-        if !self.ip.is_one_host(remote.ip()) || remote.port() == 0 {
-            return Err(OpenError::BadDestination(remote));
-        }
-        let source = || self.ip.source_for(remote.ip()).ok_or(OpenError::BadDestination(remote));
-        let local = match local {
-            None => SocketAddr::new(source()?, 0),
-            Some(local) if local.ip().is_unspecified() => SocketAddr::new(source()?, local.port()),
-            Some(local) => {
-                self.check_local(local.ip())?;
-                if local.is_ipv4() != remote.is_ipv4() {
-                    return Err(OpenError::AddressNotAvailable(local.ip()));
-                }
-                local
-            }
-        };
+        let local = self.own_end(local, remote)?;
         let socket = self.tcp.connect(now, local, remote, config)?;
-        if let Some(local) = self.tcp.local_address(socket) {
-            self.recall_path(&Ends { local, remote });
-        }
+        self.recall_path_of(socket, remote);
         Ok(socket)
+    }
+
+    fn connect_with(
+        &mut self,
+        now: Instant,
+        local: Option<SocketAddr>,
+        remote: SocketAddr,
+        config: &TcpConfig,
+        data: &[u8],
+    ) -> Result<(SocketId, usize), OpenError> {
+        self.tell_time(now);
+        let local = self.own_end(local, remote)?;
+        let opened = self.tcp.connect_with(now, local, remote, config, data)?;
+        self.recall_path_of(opened.0, remote);
+        Ok(opened)
+    }
+
+    fn early_room(
+        &self,
+        now: Instant,
+        local: Option<SocketAddr>,
+        remote: SocketAddr,
+        config: &TcpConfig,
+    ) -> Option<usize> {
+        let local = self.own_end(local, remote).ok()?;
+        self.tcp.early_room(now, local, remote, config)
+    }
+
+    fn forget_peers(&mut self) {
+        self.tcp.forget_peers();
     }
 
     fn tcp_defaults(&self) -> &TcpConfig {
@@ -152,7 +166,11 @@ impl Stack for NativeStack {
             | SocketOption::MaxSegment(_)
             | SocketOption::WindowClamp(_)
             | SocketOption::FinWait2(_)
-            | SocketOption::PathReports(_) => return Err(SocketError::Unsupported),
+            | SocketOption::PathReports(_)
+            | SocketOption::SynRetries(_)
+            | SocketOption::FastOpenQueue(_)
+            | SocketOption::FastOpenKeys(_)
+            | SocketOption::FastOpenWithoutCookie(_) => return Err(SocketError::Unsupported),
         };
         done.map_err(udp_error)
     }
@@ -244,6 +262,32 @@ impl Stack for NativeStack {
 }
 
 impl NativeStack {
+    /// The end that a connection to `remote` begins at; port 0 where any will do.
+    /// A connection begins with what is known of its path (RFC 1191 §6.2).
+    fn recall_path_of(&mut self, socket: SocketId, remote: SocketAddr) {
+        if let Some(local) = self.tcp.local_address(socket) {
+            self.recall_path(&Ends { local, remote });
+        }
+    }
+
+    fn own_end(&self, local: Option<SocketAddr>, remote: SocketAddr) -> Result<SocketAddr, OpenError> {
+        if !self.ip.is_one_host(remote.ip()) || remote.port() == 0 {
+            return Err(OpenError::BadDestination(remote));
+        }
+        let source = || self.ip.source_for(remote.ip()).ok_or(OpenError::BadDestination(remote));
+        match local {
+            None => Ok(SocketAddr::new(source()?, 0)),
+            Some(local) if local.ip().is_unspecified() => Ok(SocketAddr::new(source()?, local.port())),
+            Some(local) => {
+                self.check_local(local.ip())?;
+                if local.is_ipv4() != remote.is_ipv4() {
+                    return Err(OpenError::AddressNotAvailable(local.ip()));
+                }
+                Ok(local)
+            }
+        }
+    }
+
     fn close_udp(&mut self, socket: SocketId) {
         let local = self.udp.local_address(socket);
         self.udp.close(socket);

@@ -258,6 +258,13 @@ impl Stack for SmoltcpStack {
     }
 
     fn set_option(&mut self, socket: SocketId, option: SocketOption) -> Result<(), SocketError> {
+        let is_listeners = matches!(
+            option,
+            SocketOption::FastOpenQueue(_) | SocketOption::FastOpenKeys(_) | SocketOption::FastOpenWithoutCookie(_)
+        );
+        if is_listeners {
+            return Err(SocketError::Unsupported);
+        }
         let handle = self.stream(socket)?.handle;
         let smol = self.sockets.get_mut::<tcp::Socket<'_>>(handle);
         match option {
@@ -276,7 +283,11 @@ impl Stack for SmoltcpStack {
             | SocketOption::WindowClamp(_)
             | SocketOption::TrafficClass(_)
             | SocketOption::FinWait2(_)
-            | SocketOption::PathReports(_) => return Err(SocketError::Unsupported),
+            | SocketOption::PathReports(_)
+            | SocketOption::SynRetries(_)
+            | SocketOption::FastOpenQueue(_)
+            | SocketOption::FastOpenKeys(_)
+            | SocketOption::FastOpenWithoutCookie(_) => return Err(SocketError::Unsupported),
         }
         Ok(())
     }

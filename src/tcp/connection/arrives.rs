@@ -101,7 +101,10 @@ impl Connection {
         if self.repeats_its_syn(segment) {
             // Our SYN,ACK was lost, or is late: it answers better than a bare ACK would.
             self.drop_segment(cx, DropReason::Duplicate);
-            self.due = Some(Reason::AnswerOpen);
+            // But whoever forges SYNs must not have it sent at any rate to the one whose address they give.
+            if self.acks.may_answer(cx.now) {
+                self.due = Some(Reason::AnswerOpen);
+            }
             return DONE;
         }
         let (rcv_nxt, rcv_wnd) = (self.rcv_nxt(), self.rcv_wnd());
@@ -139,7 +142,7 @@ impl Connection {
     /// In a simultaneous open (RFC 9293 §3.5, Figure 7) the peer's SYN comes twice, the second time with an ACK of ours. By
     /// the first check that is an old segment; by its ACK it is what opens the connection.
     fn unwrap_second_syn(&self, segment: &mut Segment) {
-        let acknowledges = segment.flags.ack() && segment.ack == self.seq(1) && !segment.flags.rst();
+        let acknowledges = segment.flags.ack() && self.acknowledges_syn(segment.ack) && !segment.flags.rst();
         if self.state() == TcpState::SynReceived
             && acknowledges
             && segment.flags.syn()
@@ -215,7 +218,7 @@ impl Connection {
         }
         if self.config.trusts_syns {
             let reset = self.reset_segment(cx);
-            cx.told.reply(self.ends, reset, Why::of(Reason::Reset));
+            cx.told.reset(self.ends, reset, Why::of(Reason::Reset));
             self.end(cx, CloseReason::Reset);
             return DONE;
         }
@@ -231,7 +234,7 @@ impl Connection {
             return DONE;
         }
         if self.state() == TcpState::SynReceived {
-            if segment.ack != self.seq(1) {
+            if !self.acknowledges_syn(segment.ack) {
                 self.drop_segment(cx, DropReason::UnacceptableAck);
                 self.reset_in_answer(cx, segment);
                 return DONE;
@@ -450,6 +453,6 @@ impl Connection {
     /// A reset that answers `segment`: its sequence number is what the segment acknowledged (RFC 9293 §3.10.7.1).
     pub(super) fn reset_in_answer(&self, cx: &mut Context<'_>, segment: &Segment) {
         let (ends, why) = (self.ends, Why::of(Reason::Reset));
-        cx.told.reply(ends, crate::tcp::engine::reset_for(segment), why);
+        cx.told.reset(ends, crate::tcp::engine::reset_for(segment), why);
     }
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::journal::{Event, Notebook, SocketId, Why};
 use crate::packet::PacketId;
+use crate::tcp::engine::Departure;
 use crate::tcp::segment::{Ends, Segment};
 use crate::time::Instant;
 use crate::transport::SocketEvent;
@@ -30,19 +31,24 @@ pub(crate) struct Told {
     pub(crate) journal: Notebook,
     /// Destinations, and octets of the longest packet that the way there is now thought to take.
     pub(crate) paths: Vec<(IpAddr, usize)>,
-    /// Segments that no connection stands behind any more: resets.
-    pub(crate) replies: VecDeque<(Ends, Segment, Why)>,
+    /// Segments that no connection stands behind: resets, and answers by SYN cookies.
+    pub(crate) replies: VecDeque<Departure>,
 }
 
-/// Resets that may wait to be sent; more are not answered (RFC 9293 asks for answers, but not at any cost).
+/// Answers that may wait to be sent; more are not answered (RFC 9293 asks for answers, but not at any cost).
 const MOST_REPLIES: usize = 1024;
 
 impl Told {
     /// Queues a segment that no connection stands behind.
-    pub(crate) fn reply(&mut self, ends: Ends, segment: Segment, why: Why) {
+    pub(crate) fn reply(&mut self, departure: Departure) {
         if self.replies.len() < MOST_REPLIES {
-            self.replies.push_back((ends, segment, why));
+            self.replies.push_back(departure);
         }
+    }
+
+    /// Queues a reset, with what every host gives its packets.
+    pub(crate) fn reset(&mut self, ends: Ends, segment: Segment, why: Why) {
+        self.reply(Departure { ends, segment, why, dont_fragment: true, hops: None, traffic_class: 0 });
     }
 }
 

@@ -40,7 +40,8 @@ impl Connection {
     fn retransmission_expires(&mut self, cx: &mut Context<'_>) {
         let most = match self.state() {
             TcpState::SynSent => self.config.syn_retries,
-            TcpState::SynReceived => self.config.syn_ack_retries,
+            // Linux is more patient with one that somebody may hold already.
+            TcpState::SynReceived => self.config.syn_ack_retries.saturating_add(self.is_open_early().into()),
             _ if self.orphan => self.config.retries.min(ORPHAN_RETRIES),
             _ => self.config.retries,
         };
@@ -106,7 +107,7 @@ impl Connection {
         }
         if self.probes >= self.config.keep_alive_probes {
             let reset = self.reset_segment(cx);
-            cx.told.reply(self.ends, reset, Why::of(Reason::GiveUp));
+            cx.told.reset(self.ends, reset, Why::of(Reason::GiveUp));
             return self.give_up(cx);
         }
         self.probes += 1;

@@ -16,6 +16,7 @@
 //! |---|---|---|
 //! | the application asks for something | `verbs` | §3.10.1 to §3.10.6 |
 //! | a handshake begins or is answered | `opening` | §3.5, §3.10.7.2, §3.10.7.3 |
+//! | … with data in its first segment | `early` | RFC 7413 |
 //! | a segment arrives | `arrives` | §3.10.7.4, check by check |
 //! | … and acknowledges something | `acknowledge` | §3.10.7.4 fifth check, RFC 6298 |
 //! | … and shows what is lost, or not | `recover` | RFC 5681, RFC 6675, RFC 8985, RFC 6937 |
@@ -32,6 +33,7 @@
 mod acknowledge;
 mod arrives;
 mod context;
+mod early;
 mod expire;
 mod opening;
 mod output;
@@ -41,6 +43,7 @@ mod snapshot;
 mod verbs;
 
 pub(crate) use context::{Context, Told};
+pub(crate) use early::early_room;
 pub(crate) use verbs::apply;
 
 use std::sync::Arc;
@@ -205,10 +208,17 @@ pub(crate) struct Connection {
     last_sent: Instant,
     path: Path,
 
+    /// The handshake of Fast Open, while it lasts.
+    early: Option<Box<early::Early>>,
+    /// Data went with the SYN, and was taken.
+    syn_data: bool,
+
     /// How it ended; `None` while it lives.
     closed: Option<CloseReason>,
     /// What the network has reported and nobody has asked for yet.
     soft_error: Option<DeliveryError>,
+    /// The application opened it, or has accepted it.
+    held: bool,
     /// Nobody holds the socket any more.
     orphan: bool,
     /// A writer waits for room.
@@ -236,8 +246,7 @@ pub(crate) struct Birth {
 impl Connection {
     pub(crate) fn new(birth: Birth) -> Connection {
         let Birth { ends, origin, config, iss, timestamp_offset, mtu, now } = birth;
-        let link_room = room_on_link(mtu, &ends);
-        let own_mss = config.max_segment.map_or(link_room, |most| most.min(link_room));
+        let own_mss = own_mss(&config, mtu, &ends);
         let path = Path::new(mtu, ends.remote.is_ipv6(), &config.path, now);
         let (congestion, cwnd) = congestion::begin(&config, u64::from(iss.0) << 32 | u64::from(timestamp_offset));
         let default_mss = if ends.remote.is_ipv4() { 536 } else { 1220 };
@@ -295,8 +304,11 @@ impl Connection {
             last_heard: now,
             last_sent: now,
             path,
+            early: None,
+            syn_data: false,
             closed: None,
             soft_error: None,
+            held: origin == Origin::Active,
             orphan: false,
             write_blocked: false,
             config,
@@ -445,14 +457,17 @@ impl Connection {
         cx.tell(Event::CongestionWindow { socket: cx.socket, cwnd, ssthresh, cause });
     }
 
-    /// The connection is over. What the peer sent and nobody has read stays readable after an orderly end only.
+    /// The connection is over. What the peer sent and nobody has read stays readable after an orderly end, and after any
+    /// other if nobody could have read it, or it came with the SYN (as with Linux).
     fn end(&mut self, cx: &mut Context<'_>, reason: CloseReason) {
         if self.closed.is_some() {
             return;
         }
         self.closed = Some(reason);
         // A listener's connection that never opened goes as it came: nobody has heard of it (RFC 9293 §3.10.7.4, MUST-11).
-        let unheard_of = self.state() == TcpState::SynReceived && self.origin != Origin::Active;
+        let stays_readable = !self.held || self.is_open_early();
+        let unheard_of =
+            self.state() == TcpState::SynReceived && self.origin != Origin::Active && !self.is_open_early();
         let cause = match (self.state(), reason) {
             (TcpState::TimeWait, CloseReason::Finished) => Cause::TimeWaitOver,
             (TcpState::LastAck, CloseReason::Finished) => Cause::FinAcknowledged,
@@ -463,7 +478,7 @@ impl Connection {
         self.send = Octets::default();
         self.flight = Flight::default();
         self.due = None;
-        if reason != CloseReason::Finished {
+        if reason == CloseReason::Aborted || (reason != CloseReason::Finished && !stays_readable) {
             self.receive.clear();
         }
         if !unheard_of {
@@ -489,6 +504,9 @@ impl Connection {
             // Hard or soft, Linux and BSD give up an opening connection: there is nothing to lose yet (RFC 5461 §4.1).
             return self.end(cx, CloseReason::Unreachable(error));
         }
+        if self.state() == TcpState::SynReceived && !self.held {
+            return self.end(cx, CloseReason::Unreachable(error));
+        }
         // Once data flows every report is soft: attackers can send them, too (RFC 5927 §5.2, MUST-56).
         self.soft_error = Some(error);
     }
@@ -497,6 +515,12 @@ impl Connection {
     pub(crate) fn take_error(&mut self) -> Option<DeliveryError> {
         self.soft_error.take()
     }
+}
+
+/// What we announce: the longest segment that we take (RFC 9293 MUST-67).
+pub(crate) fn own_mss(config: &Config, mtu: usize, ends: &Ends) -> u16 {
+    let link_room = room_on_link(mtu, ends);
+    config.max_segment.map_or(link_room, |most| most.min(link_room))
 }
 
 /// Octets that a packet of `mtu` octets leaves for a segment's data and options.

@@ -42,6 +42,11 @@ impl Connection {
             if let Some(reason) = self.due.take() {
                 return Some(self.handshake_segment(cx, reason));
             }
+            if self.is_open_early()
+                && let Some(found) = self.new_segment(cx)
+            {
+                return Some(found);
+            }
         } else if self.state.may_transmit() {
             let found = (self.probe_tail(cx).or_else(|| self.resend(cx)))
                 .or_else(|| self.probe(cx))
@@ -84,6 +89,7 @@ impl Connection {
             Some(LossRule::Sack) => Reason::RetransmitBySack,
             Some(LossRule::Rack) => Reason::RetransmitByRack,
             Some(LossRule::PathMtu) => Reason::RetransmitForPathMtu,
+            Some(LossRule::Refused) => Reason::RetransmitRefused,
             Some(LossRule::Timer) | None => Reason::RetransmitAfterTimer,
         };
         let segment = self.segment_again(cx, range, push);
@@ -162,11 +168,11 @@ impl Connection {
 
     /// New data, as much as the windows, the burst and good manners allow; FIN behind the last of it.
     fn new_segment(&mut self, cx: &mut Context<'_>) -> Option<(Segment, Why)> {
-        if self.snd_una == 0 {
+        if self.snd_nxt == 0 {
             return None;
         }
         let unsent = self.data_end().saturating_sub(self.snd_nxt);
-        if unsent == 0 && self.fin != Fin::Queued {
+        if unsent == 0 && (self.fin != Fin::Queued || !self.state.may_transmit()) {
             if self.in_network() < self.cwnd.cwnd && !self.flight.waits() {
                 self.flight.application_limited();
             }
@@ -180,7 +186,7 @@ impl Connection {
         let length = self.burst(cx, unsent, mss)?;
         let takes_all = u64::from(length) == unsent;
         let window_left = self.window_room().saturating_sub(u64::from(length));
-        let fin = self.fin == Fin::Queued && takes_all && window_left > 0;
+        let fin = self.fin == Fin::Queued && takes_all && window_left > 0 && self.state.may_transmit();
         if length == 0 && !fin {
             return None;
         }
@@ -357,7 +363,8 @@ impl Connection {
 
     /// Octets that the peer's window leaves beyond SND.NXT.
     pub(super) fn window_room(&self) -> u64 {
-        (self.snd_una + u64::from(self.snd_wnd)).saturating_sub(self.snd_nxt)
+        // What a SYN offers counts from the first octet of data.
+        (self.snd_una.max(1) + u64::from(self.snd_wnd)).saturating_sub(self.snd_nxt)
     }
 
     /// The least room in the peer's window that is worth a segment.

@@ -58,7 +58,8 @@ impl Connection {
 
     /// Segments thought to be in the network.
     pub(super) fn in_network(&self) -> u32 {
-        self.flight.in_network(self.recovery.unreported())
+        // A SYN,ACK with data behind it takes no room in the congestion window.
+        self.flight.in_network(self.recovery.unreported()).saturating_sub(u32::from(self.snd_una == 0))
     }
 
     /// Asks recovery what is lost, and congestion control what may fly.

@@ -39,12 +39,15 @@ impl Connection {
                 lost: self.flight.lost(),
                 retransmitted: self.flight.resent(),
                 total_retransmissions: self.flight.total_retransmissions(),
-                delivered: self.flight.delivered(),
+                // SYN and data were one packet, and our peer has acknowledged them as one.
+                delivered: self.flight.delivered().saturating_sub(self.syn_data_is_counted_twice().into()),
                 reordering: self.recovery.reordering(),
             }),
             recovery: Some(self.recovery.name()),
             backoff: Some(self.backoff),
             probes: Some(self.probes),
+            syn_data: Some(self.syn_data),
+            open_early: self.is_open_early(),
             urgent: self.rcv_up.map(|end| end.saturating_sub(self.receive.first_unread()) as u32),
         }
     }

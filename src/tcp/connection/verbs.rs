@@ -28,7 +28,7 @@ impl Connection {
         self.queue(data, true)
     }
 
-    fn queue(&mut self, data: &[u8], more_follows: bool) -> Result<usize, SocketError> {
+    pub(super) fn queue(&mut self, data: &[u8], more_follows: bool) -> Result<usize, SocketError> {
         if let Some(reason) = self.closed {
             return Err(self.failure(reason));
         }
@@ -72,7 +72,7 @@ impl Connection {
     /// # Errors
     /// When the connection has failed.
     pub(crate) fn receive(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Result<Option<usize>, SocketError> {
-        if self.receive.unread() > 0 && self.state() != TcpState::SynReceived {
+        if self.receive.unread() > 0 && self.may_read() {
             let taken = self.receive.read(buffer);
             self.rcv_up = self.rcv_up.filter(|end| *end > self.receive.first_unread());
             self.tell_of_room(cx);
@@ -88,9 +88,14 @@ impl Connection {
     pub(crate) fn peek(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, SocketError> {
         match self.receive.unread() {
             0 => self.nothing_to_read(),
-            _ if self.state() == TcpState::SynReceived => Ok(None),
+            _ if !self.may_read() => Ok(None),
             _ => Ok(Some(self.receive.peek(buffer))),
         }
+    }
+
+    /// Whether what has arrived may be handed over: data of a simultaneous open waits for the handshake to be over.
+    fn may_read(&self) -> bool {
+        self.state() != TcpState::SynReceived || self.is_open_early()
     }
 
     /// What a reader is told when no octet is there.
@@ -106,7 +111,7 @@ impl Connection {
     /// After reading: the peer hears of the room, and gets the acknowledgment that waited for company, when nothing is
     /// left to wait for.
     fn tell_of_room(&mut self, cx: &mut Context<'_>) {
-        if !self.state.may_receive() {
+        if !self.state.may_receive() && !self.is_open_early() {
             return;
         }
         let (next, unread, mss) = (self.receive.next(), self.receive.unread(), self.acks.rcv_mss());
@@ -181,7 +186,7 @@ impl Connection {
 
     fn send_reset(&mut self, cx: &mut Context<'_>) {
         let reset = self.reset_segment(cx);
-        cx.told.reply(self.ends, reset, Why::of(Reason::Abort));
+        cx.told.reset(self.ends, reset, Why::of(Reason::Abort));
     }
 
     /// Changes an option.
@@ -210,7 +215,11 @@ impl Connection {
             | SocketOption::TimeToLive(_)
             | SocketOption::TrafficClass(_)
             | SocketOption::FinWait2(_)
-            | SocketOption::PathReports(_) => {}
+            | SocketOption::PathReports(_)
+            | SocketOption::SynRetries(_)
+            | SocketOption::FastOpenQueue(_)
+            | SocketOption::FastOpenKeys(_)
+            | SocketOption::FastOpenWithoutCookie(_) => {}
         }
     }
 
@@ -262,6 +271,10 @@ pub(crate) fn apply(config: &mut crate::tcp::config::Config, option: SocketOptio
         SocketOption::TrafficClass(class) => config.traffic_class = class,
         SocketOption::FinWait2(span) => config.fin_wait_2 = span,
         SocketOption::PathReports(reports) => config.path.reports = reports,
+        SocketOption::SynRetries(times) => config.syn_retries = times,
+        SocketOption::FastOpenQueue(connections) => config.fast_open.queue = connections,
+        SocketOption::FastOpenKeys(keys) => config.fast_open.keys = Some(keys),
+        SocketOption::FastOpenWithoutCookie(trusting) => config.fast_open.takes_without_cookie = trusting,
     }
 }
 

@@ -1,10 +1,14 @@
 //! A segment arrives: whose is it, and what if it is nobody's (RFC 9293 §3.10.7.1 and §3.10.7.2).
 
+use std::sync::Arc;
+
 use super::{Arrival, Engine, NEVER, Slot};
 use crate::journal::{DropReason, Event, Reason, SocketId, TcpState, Why};
 use crate::packet::{SeqNum, TcpFlags};
+use crate::tcp::config::Config;
 use crate::tcp::connection::{Birth, Connection, Context, Origin};
-use crate::tcp::segment::Segment;
+use crate::tcp::fast_open::cookie::{self, Verdict};
+use crate::tcp::segment::{Ends, Segment};
 use crate::time::Instant;
 
 impl Engine {
@@ -57,45 +61,70 @@ impl Engine {
             return self.drop(packet, DropReason::MeaninglessReset);
         }
         if segment.flags.ack() {
-            return self.arrives_in_closed(Arrival { ends, segment, packet });
+            let arrival = Arrival { ends, segment, packet };
+            return self.recall(now, parent, arrival).map_or((), |arrival| self.arrives_in_closed(arrival));
         }
         let Some(listener) = self.listeners.get_mut(&parent) else { return };
         if !segment.flags.syn() || (segment.flags.fin() && listener.config.drops_syn_fin) {
             return self.drop(packet, DropReason::NoConnection);
         }
+        let may_forget = after.is_none() && !listener.is_behind();
+        if may_forget && listener.wants_cookie() {
+            return self.answer_by_cookie(now, parent, ends, &segment);
+        }
         if listener.is_full() {
             return self.drop(packet, DropReason::BacklogFull);
         }
         let config = listener.config.clone();
-        self.last_id += 1;
-        let socket = SocketId(self.last_id);
-        listener.opening.insert(socket);
+        let has_room = config.fast_open.queue > 0 && listener.may_open_early(now);
+        let keys = config.fast_open.keys.as_ref().unwrap_or(&self.cookie_keys);
+        let verdict = cookie::judge(&config.fast_open, keys, &ends, &segment, has_room);
         let iss = match after {
             // RFC 1122 §4.2.2.13: larger than the largest of the old connection.
             Some(snd_nxt) => snd_nxt + 65_535 + 2,
             None => self.secret.initial_sequence_number(now, &ends),
         };
+        let socket = self.new_passive(now, parent, ends, config, iss);
+        if let (Verdict::Early(_), Some(listener)) = (&verdict, self.listeners.get_mut(&parent)) {
+            listener.opens_early(socket);
+        }
+        self.with(now, socket, packet, |connection: &mut Connection, cx: &mut Context<'_>| match verdict {
+            Verdict::Ordinary(granted) => connection.answer(cx, &segment, granted),
+            Verdict::Early(renewed) => connection.answer_early(cx, segment, renewed),
+        });
+    }
+
+    /// A connection of a listener, in LISTEN still.
+    pub(super) fn new_passive(
+        &mut self,
+        now: Instant,
+        parent: SocketId,
+        ends: Ends,
+        config: Arc<Config>,
+        iss: SeqNum,
+    ) -> SocketId {
+        let socket = self.new_id();
+        if let Some(listener) = self.listeners.get_mut(&parent) {
+            listener.opening.insert(socket);
+        }
         let timestamp_offset = self.secret.timestamp_offset(&ends);
-        let origin = Origin::Passive(parent);
-        let birth = Birth { ends, origin, config, iss, timestamp_offset, mtu: self.mtu, now };
+        let birth = Birth { ends, origin: Origin::Passive(parent), config, iss, timestamp_offset, mtu: self.mtu, now };
         let connection = Box::new(Connection::new(birth));
         self.connections
             .insert(socket, Slot { connection, scheduled: NEVER, ready: false, pending: true, busy: false });
         self.by_ends.insert(ends, socket);
-        self.with(now, socket, packet, |connection: &mut Connection, cx: &mut Context<'_>| {
-            connection.answer(cx, &segment);
-        });
+        socket
     }
 
     /// CLOSED (§3.10.7.1): nobody is there. A reset says so, but never in answer to one.
     fn arrives_in_closed(&mut self, arrival: Arrival) {
         self.drop(arrival.packet, DropReason::NoConnection);
         if !arrival.segment.flags.rst() {
-            self.told.reply(arrival.ends, reset_for(&arrival.segment), Why::of(Reason::Reset));
+            self.told.reset(arrival.ends, reset_for(&arrival.segment), Why::of(Reason::Reset));
         }
     }
 
-    fn drop(&mut self, packet: crate::packet::PacketId, reason: DropReason) {
+    pub(super) fn drop(&mut self, packet: crate::packet::PacketId, reason: DropReason) {
         self.told.journal.tell(Event::PacketDropped { packet, reason });
     }
 }

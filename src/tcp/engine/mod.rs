@@ -12,6 +12,7 @@
 //! output. No table is ever walked where its order could show.
 
 mod arrivals;
+mod cookies;
 mod listener;
 mod names;
 mod verbs;
@@ -26,13 +27,14 @@ use self::listener::Listener;
 use self::names::BySocket;
 use super::config::Config;
 use super::connection::{Connection, Context, Told};
+use super::fast_open::peers::Peers;
 use super::isn::Secret;
 use super::segment::{Ends, Segment};
 use crate::journal::{Event, Snapshot, SocketId, TcpState, Timer, Why};
 use crate::packet::{DeliveryError, PacketId, SeqNum};
 use crate::rng::Rng;
 use crate::time::Instant;
-use crate::transport::SocketEvent;
+use crate::transport::{FastOpenKeys, SocketEvent};
 
 /// TCP of one host.
 #[derive(Debug)]
@@ -52,6 +54,10 @@ pub struct Engine {
     usual: Arc<Config>,
     told: Told,
     secret: Secret,
+    /// What Fast Open's cookies are made with, where a listener has no keys of its own.
+    cookie_keys: FastOpenKeys,
+    /// What was learnt of peers that were opened early.
+    peers: Peers,
     rng: Rng,
     mtu: usize,
     last_id: u32,
@@ -117,6 +123,8 @@ impl Engine {
             usual: Arc::default(),
             told: Told::default(),
             secret: Secret::draw(&mut rng),
+            cookie_keys: FastOpenKeys { current: draw_key(&mut Rng::derive(seed, "fast open")), previous: None },
+            peers: Peers::default(),
             rng,
             mtu,
             last_id: 0,
@@ -154,9 +162,11 @@ impl Engine {
 
     /// The next segment that is due; `None` when nothing is.
     pub fn transmit(&mut self, now: Instant) -> Option<Departure> {
-        if let Some((ends, segment, why)) = self.told.replies.pop_front() {
-            return Some(Departure { ends, segment, why, dont_fragment: true, hops: None, traffic_class: 0 });
+        if let Some(departure) = self.told.replies.pop_front() {
+            return Some(departure);
         }
+        // What a flood has made long is given back.
+        self.told.replies.shrink_to(16);
         while let Some(socket) = self.ready.front().copied() {
             let departure = self.connections.get_mut(&socket).and_then(|slot| {
                 let mut cx = Context { now, socket, packet: PacketId::default(), told: &mut self.told };
@@ -247,11 +257,21 @@ impl Engine {
         let mut cx = Context { now, socket, packet, told: &mut self.told };
         let result = stimulus(&mut slot.connection, &mut cx);
         let after = slot.connection.state();
+        if before == TcpState::SynSent && after != before {
+            self.learn(now, socket);
+        }
         if before == TcpState::SynReceived && after != before {
-            self.handshake_is_over(socket);
+            self.handshake_is_over(now, socket);
         }
         self.settle(socket);
         Some(result)
+    }
+
+    /// The answer to a SYN has come: what it says of Fast Open is remembered.
+    fn learn(&mut self, now: Instant, socket: SocketId) {
+        let Some(slot) = self.connections.get_mut(&socket) else { return };
+        let Some(lesson) = slot.connection.take_lesson() else { return };
+        self.peers.learn(now, &slot.connection.ends(), &slot.connection.config().fast_open, lesson);
     }
 
     /// After a stimulus: the connection may want to send, its next timer may have moved, it may be over.
@@ -310,4 +330,12 @@ impl Engine {
         }
         self.usual.clone()
     }
+}
+
+/// Sixteen octets that nobody can guess.
+fn draw_key(rng: &mut Rng) -> [u8; 16] {
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&rng.next_u64().to_le_bytes());
+    key[8..].copy_from_slice(&rng.next_u64().to_le_bytes());
+    key
 }

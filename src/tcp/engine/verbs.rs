@@ -1,6 +1,5 @@
 //! What the applications of a host ask for.
 
-use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use super::{Engine, NEVER, Slot};
 use crate::journal::SocketId;
 use crate::packet::{DeliveryError, PacketId};
 use crate::tcp::config::Config;
-use crate::tcp::connection::{self, Birth, Connection, Origin};
+use crate::tcp::connection::{self, Birth, Connection, Context, Origin};
 use crate::tcp::segment::Ends;
 use crate::time::Instant;
 use crate::transport::{OpenError, SocketError, SocketOption};
@@ -34,8 +33,7 @@ impl Engine {
         };
         let socket = self.new_id();
         let config = self.share(config);
-        let listener = Listener { local, backlog, config, opening: BTreeSet::new(), open: VecDeque::new() };
-        self.listeners.insert(socket, listener);
+        self.listeners.insert(socket, Listener::new(local, backlog, config));
         self.by_port.insert((local.port(), local.ip()), socket);
         Ok(socket)
     }
@@ -45,6 +43,7 @@ impl Engine {
         let socket = self.listeners.get_mut(&listener)?.open.pop_front()?;
         let slot = self.connections.get_mut(&socket)?;
         slot.pending = false;
+        slot.connection.accepted();
         Some((socket, slot.connection.ends().remote))
     }
 
@@ -53,6 +52,50 @@ impl Engine {
     /// # Errors
     /// [`OpenError::AddressInUse`] when there is such a connection already, [`OpenError::NoPorts`].
     pub fn connect(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        remote: SocketAddr,
+        config: &Config,
+    ) -> Result<SocketId, OpenError> {
+        let socket = self.new_connection(now, local, remote, config)?;
+        self.with(now, socket, PacketId::default(), |connection, cx| connection.open(cx));
+        Ok(socket)
+    }
+
+    /// As [`Engine::connect`], and queues data, of which the first may go with the SYN (RFC 7413). Returns how much of it
+    /// found room, too.
+    ///
+    /// # Errors
+    /// As [`Engine::connect`].
+    pub fn connect_with(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        remote: SocketAddr,
+        config: &Config,
+        data: &[u8],
+    ) -> Result<(SocketId, usize), OpenError> {
+        let socket = self.new_connection(now, local, remote, config)?;
+        let offer = self.peers.offer(now, &Ends { local, remote }, &config.fast_open);
+        let open = |connection: &mut Connection, cx: &mut Context<'_>| connection.open_with(cx, offer, data);
+        let taken = self.with(now, socket, PacketId::default(), open);
+        Ok((socket, taken.unwrap_or(0)))
+    }
+
+    /// Octets of data that would go with a SYN sent now; `None` when none may.
+    pub fn early_room(&self, now: Instant, local: SocketAddr, remote: SocketAddr, config: &Config) -> Option<usize> {
+        let ends = Ends { local, remote };
+        let offer = self.peers.offer(now, &ends, &config.fast_open);
+        offer.carries.then(|| connection::early_room(config, self.mtu, &ends, &offer) as usize)
+    }
+
+    /// Forgets what was learnt of peers.
+    pub fn forget_peers(&mut self) {
+        self.peers.forget();
+    }
+
+    fn new_connection(
         &mut self,
         now: Instant,
         local: SocketAddr,
@@ -79,7 +122,6 @@ impl Engine {
         self.connections
             .insert(socket, Slot { connection, scheduled: NEVER, ready: false, pending: false, busy: false });
         self.by_ends.insert(ends, socket);
-        self.with(now, socket, PacketId::default(), |connection, cx| connection.open(cx));
         Ok(socket)
     }
 

@@ -56,7 +56,7 @@ impl Flight {
         now: Instant,
     ) -> (u32, Option<Instant>) {
         let (mut newly, mut next) = (0, None);
-        let mut index = self.place(self.originals_from);
+        let mut index = self.place(self.judged_to);
         while let Some(sent) =
             self.sent.get(index).filter(|sent| sent.transmissions > 1 || sent.transmission() < latest)
         {
@@ -68,7 +68,7 @@ impl Flight {
                 }
                 newly += u32::from(self.lose(index, LossRule::Rack));
             }
-            self.originals_from = end;
+            self.judged_to = end;
             index += 1;
         }
         while let Some(first) = self.resent_by_time.front().copied().filter(|first| *first < latest) {
@@ -127,7 +127,7 @@ impl Flight {
         let mut awaited: Vec<Transmission> = again.map(Sent::transmission).collect();
         awaited.sort_unstable();
         self.resent_by_time = awaited.into();
-        self.originals_from = 0;
+        self.judged_to = 0;
     }
 
     pub(super) fn lose(&mut self, index: usize, rule: LossRule) -> bool {

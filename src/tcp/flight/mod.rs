@@ -14,6 +14,7 @@
 
 mod cut;
 mod judge;
+mod refused;
 #[cfg(test)]
 mod tests;
 
@@ -103,8 +104,6 @@ pub(crate) struct Flight {
     /// Retransmissions in the order of time, for those who judge by time; some of segments that nobody waits for. The
     /// originals stand in the order of time already.
     resent_by_time: VecDeque<Transmission>,
-    /// Segments before this position were judged by time as long as they had been sent once.
-    originals_from: u64,
     /// Ranges that were newly thought lost, and by which rule, until somebody asks.
     declared: Option<Box<Declared>>,
     /// How fast the network delivers and what it loses, for congestion control that asks.
@@ -118,7 +117,8 @@ pub(crate) struct Flight {
     waiting: u32,
     /// No segment before this position waits to be sent again.
     resend_from: u64,
-    /// Segments before this position were judged by the selective acknowledgments behind them.
+    /// Segments before this position were judged: by the selective acknowledgments behind them, or by time as long as they
+    /// had been sent once.
     judged_to: u64,
     /// The position after what was sent again last, since an acknowledgment came; 0 for nothing.
     resent_to: u64,

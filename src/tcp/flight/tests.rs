@@ -22,6 +22,20 @@ fn sack(flight: &mut Flight, segments: Range<u64>) -> Delivery {
 }
 
 #[test]
+fn what_was_refused_goes_again_in_segments_that_fit() {
+    let mut flight = Flight::default();
+    flight.push(0..1, at(0), false, false);
+    flight.push(1..2501, at(0), true, false);
+    flight.acknowledge(101, at(10), Duration::ZERO);
+    flight.lose_refused(1000);
+    let cut: Vec<(Range<u64>, bool)> = flight.sent.iter().map(|sent| (sent.range.clone(), sent.push)).collect();
+    assert_eq!(cut, [(101..1101, false), (1101..2101, false), (2101..2501, true)]);
+    assert_eq!((flight.unacked(), flight.lost(), flight.in_network(0)), (3, 3, 0));
+    assert_eq!(flight.next_lost().map(|sent| sent.range.clone()), Some(101..1101));
+    assert_eq!(flight.take_declared(), [(101..2501, LossRule::Refused)]);
+}
+
+#[test]
 fn an_acknowledgment_times_the_youngest_segment() {
     let mut flight = flight(5);
     let delivery = flight.acknowledge(3 * MSS, at(100), Duration::ZERO);

@@ -3,6 +3,8 @@
 //! | the test is about | file |
 //! |---|---|
 //! | the handshake, and who may open what | [`opening`] |
+//! | … with data in its first segment | [`fastopen`] |
+//! | … when there are too many | [`cookies`] |
 //! | the retransmission timer | [`timing_out`] |
 
 mod attacks;
@@ -15,6 +17,8 @@ mod wire;
 
 mod acknowledging;
 mod arriving;
+mod cookies;
+mod fastopen;
 mod opening;
 mod pair;
 mod pairs;

@@ -1,7 +1,7 @@
 //! How a segment is written in a log, and read from one.
 //!
 //! ```text
-//!   PA 1:101 ack 1 win 500 urg 7 ce gso 1000 <mss 1460, sackOK, ts 20 700, ws 7, sack 201:301 401:501>
+//!   PA 1:101 ack 1 win 500 urg 7 ce gso 1000 <mss 1460, sackOK, ts 20 700, ws 7, fo 0a0b0c0d, sack 201:301 401:501>
 //!   │  │     │     │       │     │  └ octets of each piece of a super-segment
 //!   │  │     │     │       │     └ the ECN field of its IP header: ect0 or ce
 //!   │  │     │     │       └ urgent pointer
@@ -20,7 +20,9 @@ use std::num::NonZeroU16;
 
 use bytes::Bytes;
 
-use crate::packet::dissect::TcpOptions;
+use smallvec::SmallVec;
+
+use crate::packet::dissect::{FastOpenOption, TcpOptions};
 use crate::packet::{SeqNum, TcpFlags};
 use crate::tcp::Segment;
 
@@ -131,6 +133,10 @@ fn read_options(text: &str, origins: Origins) -> TcpOptions {
             "mss" => options.mss = Some(number(1) as u16),
             "ws" => options.window_scale = Some(number(1) as u8),
             "sackOK" => options.sack_permitted = true,
+            "fo" | "foexp" => {
+                let cookie = hexadecimal(words.get(1).copied().unwrap_or_default());
+                options.fast_open = Some(FastOpenOption { cookie, experimental: words[0] == "foexp" });
+            }
             "ts" => options.timestamps = Some((stamp(1, origins.ts_value), stamp(2, origins.ts_echo))),
             "sack" => {
                 options.sack = words[1..]
@@ -145,6 +151,10 @@ fn read_options(text: &str, origins: Origins) -> TcpOptions {
         }
     }
     options
+}
+
+fn hexadecimal(digits: &str) -> SmallVec<[u8; 16]> {
+    (0..digits.len() / 2).map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).expect("two digits")).collect()
 }
 
 /// Writes a segment, as far as the line that it is compared with speaks of it.
@@ -193,6 +203,11 @@ fn write_options(options: &TcpOptions, origins: Origins) -> String {
         format!("ts {} {echo}", value.wrapping_sub(origins.ts_value) as i32)
     }));
     items.extend(options.window_scale.map(|shift| format!("ws {shift}")));
+    items.extend(options.fast_open.as_ref().map(|option| {
+        let name = if option.experimental { "foexp" } else { "fo" };
+        let cookie: String = option.cookie.iter().map(|octet| format!("{octet:02x}")).collect();
+        format!("{name} {cookie}").trim_end().to_owned()
+    }));
     if !options.sack.is_empty() {
         let from = |number: SeqNum| number.offset_from(origins.ack) as i32;
         let blocks: Vec<String> =
@@ -222,6 +237,8 @@ fn a_segment_reads_as_it_was_written() {
     let origins = Origins { seq: SeqNum(u32::MAX - 3), ack: SeqNum(77), ts_value: 5, ts_echo: 9 };
     for line in [
         "S 0 win 8000 <mss 1000, sackOK, ts 3 -, ws 7>",
+        "S 0:3 win 8000 <mss 1000, fo 0a0b0c0d>",
+        "SA 0 ack 4 win 8000 <foexp>",
         "PA 1:101 ack 1 win 500 <>",
         "FPAU 1:3 ack 5 win 1 urg 2 ce gso 1000 <ts 1 2, sack 201:301 401:501>",
         "- -1 win 0 <>",

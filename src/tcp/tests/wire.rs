@@ -87,6 +87,11 @@ impl Wire {
         Wire::connecting_between(ends("10.0.0.1:5000", "10.0.0.2:80"), config)
     }
 
+    /// A host between these ends that has done nothing yet.
+    pub(super) fn between(local: &str, remote: &str) -> Wire {
+        Wire::new(ends(local, remote))
+    }
+
     pub(super) fn connecting_between(ends: Ends, config: &Config) -> Wire {
         let mut wire = Wire::new(ends);
         wire.connect(config);
@@ -128,6 +133,17 @@ impl Wire {
         self.drain();
     }
 
+    /// Opens with the first octets of the application's stream; all must find room.
+    pub(super) fn connect_with(&mut self, config: &Config, length: usize) {
+        let (local, remote) = (self.ends.local, self.ends.remote);
+        let opened = self.engine.connect_with(self.now, local, remote, config, &octets(0, length));
+        let (socket, taken) = opened.expect("the ends are free");
+        assert_eq!(taken, length);
+        self.connection = Some(socket);
+        (self.written, self.read) = (length as u64, 0);
+        self.drain();
+    }
+
     /// Accepts the next connection, which is then the one under test.
     pub(super) fn accept(&mut self) {
         let listener = self.listener.expect("somebody listens");
@@ -135,6 +151,20 @@ impl Wire {
         self.connection = Some(socket);
         self.ends.remote = remote;
         (self.written, self.read) = (0, 0);
+    }
+
+    /// Our initial sequence number towards the peer of the log.
+    pub(super) fn own_iss(&self) -> SeqNum {
+        self.iss
+    }
+
+    /// The log is about these ends again, where our initial sequence number was this.
+    pub(super) fn come_back_to(&mut self, ends: Ends, iss: SeqNum) {
+        (self.ends, self.iss) = (ends, iss);
+    }
+
+    pub(super) fn listener(&self) -> SocketId {
+        self.listener.expect("somebody listens")
     }
 
     /// Whether no connection waits to be accepted.

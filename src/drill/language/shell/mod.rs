@@ -114,8 +114,18 @@ fn meaning(joined: &[Simple], directives: &mut Vec<Directive>) {
             Some(meant) => directives.extend(meant),
             None => directives.push(Directive::Unsupported { command }),
         },
+        [first, second] if is_flush(first, second) => directives.push(Directive::ForgetPeers { command }),
         [..] => directives.push(connections::expected(joined, &command).unwrap_or(Directive::Unsupported { command })),
     }
+}
+
+/// `sysctl … tcp_fastopen_cookies=0 … || ip tcp_metrics flush all`: kernels forget cookies in one way or the other.
+fn is_flush(first: &Simple, second: &Simple) -> bool {
+    let is_switch = |word: &String| word.starts_with('-') || word.starts_with("net.ipv4.tcp_fastopen_cookies=");
+    let forgets = first.words.split_first().is_some_and(|(name, rest)| name == "sysctl" && rest.iter().all(is_switch));
+    first.link == Link::Otherwise
+        && forgets
+        && matches!(simple(second).as_deref(), Some([Directive::ForgetPeers { .. }]))
 }
 
 /// The meaning of one command; `None` when nobody knows.

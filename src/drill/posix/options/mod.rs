@@ -16,7 +16,7 @@ use super::room::LONGEST_PACKET;
 use super::stop::{Answer, Stop};
 use super::sysctls::{shift_for, window_of};
 use super::{CongestionName, Errno, OptionValue, Posix, Reply, Sysctls, Written};
-use crate::stack::{SocketOption, TcpConfig};
+use crate::stack::{FastOpen, FastOpenKeys, SocketOption, TcpConfig};
 use crate::tcp::PathDiscovery;
 use crate::transport::PathReports;
 
@@ -56,6 +56,11 @@ pub(super) struct Options {
     /// Octets not yet sent that make a socket "full".
     pub(super) unsent_low_water: Option<u32>,
     pub(super) tells_queue: bool,
+    /// Connections of a listener that Fast Open may open; of a client of FreeBSD's, that it may be used.
+    pub(super) fast_open_queue: Option<u32>,
+    pub(super) fast_open_connect: bool,
+    pub(super) fast_open_no_cookie: bool,
+    pub(super) fast_open_keys: Option<FastOpenKeys>,
 
     pub(super) traffic_class: Option<u8>,
     pub(super) time_to_live: Option<u8>,
@@ -90,6 +95,12 @@ impl Options {
             traffic_class: self.traffic_class.unwrap_or(base.traffic_class),
             fin_wait_2: self.fin_wait_2(sysctls),
             path: PathDiscovery { reports: self.path_reports(sysctls), ..base.path },
+            fast_open: FastOpen {
+                without_cookie: base.fast_open.without_cookie || self.fast_open_no_cookie,
+                takes_without_cookie: base.fast_open.takes_without_cookie || self.fast_open_no_cookie,
+                keys: self.fast_open_keys.or(base.fast_open.keys),
+                ..base.fast_open
+            },
             ..base
         }
     }
@@ -156,7 +167,7 @@ impl Posix {
     }
 
     /// Tells the stack of a change, if there is anything there that can be changed.
-    fn pass_on(&mut self, fd: i32, option: SocketOption, what: &str) -> Answer<()> {
+    pub(super) fn pass_on(&mut self, fd: i32, option: SocketOption, what: &str) -> Answer<()> {
         let Some(id) = self.descriptors.socket(fd)?.id() else { return Ok(()) };
         match self.stack.set_option(id, option) {
             // A connection that is over has nothing left to change; Linux keeps the option and says nothing.

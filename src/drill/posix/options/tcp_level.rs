@@ -42,6 +42,9 @@ impl Posix {
             TCP_WINDOW_CLAMP => options.window_clamp.map_or(0, |octets| i32::try_from(octets).unwrap_or(i32::MAX)),
             TCP_NOTSENT_LOWAT => options.unsent_low_water.unwrap_or(0).cast_signed(),
             TCP_INQ => options.tells_queue.into(),
+            TCP_FASTOPEN => options.fast_open_queue.unwrap_or(0).cast_signed(),
+            TCP_FASTOPEN_CONNECT => options.fast_open_connect.into(),
+            TCP_FASTOPEN_NO_COOKIE => options.fast_open_no_cookie.into(),
             TCP_CONGESTION => {
                 let mut text = options.congestion.unwrap_or(sysctls.congestion).name().as_bytes().to_vec();
                 text.resize(CONGESTION_NAME, 0);
@@ -76,6 +79,10 @@ impl Posix {
         let options = &mut self.descriptors.socket_at(fd)?.options;
         let (change, what) = match name {
             TCP_NODELAY => return self.set_no_delay(fd, value),
+            TCP_FASTOPEN => return self.set_fast_open_queue(fd, value),
+            TCP_FASTOPEN_CONNECT | TCP_FASTOPEN_NO_COOKIE | TCP_FASTOPEN_KEY => {
+                return self.set_fast_open(fd, name, value);
+            }
             TCP_CORK => {
                 options.cork = value.switch()?;
                 (SocketOption::Cork(options.cork), "TCP_CORK")
@@ -109,6 +116,11 @@ impl Posix {
                 let probes = bounded(value, 1..=127, false)? as u8;
                 options.keep_alive_probes = Some(probes);
                 (SocketOption::KeepAliveProbes(probes), "TCP_KEEPCNT")
+            }
+            TCP_SYNCNT => {
+                let times = bounded(value, 1..=127, false)? as u8;
+                options.syn_retries = Some(times);
+                (SocketOption::SynRetries(times), "TCP_SYNCNT")
             }
             TCP_USER_TIMEOUT => {
                 let limit = u64::try_from(value.int()?).map_err(|_| Errno::EINVAL)?;
@@ -156,7 +168,6 @@ impl Posix {
         let usual = self.sysctls.congestion;
         let options = &mut self.descriptors.socket_at(fd)?.options;
         match name {
-            TCP_SYNCNT => options.syn_retries = Some(bounded(value, 1..=127, false)? as u8),
             TCP_NOTSENT_LOWAT => options.unsent_low_water = Some(value.int()?.cast_unsigned()).filter(|most| *most > 0),
             TCP_INQ => options.tells_queue = bounded(value, 0..=1, false)? != 0,
             TCP_CONGESTION => {

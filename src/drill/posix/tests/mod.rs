@@ -1,6 +1,7 @@
 //! Two processes over two stacks, joined by hand in virtual time.
 
 mod connections;
+mod fast_open;
 mod options;
 mod readiness;
 mod transfer;

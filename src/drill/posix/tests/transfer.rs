@@ -187,7 +187,7 @@ fn ioctl_tells_what_waits_in_both_queues() {
 #[test]
 fn what_no_stack_offers_is_called_unsupported() {
     let (mut world, client, server, _) = World::connected();
-    for flags in [MSG_FASTOPEN, MSG_ZEROCOPY, MSG_EOR, MSG_OOB] {
+    for flags in [MSG_ZEROCOPY, MSG_EOR, MSG_OOB] {
         let data = Payload::Data(Bytes::from_static(b"x"));
         let send = Request::Send { fd: client, data, flags, to: None, control: Vec::new() };
         assert!(matches!(world.client.call(send), Outcome::Unsupported(_)), "{flags:#x}");
