@@ -298,12 +298,12 @@ fn what_the_stack_cannot_do_leaves_a_mark() {
     // SAFETY: a live number of four octets.
     let result = unsafe {
         let at = (&raw const on).cast();
-        (driver.interface.setsockopt)(driver.interface.userdata, fd, libc::IPPROTO_TCP, libc::TCP_FASTOPEN, at, 4)
+        (driver.interface.setsockopt)(driver.interface.userdata, fd, libc::IPPROTO_TCP, libc::TCP_MD5SIG, at, 4)
     };
     assert_eq!((result, errno()), (-1, libc::EOPNOTSUPP));
     let marks = std::fs::read_to_string(&file).expect("the mark was written");
     std::fs::remove_file(&file).expect("it can be removed");
-    assert!(marks.lines().any(|line| line == "unsupported: TCP_FASTOPEN"), "{marks}");
+    assert!(marks.lines().any(|line| line == "unsupported: TCP_MD5SIG"), "{marks}");
 }
 
 #[test]

@@ -26,6 +26,9 @@ const COPIED: usize = 512;
 /// Ranges that an acknowledgment can report.
 const REPORTED: usize = 4;
 
+/// Ranges to report.
+pub(crate) type Blocks = SmallVec<[Range<u64>; REPORTED]>;
+
 /// The receiving half's memory.
 #[derive(Debug, Default)]
 pub(crate) struct Reassembly {
@@ -120,8 +123,8 @@ impl Reassembly {
 
     /// The ranges to report in an acknowledgment, at most `most`: first what arrived twice (RFC 2883 §4), then the newest
     /// range, then those reported before it (RFC 2018 §4).
-    pub(crate) fn report(&self, most: usize) -> SmallVec<[Range<u64>; REPORTED]> {
-        let mut blocks: SmallVec<[Range<u64>; REPORTED]> = SmallVec::new();
+    pub(crate) fn report(&self, most: usize) -> Blocks {
+        let mut blocks = Blocks::new();
         blocks.extend(Some(self.duplicate.clone()).filter(|duplicate| most > 0 && !duplicate.is_empty()));
         let is_duplicate = blocks.len();
         for position in &self.recent {

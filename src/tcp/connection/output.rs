@@ -22,6 +22,7 @@ use crate::journal::{CwndCause, Event, LossRule, Reason, Recovery, TcpState, Tim
 use crate::packet::dissect::TcpOptions;
 use crate::packet::{PacketId, TcpFlags};
 use crate::tcp::congestion::Window;
+use crate::tcp::reassembly::Blocks;
 use crate::tcp::segment::{Payload, Segment};
 use crate::tcp::{options, pacing};
 
@@ -480,10 +481,23 @@ impl Connection {
         if agreed.sack {
             let room = self.room_beside(options::length(&options)).saturating_sub(piece);
             let first = self.irs + 1;
-            let blocks = self.receive.report(options::sack_blocks(room, agreed.timestamps));
+            let most = options::sack_blocks(room, agreed.timestamps);
+            let mut blocks = self.receive.report(most);
+            self.report_fin(&mut blocks, most);
             options.sack = blocks.iter().map(|range| (first + range.start as u32, first + range.end as u32)).collect();
         }
         options
+    }
+
+    /// A FIN beyond a gap takes a number, and is reported like an octet (RFC 2018 §3): else a sender that has lost what stands
+    /// before it would hear nothing of what it has sent behind.
+    fn report_fin(&self, blocks: &mut Blocks, most: usize) {
+        let Some(fin) = self.fin_at.filter(|fin| !self.fin_received && *fin > self.receive.next()) else { return };
+        if let Some(block) = blocks.iter_mut().find(|block| block.end == fin) {
+            block.end = fin + 1;
+        } else if blocks.len() < most {
+            blocks.insert(0, fin..fin + 1);
+        }
     }
 
     /// A reset that ends the connection from our side (RFC 9293 §3.10.5).

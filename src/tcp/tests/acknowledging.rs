@@ -249,3 +249,33 @@ fn a_snapshot_tells_when_data_last_came_and_in_which_lengths() {
     wire.log("< A 1:1001 ack 1\n > A 1 ack 1001 | acknowledge");
     assert_eq!(told(&wire), (Some(wire.now), Some(1000)));
 }
+
+/// RFC 2018 §3: a FIN takes a number as an octet does, and is reported as one when something before it is missing.
+#[test]
+fn a_fin_beyond_a_gap_is_reported() {
+    let mut wire = Wire::open_with(&config(), "mss 1000, sackOK");
+    wire.log(
+        "
+        < FA 2001       ack 1
+        > A  1          ack 1  <sack 2001:2002>            | duplicate-ack
+        < A  1001:2001  ack 1
+        > A  1          ack 1  <sack 1001:2002>            | duplicate-ack
+        < A  1:1001     ack 1
+        > A  1          ack 2002                           | acknowledge-close
+        ",
+    );
+}
+
+/// … behind other ranges, too; and it is one of its own when it touches none.
+#[test]
+fn a_fin_is_one_range_among_others() {
+    let mut wire = Wire::open_with(&config(), "mss 1000, sackOK");
+    wire.log(
+        "
+        < A  1001:2001  ack 1
+        > A  1          ack 1  <sack 1001:2001>            | duplicate-ack
+        < FA 5001       ack 1
+        > A  1          ack 1  <sack 5001:5002 1001:2001>  | duplicate-ack
+        ",
+    );
+}
