@@ -101,25 +101,26 @@ fn allocations_for_a_megabyte(edge: Edge) -> (u64, u64) {
 }
 
 /// A megabyte is 691 segments. What is allocated: the send buffer's chunks of up to 64 KB, each with the note that lets
-/// packets share it, and at the edge two lists for each super-segment. Nothing for a packet.
+/// packets share it, the queues whenever they have run empty, and at the edge two lists for each super-segment. Nothing for a
+/// packet.
 #[test]
 fn a_megabyte_takes_no_allocation_for_each_packet() {
     let (allocations, packets) = allocations_for_a_megabyte(Edge::Cuts);
     assert!(packets > 691, "{packets}");
-    assert!(allocations <= 190, "{allocations} allocations for {packets} packets");
+    assert!(allocations <= 200, "{allocations} allocations for {packets} packets");
 }
 
 #[test]
-fn a_megabyte_in_super_segments_takes_an_allocation_for_every_nine_packets() {
+fn a_megabyte_in_super_segments_takes_an_allocation_for_every_seven_packets() {
     let (allocations, packets) = allocations_for_a_megabyte(Edge::Whole);
     assert!(packets > 691, "{packets}");
-    assert!(allocations <= 75, "{allocations} allocations for what {packets} packets would be");
+    assert!(allocations <= 100, "{allocations} allocations for what {packets} packets would be");
 }
 
-/// Each way four: the octets, the note that lets their packet share them, the record of what is in flight, and the
-/// receiver's copy, which does not keep the packet.
+/// Each way six: the octets with their place in the queue, the note that lets their packet share them, the record of what is
+/// in flight, and the receiver's copy, which does not keep the packet, with its place.
 #[test]
-fn a_request_and_its_answer_take_eight_allocations() {
+fn a_request_and_its_answer_take_twelve_allocations() {
     let (mut pair, sockets) = open(&TcpConfig::default());
     let mut buffer = vec![7; 100];
     let mut exchange = || {
@@ -128,7 +129,7 @@ fn a_request_and_its_answer_take_eight_allocations() {
     };
     (0..100).for_each(|_| exchange());
     let counted = measure(|| (0..100).for_each(|_| exchange()));
-    assert!(counted.count_total <= 800, "{} allocations for 100 requests and their answers", counted.count_total);
+    assert!(counted.count_total <= 1200, "{} allocations for 100 requests and their answers", counted.count_total);
 }
 
 /// A receiver that nobody reads takes what its buffer holds, whether it comes in large segments or in single octets.

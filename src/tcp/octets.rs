@@ -23,8 +23,6 @@ const COPIED: usize = 512;
 const TAIL: usize = 512;
 /// The room that a tail begins with at most.
 const LARGEST_TAIL: usize = 64 * 1024;
-/// Chunks whose bookkeeping an idle queue may keep.
-const IDLE_CHUNKS: usize = 4;
 
 /// Octets from `start` to `end` of a stream.
 #[derive(Debug, Default)]
@@ -154,9 +152,7 @@ impl Octets {
     /// Gives memory back when nothing is queued: most connections are idle most of the time.
     fn rest(&mut self) {
         self.tail = BytesMut::new();
-        if self.chunks.capacity() > IDLE_CHUNKS {
-            self.chunks = VecDeque::new();
-        }
+        self.chunks = VecDeque::new();
     }
 }
 
@@ -247,17 +243,5 @@ mod tests {
             queue.push(Bytes::from_static(b"x"));
         }
         assert_eq!(queue.slice(0..TAIL as u64).len(), 1);
-    }
-
-    #[test]
-    fn a_queue_that_was_short_keeps_the_little_that_it_has() {
-        let mut queue = Octets::default();
-        let fill = |queue: &mut Octets, chunks: usize| (0..chunks).for_each(|_| queue.push(Bytes::from(vec![1; 600])));
-        fill(&mut queue, 1);
-        queue.remove_before(queue.end());
-        assert_eq!(queue.chunks.capacity(), IDLE_CHUNKS);
-        fill(&mut queue, IDLE_CHUNKS + 1);
-        queue.remove_before(queue.end());
-        assert_eq!(queue.chunks.capacity(), 0);
     }
 }
