@@ -32,7 +32,7 @@ mod tests {
     fn the_namespaces_values_are_taken_over() {
         let folder = std::env::temp_dir().join(format!("wireglass-sysctls-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("a temporary folder can be made");
-        let files = [("tcp_sack", "0\n"), ("tcp_rmem", "4096\t540000\t15728640\n"), ("tcp_mtu_probing", "2\n")];
+        let files = [("tcp_sack", "0\n"), ("tcp_rmem", "4096\t540000\t15728640\n"), ("tcp_reordering", "10\n")];
         for (name, value) in files.into_iter().chain([("tcp_congestion_control", "bbr\n")]) {
             fs::write(folder.join(name), value).expect("it can be written");
         }
@@ -40,7 +40,7 @@ mod tests {
         read(&folder, &mut sysctls, &mut marks);
         assert_eq!((sysctls.sack, sysctls.receive_memory[2]), (false, 15_728_640));
         assert_eq!(marks.said().len(), 1, "{:?}", marks.said());
-        assert!(marks.said()[0].contains("tcp_mtu_probing"));
+        assert!(marks.said()[0].contains("tcp_reordering"));
         let written = fs::read_to_string(folder.join("marks")).expect("the mark was written");
         assert!(written.starts_with("unsupported: "), "{written}");
         fs::remove_dir_all(&folder).expect("it can be removed");
