@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use wireglass::drill::posix::{MEANINGFUL, SysctlError, Sysctls};
+use wireglass::drill::posix::{MEANINGFUL, Sysctls};
 
 use crate::marks::Marks;
 
@@ -15,10 +15,13 @@ pub(crate) const FOLDER: &str = "/proc/sys/net/ipv4";
 pub(crate) fn read(folder: &Path, sysctls: &mut Sysctls, marks: &mut Marks) {
     for name in MEANINGFUL {
         let Ok(value) = fs::read_to_string(folder.join(name)) else { continue };
+        // Which congestion control a namespace has by itself is the kernel's choice, and it may refuse the script's: all that
+        // scripts ask for is among these.
+        if *name == "tcp_congestion_control" && !["reno", "cubic"].contains(&value.trim()) {
+            continue;
+        }
         match sysctls.set(name, &value) {
             Ok(()) => {}
-            // Which congestion control a namespace has by itself is the kernel's choice, not the script's.
-            Err(SysctlError::Unsupported { name, .. }) if name == "tcp_congestion_control" => {}
             Err(error) => marks.unsupported(&error.to_string()),
         }
     }
@@ -39,6 +42,7 @@ mod tests {
         let (mut sysctls, mut marks) = (Sysctls::default(), Marks::new(Some(folder.join("marks"))));
         read(&folder, &mut sysctls, &mut marks);
         assert_eq!((sysctls.sack, sysctls.receive_memory[2]), (false, 15_728_640));
+        assert_eq!(sysctls.congestion, Sysctls::default().congestion);
         assert_eq!(marks.said().len(), 1, "{:?}", marks.said());
         assert!(marks.said()[0].contains("tcp_reordering"));
         let written = fs::read_to_string(folder.join("marks")).expect("the mark was written");
