@@ -27,7 +27,7 @@ const RATE: u64 = 100_000_000;
 const ROUND_TRIP: Duration = Duration::from_millis(20);
 
 /// What native has of its own; a new algorithm joins by one line.
-const NATIVE: &[Congestion] = &[Congestion::Reno, Congestion::Cubic];
+const NATIVE: &[Congestion] = &[Congestion::Reno, Congestion::Cubic, Congestion::Bbr];
 /// What smoltcp has.
 const SMOLTCP: &[Congestion] = &[Congestion::Reno, Congestion::Cubic];
 /// What Linux is asked for.
