@@ -26,8 +26,6 @@ mod doubt;
 mod rack;
 mod reduction;
 mod tail_probe;
-#[cfg(test)]
-mod tests;
 
 use std::ops::Range;
 use std::time::Duration;
