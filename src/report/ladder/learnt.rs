@@ -33,9 +33,18 @@ pub(super) fn is_told(event: &Event) -> bool {
     }
 }
 
-/// The event in a few words, or in several remarks that may be torn apart. `start` is the ladder's time 0; `relative` tells the place of a sequence number of the
-/// packet's sender in its stream.
-pub(super) fn text(event: &Event, start: Instant, relative: impl Fn(SeqNum) -> u32) -> Vec<String> {
+/// Whose stream a sequence number counts, seen from the node that an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stream {
+    /// What it sends.
+    Own,
+    /// What its peer sends.
+    Peers,
+}
+
+/// The event in a few words, or in several remarks that may be torn apart. `start` is the ladder's time 0; `relative` tells
+/// the place of a sequence number in its stream.
+pub(super) fn text(event: &Event, start: Instant, relative: impl Fn(SeqNum, Stream) -> u32) -> Vec<String> {
     let one = match event {
         Event::TimerSet { timer, due, .. } => format!("{} due {}", name(*timer), seconds(*due, start)),
         Event::TimerFired { timer, .. } => format!("{} fired", name(*timer)),
@@ -54,12 +63,15 @@ pub(super) fn text(event: &Event, start: Instant, relative: impl Fn(SeqNum) -> u
         }
         Event::Hole { length: 0, .. } => "nothing is missing any more".to_owned(),
         Event::Hole { seq, length, .. } => {
-            format!("{} octets missing from {}", grouped(u64::from(*length)), relative(*seq))
+            format!("{} octets missing from {}", grouped(u64::from(*length)), relative(*seq, Stream::Peers))
         }
         Event::PathMtu { mtu, cause, .. } => format!("path MTU {} ({})", grouped(u64::from(*mtu)), path(*cause)),
         Event::Lost { seq, length, rule, .. } => {
             let octets = grouped(u64::from(*length));
-            return vec![format!("{octets} octets lost from {}", relative(*seq)), lost_by(*rule).to_owned()];
+            return vec![
+                format!("{octets} octets lost from {}", relative(*seq, Stream::Own)),
+                lost_by(*rule).to_owned(),
+            ];
         }
         Event::NoLoss { evidence, .. } => format!("no loss after all: {}", shown_by(*evidence)),
         Event::SendWindow { .. } => "the peer's window is closed".to_owned(),

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::super::Style;
 use super::label::{self, Kind};
 use super::lanes::{Columns, Place, Talks};
-use super::learnt;
+use super::learnt::{self, Stream};
 use super::note::{self, Note, Notes, Plain};
 use super::onlooker::Onlooker;
 use super::story::{About, Story};
@@ -139,7 +139,7 @@ impl Reader<'_> {
         }
         let opened = reading.as_ref().and_then(|reading| Some((reading.connection, reading.opened?)));
         let states = self.states(about);
-        let learnt = self.learnt(about, &dissection, reading.as_ref());
+        let learnt = self.learnt(about, &dissection, (reading.as_ref(), place.side));
         let quiet = about.is_none_or(|about| about.states.is_empty() && about.impairments.iter().all(is_jitter));
         let ordinary = quiet
             && opened.is_none()
@@ -206,20 +206,26 @@ impl Reader<'_> {
         &self,
         about: Option<&About<'_>>,
         dissection: &Dissection,
-        reading: Option<&Reading>,
+        (reading, sender): (Option<&Reading>, Side),
     ) -> Vec<(Side, String)> {
         let (Some(ends), Some(about), true) = (self.ladder.ends, about, self.style.verbose) else {
             return Vec::new();
         };
         let start = self.ladder.records.first().map_or(Instant::ZERO, |record| record.at);
-        // A hole is in the stream of whoever sent this packet, so it is as far from its number here as there.
-        let relative = |seq: SeqNum| match (dissection.tcp(), reading) {
-            (Some(tcp), Some(reading)) => reading.seq.wrapping_add(seq.offset_from(tcp.seq)),
-            (_, _) => seq.0,
+        // The packet at hand has a number in both streams: its own in its sender's, the acknowledgment in the other.
+        let relative = |side: Side, seq: SeqNum, stream: Stream| {
+            let is_senders = (side == sender) == (stream == Stream::Own);
+            let (Some(tcp), Some(reading)) = (dissection.tcp(), reading) else { return seq.0 };
+            match reading.ack {
+                _ if is_senders => reading.seq.wrapping_add(seq.offset_from(tcp.seq)),
+                Some(ack) => ack.wrapping_add(seq.offset_from(tcp.ack)),
+                None => seq.0,
+            }
         };
         let side_of = |node| [Side::Left, Side::Right].into_iter().find(|side| ends.lane(*side).node == node);
         let of_this_link = about.learnt.iter().filter_map(|(node, event)| Some((side_of(*node)?, event)));
-        let texts = of_this_link.map(|(side, event)| (side, learnt::text(event, start, relative)));
+        let texts = of_this_link
+            .map(|(side, event)| (side, learnt::text(event, start, |seq, stream| relative(side, seq, stream))));
         texts.flat_map(|(side, texts)| texts.into_iter().map(move |text| (side, text))).collect()
     }
 

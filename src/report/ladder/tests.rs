@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::super::text::width;
 use super::*;
 use crate::capture::{Direction, Remark};
-use crate::journal::{CwndCause, DropReason, Event, Impairment, Reason, SocketId, TcpState, Timer, Why};
+use crate::journal::{CwndCause, DropReason, Event, Impairment, LossRule, Reason, SocketId, TcpState, Timer, Why};
 use crate::packet::{Medium, PacketId, SeqNum, dissect::TcpFlags};
 use crate::time::Instant;
 
@@ -315,6 +315,18 @@ fn verbose_shows_what_stacks_have_learnt_at_80_columns() {
 #[test]
 fn verbose_shows_what_stacks_have_learnt_at_120_columns() {
     insta::assert_snapshot!(explained().draw(Style { verbose: true, ..Style::plain(120) }));
+}
+
+/// The sender finds its own octets lost when a packet of the peer comes in, whose numbers count another stream.
+#[test]
+fn what_is_lost_is_told_by_its_place_in_the_stream_of_who_sent_it() {
+    let mut scene = explained();
+    let (socket, rule) = (SocketId(1), LossRule::Rack);
+    scene.tell(51_000, CLIENT, Event::Lost { socket, seq: SeqNum(CLIENT_ISS) + 1, length: 100, rule });
+    scene.settle();
+    let text = scene.draw(Style { verbose: true, ..Style::plain(120) });
+    assert!(text.contains("100 octets lost from 1 "), "{text}");
+    assert!(text.contains("100 octets missing from 1 "), "{text}");
 }
 
 #[test]
