@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wireglass::capture::{Record, Witness};
 use wireglass::journal::{Entry, NodeId};
-use wireglass::link::{Pipe, PipeConfig};
+use wireglass::link::{Pipe, PipeConfig, QueueConfig};
 use wireglass::network::{NodeHandle, World, sim};
 use wireglass::packet::Medium;
 use wireglass::rng::{Probability, Rng};
@@ -97,7 +97,8 @@ fn transfer(congestion: Congestion, loss: Probability) -> io::Result<Duration> {
         let mut add = |host| world.add_stack(StackKind::Native.make(&stack(host, congestion), clock.now()));
         let (client, server) = (add(1), add(2));
         let delay = Duration::from_millis(DELAY);
-        let there = PipeConfig { delay, rate: Some(RATE), queue: 60, loss, ..PipeConfig::clean("there") };
+        let there =
+            PipeConfig { delay, rate: Some(RATE), queue: QueueConfig::fifo(60), loss, ..PipeConfig::clean("there") };
         let back = PipeConfig { delay, ..PipeConfig::clean("back") };
         world.lay_pipe(client.node(), server.node(), Pipe::new(there, Rng::new(1)));
         world.lay_pipe(server.node(), client.node(), Pipe::new(back, Rng::new(2)));

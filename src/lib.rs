@@ -12,6 +12,7 @@ pub mod cli;
 pub mod door;
 pub mod drill;
 pub mod filter;
+pub mod forward;
 pub mod host;
 pub mod ip;
 pub mod journal;

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use wireglass::capture::{Direction, Record, Witness};
 use wireglass::journal::{Entry, Event, NodeId, PathMtuCause, Reason};
-use wireglass::link::{Action, Pipe, PipeConfig, Rule};
+use wireglass::link::{Action, Pipe, PipeConfig, QueueConfig, Rule};
 use wireglass::network::{Clock, NodeHandle, World, sim};
 use wireglass::packet::{Dissection, Medium, checksum};
 use wireglass::rng::{Probability, Rng};
@@ -66,7 +66,7 @@ fn wire() -> PipeConfig {
         delay: Duration::from_millis(10),
         jitter: Duration::ZERO,
         rate: None,
-        queue: 1000,
+        queue: QueueConfig::fifo(1000),
         loss: Probability::NEVER,
         reorder: Probability::NEVER,
         reorder_by: 3,

@@ -10,7 +10,7 @@ use super::{Endpoint, Host, Program, ProgramError, Resolver, exec, run};
 use crate::capture::{Direction, Record, Witness};
 use crate::host::Exec;
 use crate::journal::{Entry, Event, NodeId, ProgramEvent};
-use crate::link::{Action, Pipe, PipeConfig, Rule};
+use crate::link::{Action, Pipe, PipeConfig, QueueConfig, Rule};
 use crate::network::{Clock, NodeHandle, World, sim};
 use crate::packet::dissect::Tcp;
 use crate::packet::{Dissection, Medium};
@@ -135,7 +135,7 @@ fn wire() -> PipeConfig {
         delay: Duration::from_millis(10),
         jitter: Duration::ZERO,
         rate: None,
-        queue: 1000,
+        queue: QueueConfig::fifo(1000),
         loss: Probability::NEVER,
         reorder: Probability::NEVER,
         reorder_by: 3,

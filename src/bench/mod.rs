@@ -22,7 +22,7 @@ mod tests;
 
 use std::time::Duration;
 
-use crate::link::{PipeConfig, Rule};
+use crate::link::{PipeConfig, QueueConfig, Rule};
 use crate::rng::Probability;
 use crate::stack::{Congestion, StackKind, TcpConfig};
 
@@ -72,7 +72,7 @@ impl Path {
         let there = PipeConfig {
             delay: self.delay,
             rate: Some(self.rate),
-            queue: (self.queue / MTU).max(1),
+            queue: QueueConfig::fifo((self.queue / MTU).max(1)),
             loss: self.loss,
             reorder: self.reorder,
             reorder_by: self.reorder_by,

@@ -21,8 +21,8 @@ pub struct PipeConfig {
     pub jitter: Duration,
     /// Serialization rate in bits per second, 0 counting as 1; `None` is infinitely fast.
     pub rate: Option<u64>,
-    /// Packets that may wait to be serialized, beside the one that is; only a link with a rate has a queue.
-    pub queue: usize,
+    /// What waits to be serialized, and how; only a link with a rate has a queue.
+    pub queue: QueueConfig,
     /// Odds of losing a packet.
     pub loss: Probability,
     /// Odds of holding a packet back until `reorder_by` others have passed.
@@ -47,7 +47,7 @@ impl PipeConfig {
             delay: Duration::ZERO,
             jitter: Duration::ZERO,
             rate: None,
-            queue: 1000,
+            queue: QueueConfig::fifo(1000),
             loss: Probability::NEVER,
             reorder: Probability::NEVER,
             reorder_by: 1,
@@ -93,4 +93,49 @@ pub enum Action {
     Duplicate,
     /// One bit is flipped.
     Corrupt,
+    /// A TCP option of this kind is overwritten with NOPs (RFC 9293 §3.2), the checksum made right again.
+    StripOption(u8),
+    /// The ECN field becomes 0, "Not ECT" (RFC 3168 §5), the IPv4 header's checksum made right again.
+    BleachEcn,
+}
+
+/// What waits at the sending end of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueConfig {
+    /// Packets that may wait, beside the one that is being serialized. One more is dropped, whatever the discipline.
+    pub packets: usize,
+    /// Who leaves, and who does not.
+    pub discipline: Discipline,
+}
+
+/// A queue discipline. A mark is Congestion Experienced (RFC 3168 §5), and only ECN-capable packets are marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Discipline {
+    /// First in, first out.
+    Fifo {
+        /// A packet that finds more than so many waiting is marked; `None` marks none.
+        mark_above: Option<usize>,
+    },
+    /// First in, first out, but for packets that are dropped because all have waited too long (RFC 8289).
+    CoDel {
+        /// The wait that is acceptable.
+        target: Duration,
+        /// How long it may be longer, about the longest round-trip time.
+        interval: Duration,
+        /// Whether ECN-capable packets are marked where others are dropped.
+        ecn: bool,
+    },
+}
+
+impl QueueConfig {
+    /// First in, first out, tail drop.
+    pub const fn fifo(packets: usize) -> QueueConfig {
+        QueueConfig { packets, discipline: Discipline::Fifo { mark_above: None } }
+    }
+
+    /// CoDel with its usual numbers (RFC 8289 §4.2, §4.3), dropping, not marking.
+    pub const fn codel(packets: usize) -> QueueConfig {
+        let (target, interval) = (Duration::from_millis(5), Duration::from_millis(100));
+        QueueConfig { packets, discipline: Discipline::CoDel { target, interval, ecn: false } }
+    }
 }

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use crate::packet::PacketId;
 
-pub use config::{Action, PipeConfig, Predicate, Rule};
+pub use config::{Action, Discipline, PipeConfig, Predicate, QueueConfig, Rule};
 pub use pipe::Pipe;
 
 /// How long a held packet waits for others to pass before it goes on alone.

@@ -42,7 +42,7 @@ impl Pipe {
     /// A pipe that draws its chances from `rng`.
     pub fn new(mut config: PipeConfig, rng: Rng) -> Pipe {
         let rules = Rules::new(std::mem::take(&mut config.rules));
-        let serializer = Serializer::new(config.rate, config.queue);
+        let serializer = Serializer::new(config.rate, config.queue.packets);
         Pipe { config, rules, chance: Chance::new(rng), serializer, flight: Flight::default() }
     }
 
@@ -109,6 +109,7 @@ impl Pipe {
                 Action::Hold(packets) => fate.hold = Some((cause, packets)),
                 Action::Duplicate => fate.duplicate = Some(cause),
                 Action::Corrupt => fate.corrupt = Some(cause),
+                Action::StripOption(_) | Action::BleachEcn => {}
             }
         }
         if luck.lost {

@@ -200,7 +200,7 @@ fn a_copy_follows_its_original_under_a_name_of_its_own() {
 fn a_dropped_packet_takes_no_place_in_the_queue() {
     // 960 octets with headers at 7.68 Mbit/s: one packet a millisecond; one may wait.
     let mut pipe = pipe(|config| {
-        (config.rate, config.queue) = (Some(7_680_000), 1);
+        (config.rate, config.queue) = (Some(7_680_000), QueueConfig::fifo(1));
         config.rules = vec![rule("lose", &[2], Action::Drop)];
     });
     let (arrived, told) = run(&mut pipe, &[(0, 920), (0, 920), (0, 920), (0, 920)]);
@@ -285,7 +285,7 @@ fn impaired() -> impl Strategy<Value = PipeConfig> {
     (times, odds, rules).prop_map(|((delay, jitter, rate, queue), (loss, reorder, by, duplicate, corrupt), rules)| {
         let rules = rules.into_iter().map(|(nth, action)| rule("rule", &nth, action)).collect();
         let (delay, jitter) = (Duration::from_millis(delay), Duration::from_millis(jitter));
-        let clean = PipeConfig::clean("a-b");
+        let (clean, queue) = (PipeConfig::clean("a-b"), QueueConfig::fifo(queue));
         PipeConfig { delay, jitter, rate, queue, loss, reorder, reorder_by: by, duplicate, corrupt, rules, ..clean }
     })
 }

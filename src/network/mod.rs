@@ -12,4 +12,4 @@ mod world;
 
 pub use clock::Clock;
 pub use node::{Interest, NodeHandle, Reporter};
-pub use world::World;
+pub use world::{End, World};

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use super::node::{NodeHandle, Reporter};
 use super::{Clock, node};
 use crate::capture::{Direction, Record, Remark, Witness};
+use crate::forward::{Cause, Forwarder, PortId, Sending};
 use crate::journal::{DropReason, Entry, Event, Impairment, NodeId, Why};
 use crate::link::{PacketIds, Pipe};
 use crate::packet::{Packet, PacketId, segment};
@@ -43,34 +44,56 @@ pub struct World {
 
 struct Node {
     kind: Kind,
-    /// The pipe that leads away from it.
-    out: Option<usize>,
+    /// The pipe that leads away from each of its ports; a host has one port.
+    out: Vec<Option<usize>>,
     inbox: Vec<Packet>,
 }
 
 enum Kind {
     Stack(NodeHandle),
     Outside { outbox: Vec<Packet> },
+    Forwarder { forwarder: Box<dyn Forwarder>, inbox: Vec<(PortId, Packet)> },
+}
+
+/// Where a pipe begins or ends: a port of a node. A host, by itself, means its only port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct End {
+    /// The node.
+    pub node: NodeId,
+    /// Its port.
+    pub port: PortId,
+}
+
+impl From<NodeId> for End {
+    fn from(node: NodeId) -> End {
+        End { node, port: PortId::default() }
+    }
+}
+
+impl From<(NodeId, PortId)> for End {
+    fn from((node, port): (NodeId, PortId)) -> End {
+        End { node, port }
+    }
 }
 
 /// A pipe, and where it leads.
 struct Cable {
     pipe: Pipe,
     /// Where what nobody else is named for goes.
-    to: NodeId,
+    to: End,
     /// Who else is at its far end, by address.
-    others: Vec<(IpAddr, NodeId)>,
+    others: Vec<(IpAddr, End)>,
 }
 
 impl Cable {
     /// Whom a packet that comes out is for.
-    fn far_end(&self, packet: &Packet) -> NodeId {
+    fn far_end(&self, packet: &Packet) -> End {
         if self.others.is_empty() {
             return self.to;
         }
         let destination = packet.dissect().addresses().map(|(_, destination)| destination);
         let named = self.others.iter().find(|(address, _)| Some(*address) == destination);
-        named.map_or(self.to, |(_, node)| *node)
+        named.map_or(self.to, |(_, end)| *end)
     }
 }
 
@@ -94,14 +117,23 @@ impl World {
         stack.set_telling(self.telling);
         let node = self.next_id();
         let handle = NodeHandle::new(node, stack, self.clock.clone(), self.doorbell.clone(), self.reporter(node));
-        self.nodes.push(Node { kind: Kind::Stack(handle.clone()), out: None, inbox: Vec::new() });
+        self.nodes.push(Node { kind: Kind::Stack(handle.clone()), out: Vec::new(), inbox: Vec::new() });
         handle
     }
 
     /// Adds a node that lives outside: a real kernel behind a door.
     pub fn add_outside(&mut self) -> NodeId {
         let node = self.next_id();
-        self.nodes.push(Node { kind: Kind::Outside { outbox: Vec::new() }, out: None, inbox: Vec::new() });
+        self.nodes.push(Node { kind: Kind::Outside { outbox: Vec::new() }, out: Vec::new(), inbox: Vec::new() });
+        node
+    }
+
+    /// Adds a node that passes packets on.
+    pub fn add_forwarder(&mut self, mut forwarder: Box<dyn Forwarder>) -> NodeId {
+        forwarder.set_telling(self.telling);
+        let node = self.next_id();
+        let kind = Kind::Forwarder { forwarder, inbox: Vec::new() };
+        self.nodes.push(Node { kind, out: Vec::new(), inbox: Vec::new() });
         node
     }
 
@@ -109,27 +141,33 @@ impl World {
         NodeId(self.nodes.len() as u16)
     }
 
-    /// Lays a pipe from one node to another. A node has one way out; a second pipe replaces the first.
-    pub fn lay_pipe(&mut self, from: NodeId, to: NodeId, pipe: Pipe) {
-        self.lay(&[from], Cable { pipe, to, others: Vec::new() });
+    /// Lays a pipe from one end to another: from a host, which has one port, or from a port of a forwarder. A port has one
+    /// way out; a second pipe replaces the first.
+    pub fn lay_pipe(&mut self, from: impl Into<End>, to: impl Into<End>, pipe: Pipe) {
+        self.lay(&[from.into()], Cable { pipe, to: to.into(), others: Vec::new() });
     }
 
     /// Lays one pipe that several nodes send into, as into the narrowest link of a path: they share its rate and its queue.
     /// What comes out goes to the node of `to` whose address it is for, and to the first when it is for nobody there. For
     /// networks of bare IP: on Ethernet, address resolution has no single destination.
     pub fn share_pipe(&mut self, from: &[NodeId], to: &[(IpAddr, NodeId)], pipe: Pipe) {
-        if let Some(((_, first), others)) = to.split_first() {
-            self.lay(from, Cable { pipe, to: *first, others: others.to_vec() });
+        let from: Vec<End> = from.iter().map(|node| End::from(*node)).collect();
+        let mut to = to.iter().map(|(address, node)| (*address, End::from(*node)));
+        if let Some((_, first)) = to.next() {
+            self.lay(&from, Cable { pipe, to: first, others: to.collect() });
         }
     }
 
-    fn lay(&mut self, from: &[NodeId], cable: Cable) {
+    fn lay(&mut self, from: &[End], cable: Cable) {
         let index = self.pipes.len();
         self.pipes.push(cable);
-        for id in from {
-            if let Some(node) = self.nodes.get_mut(usize::from(id.0)) {
-                node.out = Some(index);
+        for end in from {
+            let Some(node) = self.nodes.get_mut(usize::from(end.node.0)) else { continue };
+            let port = usize::from(end.port.0);
+            if node.out.len() <= port {
+                node.out.resize(port + 1, None);
             }
+            node.out[port] = Some(index);
         }
     }
 
@@ -159,7 +197,7 @@ impl World {
     pub(super) fn outbox(&mut self, node: NodeId) -> Option<&mut Vec<Packet>> {
         match &mut self.nodes.get_mut(usize::from(node.0))?.kind {
             Kind::Outside { outbox } => Some(outbox),
-            Kind::Stack(_) => None,
+            Kind::Stack(_) | Kind::Forwarder { .. } => None,
         }
     }
 
@@ -186,6 +224,7 @@ impl World {
         let pipes = self.pipes.iter().filter_map(|cable| cable.pipe.deadline());
         let stacks = self.nodes.iter().filter_map(|node| match &node.kind {
             Kind::Stack(handle) => handle.deadline(),
+            Kind::Forwarder { forwarder, .. } => forwarder.deadline(),
             Kind::Outside { .. } => None,
         });
         pipes.chain(stacks).min()
@@ -196,6 +235,7 @@ impl World {
         self.pipes.iter().all(|cable| cable.pipe.deadline().is_none())
             && self.nodes.iter().all(|node| match &node.kind {
                 Kind::Stack(handle) => !handle.is_dirty() && handle.is_quiet(),
+                Kind::Forwarder { forwarder, .. } => forwarder.is_quiet(),
                 Kind::Outside { outbox } => outbox.is_empty(),
             })
     }
@@ -212,12 +252,13 @@ impl World {
                 happened = true;
                 let to = self.pipes[index].far_end(&packet);
                 let packet_id = packet.id;
-                self.tell_packet(now, to, Direction::In, &packet, Remarks::new());
-                self.tell(now, to, Event::PacketArrived { packet: packet_id });
-                let Some(node) = self.nodes.get_mut(usize::from(to.0)) else { continue };
+                self.tell_packet(now, to.node, Direction::In, &packet, Remarks::new());
+                self.tell(now, to.node, Event::PacketArrived { packet: packet_id });
+                let Some(node) = self.nodes.get_mut(usize::from(to.node.0)) else { continue };
                 match &mut node.kind {
                     Kind::Stack(_) => node.inbox.push(packet),
                     Kind::Outside { outbox } => outbox.push(packet),
+                    Kind::Forwarder { inbox, .. } => inbox.push((to.port, packet)),
                 }
             }
         }
@@ -229,6 +270,25 @@ impl World {
         for index in 0..self.nodes.len() {
             let id = NodeId(index as u16);
             let node = &mut self.nodes[index];
+            if let Kind::Forwarder { forwarder, inbox } = &mut node.kind {
+                let due = forwarder.deadline().is_some_and(|at| at <= now);
+                if inbox.is_empty() && !due {
+                    continue;
+                }
+                happened = true;
+                for (port, packet) in inbox.drain(..) {
+                    forwarder.receive(now, port, packet);
+                }
+                if due {
+                    forwarder.expire(now);
+                }
+                let mut events = Vec::new();
+                let sendings: Vec<Sending> = std::iter::from_fn(|| forwarder.transmit(now)).collect();
+                forwarder.drain_journal(&mut events);
+                events.into_iter().for_each(|event| self.tell(now, id, event));
+                sendings.into_iter().for_each(|sending| self.pass_on(now, id, sending));
+                continue;
+            }
             let Kind::Stack(handle) = &node.kind else { continue };
             let due = handle.deadline().is_some_and(|at| at <= now);
             if node.inbox.is_empty() && !due && !handle.is_dirty() {
@@ -259,6 +319,18 @@ impl World {
         }
     }
 
+    /// Puts one packet of a forwarder on its way.
+    fn pass_on(&mut self, now: Instant, from: NodeId, sending: Sending) {
+        let Sending { port, mut packet, cause } = sending;
+        if cause != Cause::Forwarded {
+            packet.id = self.ids.allocate();
+        }
+        let out = self.nodes.get(usize::from(from.0)).and_then(|node| *node.out.get(usize::from(port.0))?);
+        let Some(cable) = out.and_then(|out| self.pipes.get_mut(out)) else { return };
+        cable.pipe.offer(now, packet, &mut self.ids, &mut self.impairments);
+        self.impairments.clear();
+    }
+
     /// Puts one packet on its way: names it, tells of it, hands it to the link.
     fn depart(&mut self, now: Instant, from: NodeId, mut packet: Packet, why: Option<Why>, told: Vec<Event>) {
         packet.id = self.ids.allocate();
@@ -276,7 +348,7 @@ impl World {
             comments.push(Remark::Why(why));
             self.tell(now, from, Event::PacketSent { packet: name, why });
         }
-        let Some(out) = self.nodes.get(usize::from(from.0)).and_then(|node| node.out) else {
+        let Some(out) = self.nodes.get(usize::from(from.0)).and_then(|node| *node.out.first()?) else {
             comments.push(Remark::NoLink);
             return self.tell_packet(now, from, Direction::Out, &packet, comments);
         };

@@ -35,7 +35,7 @@ use crate::app::Program;
 use crate::check::{Check, Integrity, Measure};
 use crate::filter::{Filter, Names, packet_predicate};
 use crate::journal::NodeId;
-use crate::link::{Action, PipeConfig, Rule};
+use crate::link::{Action, PipeConfig, QueueConfig, Rule};
 use crate::rng::Probability;
 use crate::stack::TcpConfig;
 
@@ -306,7 +306,7 @@ impl Link {
             delay: pipe.delay,
             jitter: pipe.jitter,
             rate: pipe.rate,
-            queue: pipe.queue,
+            queue: QueueConfig::fifo(pipe.queue),
             loss: pipe.loss,
             reorder: pipe.reorder,
             reorder_by: pipe.reorder_by,
@@ -332,7 +332,9 @@ impl PipeSettings {
         let by_rule = |rule: &LinkRule| match rule.action {
             Action::Delay(by) => by,
             Action::Hold(_) => crate::link::HOLD_LIMIT,
-            Action::Drop | Action::Duplicate | Action::Corrupt => Duration::ZERO,
+            Action::Drop | Action::Duplicate | Action::Corrupt | Action::StripOption(_) | Action::BleachEcn => {
+                Duration::ZERO
+            }
         };
         let ruled = self.rules.iter().map(by_rule).max().unwrap_or_default();
         let held = if self.reorder > Probability::NEVER { crate::link::HOLD_LIMIT } else { Duration::ZERO };
