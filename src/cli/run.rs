@@ -19,6 +19,9 @@ use crate::report::{self, Ends, Ladder, Lane, PacketView, Side, Style, VerdictLi
 use crate::stack::StackKind;
 use crate::time::Instant;
 
+/// Ladders that are drawn of one run.
+const MOST_LADDERS: usize = 4;
+
 /// Columns of `layers.txt`.
 const LAYERS_WIDTH: usize = 100;
 
@@ -196,29 +199,45 @@ struct Story<'a> {
 }
 
 impl Story<'_> {
-    /// One ladder for each link, seen from the link's first end.
+    /// One ladder for each pair of hosts that talked, seen from the one that stands first in the lab's file.
     fn ladder(&self, style: &Style) -> String {
         let recorder = &self.finished.recorder;
+        let pairs = self.pairs();
         let mut text = String::new();
-        for link in &self.lab.links {
-            let [left, right] = link.ends;
-            let (left_name, right_name) = (name_of(self.lab, left), name_of(self.lab, right));
+        for (left, right) in pairs.iter().take(MOST_LADDERS) {
+            let (left_name, right_name) = (name_of(self.lab, *left), name_of(self.lab, *right));
             let names = self.lab.names();
             let drawn = Ladder {
-                records: recorder.records(left),
-                far_records: Some(recorder.records(right)),
+                records: recorder.records(*left),
+                far_records: Some(recorder.records(*right)),
                 entries: self.entries,
                 ends: Some(Ends {
-                    left: Lane { name: &left_name, node: left },
-                    right: Lane { name: &right_name, node: right },
+                    left: Lane { name: &left_name, node: *left },
+                    right: Lane { name: &right_name, node: *right },
                     vantage: Side::Left,
                 }),
                 name_of: &|address| names.name_of(address).map(str::to_owned),
             };
             text.push_str(&report::ladder(&drawn, style));
-            text.push_str(&left_out(recorder, left, &left_name));
+            text.push_str(&left_out(recorder, *left, &left_name));
+        }
+        if pairs.len() > MOST_LADDERS {
+            let more = pairs.len() - MOST_LADDERS;
+            text.push_str(&format!("… and {more} more pairs of hosts talked; their packets are in the captures\n"));
         }
         text
+    }
+
+    /// The pairs of hosts that talked; the first two hosts when nobody did.
+    fn pairs(&self) -> Vec<(NodeId, NodeId)> {
+        let hosts = (0..).map(NodeId).zip(&self.lab.nodes).filter(|(_, node)| node.host().is_some());
+        let recorder = &self.finished.recorder;
+        let captures: Vec<(NodeId, &[Record])> = hosts.map(|(id, _)| (id, recorder.records(id))).collect();
+        let pairs = report::pairs(&captures);
+        match captures.as_slice() {
+            [(one, _), (other, _), ..] if pairs.is_empty() => vec![(*one, *other)],
+            _ => pairs,
+        }
     }
 
     fn costs(&self, style: &Style) -> String {
@@ -228,11 +247,11 @@ impl Story<'_> {
         report::costs(&captures, self.entries, &|address| names.name_of(address).map(str::to_owned), style)
     }
 
-    /// Every header of every packet, from the first node's vantage point.
+    /// Every header of every packet, from the vantage point of the first ladder.
     fn write_layers(&self, out: &mut impl Write, style: &Style) -> io::Result<()> {
-        let Some(link) = self.lab.links.first() else { return Ok(()) };
+        let Some((first, _)) = self.pairs().first().copied() else { return Ok(()) };
         let names = self.lab.names();
-        let records = self.finished.recorder.records(link.ends[0]);
+        let records = self.finished.recorder.records(first);
         let began = records.first().map_or(Instant::ZERO, |record| record.at);
         for (number, record) in (1..).zip(records) {
             // From the first packet, as the ladder and Wireshark count.

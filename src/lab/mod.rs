@@ -13,6 +13,7 @@ mod tests;
 pub use catalogue::{Catalogue, Entry};
 pub use compare::{Column, CompareError, CompareOptions, Comparison, Figures, Subject, Window, compare};
 pub use definition::{
-    Break, Definition, Falsifier, LabError, Link, LinkRule, Node, NodeKind, PipeSettings, Place, Prediction, Step,
+    Break, Definition, Falsifier, Host, Interface, Kernel, LabError, Link, LinkRule, Node, NodeKind, PipeSettings,
+    Place, Prediction, Route, Router, RouterRule, Step, Switch,
 };
 pub use run::{Finished, Mode, Options, RunError, StepFailure, Wanted, run};

@@ -1,13 +1,14 @@
 //! What a learner reads: packets and journals turned into text.
 //!
 //! Every function here is pure: values in, one `String` out, its lines no wider than asked for and without trailing
-//! blanks. [`ladder()`] draws the packets between two nodes, [`layers()`] shows every header of one packet, [`programs()`]
+//! blanks. [`ladder()`] draws the packets between two nodes, [`pairs()`] says which two, [`layers()`] shows every header of one packet, [`programs()`]
 //! what the applications saw, [`costs()`] what each conversation took, [`table()`] figures side by side, [`verdicts()`] the results of a lab's checks. What
 //! does not live here: printing, and judging (`check`).
 
 mod costs;
 mod ladder;
 mod layers;
+mod pairs;
 mod programs;
 mod table;
 mod text;
@@ -16,6 +17,7 @@ mod verdicts;
 pub use costs::costs;
 pub use ladder::{Ends, Ladder, Lane, Side, ladder};
 pub use layers::{PacketView, layers};
+pub use pairs::pairs;
 pub use programs::programs;
 pub use table::{Row, table};
 pub use verdicts::{Outcome, VerdictLine, verdicts};

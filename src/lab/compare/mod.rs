@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::definition::{Definition, NodeKind};
+use super::definition::{Definition, Kernel, Node};
 use super::run::{self, Finished, Mode, Options, RunError, Wanted};
 use crate::app::Program;
 use crate::journal::TransportKind;
@@ -200,7 +200,7 @@ impl Column {
 /// The lab with a kernel in every node, and built-in programs everywhere: those of other people cannot be watched.
 fn on_kernels(lab: &Definition) -> Definition {
     let mut lab = lab.clone();
-    lab.nodes.iter_mut().for_each(|node| node.live = NodeKind::Linux);
+    lab.nodes.iter_mut().filter_map(Node::host_mut).for_each(|host| host.live = Kernel::Linux);
     lab.steps.iter_mut().for_each(|step| step.exec = None);
     lab
 }
@@ -213,7 +213,8 @@ pub(super) fn kernel_congestion(congestion: Congestion) -> String {
 
 /// What has to be said of the kernels: which congestion controls they `really` had, and what of the lab is not theirs.
 fn kernel_notes(lab: &Definition, really: &[&str]) -> Vec<String> {
-    let mut asked: Vec<String> = lab.nodes.iter().map(|node| kernel_congestion(node.tcp.congestion)).collect();
+    let mut asked: Vec<String> =
+        lab.nodes.iter().filter_map(Node::host).map(|host| kernel_congestion(host.tcp.congestion)).collect();
     asked.sort_unstable();
     asked.dedup();
     let mut notes = vec![format!("congestion control: {}, read back from the kernel", really.join(", "))];
@@ -223,11 +224,11 @@ fn kernel_notes(lab: &Definition, really: &[&str]) -> Vec<String> {
             asked.join(", ")
         ));
     }
-    if lab.nodes.iter().any(|node| node.tcp.congestion == Congestion::None) {
+    if lab.nodes.iter().filter_map(Node::host).any(|host| host.tcp.congestion == Congestion::None) {
         notes.push("the lab wants no congestion control at all, which Linux does not have".to_owned());
     }
     let is_plain = |tcp: &TcpConfig| *tcp == TcpConfig { congestion: tcp.congestion, ..TcpConfig::default() };
-    if lab.nodes.iter().any(|node| !is_plain(&node.tcp)) {
+    if lab.nodes.iter().filter_map(Node::host).any(|host| !is_plain(&host.tcp)) {
         notes.push("the lab's other `tcp` settings are for userspace stacks; Linux kept its own".to_owned());
     }
     notes

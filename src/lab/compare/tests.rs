@@ -96,7 +96,7 @@ fn on_kernels_every_node_is_one_and_every_program_built_in() {
     let mut lab = lab(SEND, "");
     lab.steps[1].exec = Some(vec!["curl".to_owned()]);
     let kernels = on_kernels(&lab);
-    assert!(kernels.nodes.iter().all(|node| node.live == NodeKind::Linux));
+    assert!(kernels.nodes.iter().all(Node::is_linux));
     assert!(kernels.steps.iter().all(|step| step.exec.is_none()));
 }
 

@@ -155,7 +155,7 @@ fn about_field(field: &str, message: String) -> String {
         return format!("`{field}`: {}", in_plain_words(message));
     }
     let one_of = match field {
-        "do" => "`drop`, `duplicate`, `corrupt`, `delay` and `hold`",
+        "do" => "`drop`, `duplicate`, `corrupt`, `delay`, `hold`, `strip-option` and `bleach-ecn`",
         "falsified_by" => "`break`, `rule` and `set`",
         "answer" | "of" | "to" => "`count`, `bytes` and `gap`",
         _ => "the things that it can be",

@@ -12,34 +12,38 @@
 
 mod claims;
 mod error;
+mod links;
 mod meaning;
+mod nodes;
 mod overlay;
 mod printable;
 mod raw;
+mod routers;
+mod routes;
 mod selections;
 mod shapes;
 mod steps;
+mod tcp;
 #[cfg(test)]
 mod tests;
+mod topology;
 mod values;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::Deserialize;
 use toml::de::DeTable;
 
 use crate::app::Program;
 use crate::check::{Check, Integrity, Measure};
-use crate::filter::{Filter, Names, packet_predicate};
+use crate::filter::Names;
 use crate::journal::NodeId;
-use crate::link::{Action, PipeConfig, QueueConfig, Rule};
-use crate::rng::Probability;
-use crate::stack::TcpConfig;
 
 pub use error::{LabError, Place};
+pub use links::{Link, LinkRule, PipeSettings};
+pub use nodes::{Host, Interface, Kernel, Node, NodeKind, Route, Switch};
+pub use routers::{Router, RouterRule};
 
 pub(super) use error::{closest, ranked};
 
@@ -88,81 +92,6 @@ pub struct Definition {
 struct Source {
     file: String,
     text: String,
-}
-
-/// A node.
-#[derive(Clone, Debug)]
-pub struct Node {
-    /// Its name.
-    pub name: String,
-    /// What it is in a live run. In `sim` every node is a [`NodeKind::Stack`].
-    pub live: NodeKind,
-    /// Its addresses, each with its prefix length.
-    pub addresses: Vec<(IpAddr, u8)>,
-    /// What its connections begin with, where it is a userspace stack.
-    pub tcp: TcpConfig,
-    /// Kernel settings of its namespace (`net.ipv4.tcp_sack` → `0`), where it is a kernel.
-    pub sysctls: BTreeMap<String, String>,
-}
-
-/// What a node is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NodeKind {
-    /// A real kernel in a namespace of its own.
-    Linux,
-    /// A userspace stack.
-    Stack,
-}
-
-/// A link between two nodes.
-#[derive(Clone, Debug)]
-pub struct Link {
-    /// `client-server`.
-    pub name: String,
-    /// Its two ends.
-    pub ends: [NodeId; 2],
-    /// Octets of the longest network packet.
-    pub mtu: usize,
-    /// How each direction behaves; the first is the one that begins at the first end.
-    pub pipes: [PipeSettings; 2],
-}
-
-/// How one direction of a link behaves.
-#[derive(Clone, Debug)]
-pub struct PipeSettings {
-    /// Propagation delay.
-    pub delay: Duration,
-    /// Upper bound of an extra delay.
-    pub jitter: Duration,
-    /// Bits per second; `None` is infinitely fast.
-    pub rate: Option<u64>,
-    /// Packets that may wait.
-    pub queue: usize,
-    /// Odds of losing a packet.
-    pub loss: Probability,
-    /// Odds of holding one back.
-    pub reorder: Probability,
-    /// How many pass one that is held back.
-    pub reorder_by: u32,
-    /// Odds of delivering one twice.
-    pub duplicate: Probability,
-    /// Odds of flipping a bit.
-    pub corrupt: Probability,
-    /// Exact rules in the file's order.
-    pub rules: Vec<LinkRule>,
-}
-
-/// An exact rule of a link.
-#[derive(Clone, Debug)]
-pub struct LinkRule {
-    /// Its name.
-    pub id: String,
-    /// Which packets it counts.
-    pub when: Filter,
-    /// Which of those it acts on, from 1; empty means all.
-    pub nth: Vec<u32>,
-    /// What it does.
-    pub action: Action,
 }
 
 /// A step.
@@ -281,64 +210,6 @@ impl Definition {
     /// Which addresses the nodes' names stand for.
     pub fn names(&self) -> Names {
         meaning::names(&self.nodes)
-    }
-}
-
-impl Node {
-    /// Its first address.
-    pub fn address(&self) -> Option<IpAddr> {
-        self.addresses.first().map(|(address, _)| *address)
-    }
-}
-
-impl Link {
-    /// One direction as the link room wants it: 0 begins at the first end, 1 at the second.
-    pub fn pipe(&self, direction: usize) -> Option<PipeConfig> {
-        let pipe = self.pipes.get(direction)?;
-        let rule = |rule: &LinkRule| Rule {
-            id: rule.id.clone(),
-            when: packet_predicate(rule.when.clone()),
-            nth: rule.nth.clone(),
-            action: rule.action.clone(),
-        };
-        Some(PipeConfig {
-            name: self.name.clone(),
-            delay: pipe.delay,
-            jitter: pipe.jitter,
-            rate: pipe.rate,
-            queue: QueueConfig::fifo(pipe.queue),
-            loss: pipe.loss,
-            reorder: pipe.reorder,
-            reorder_by: pipe.reorder_by,
-            duplicate: pipe.duplicate,
-            corrupt: pipe.corrupt,
-            mtu: self.mtu,
-            rules: pipe.rules.iter().map(rule).collect(),
-        })
-    }
-
-    /// The longest that a packet can be under way on it.
-    pub fn longest_flight(&self) -> Duration {
-        self.pipes.iter().map(|pipe| pipe.longest_flight(self.mtu)).max().unwrap_or_default()
-    }
-}
-
-impl PipeSettings {
-    fn longest_flight(&self, mtu: usize) -> Duration {
-        let queued_bits = (self.queue as u64 + 1).saturating_mul(mtu as u64 * 8);
-        let queued = self.rate.map_or(Duration::ZERO, |rate| {
-            Duration::from_nanos(queued_bits.saturating_mul(1_000_000_000) / rate.max(1))
-        });
-        let by_rule = |rule: &LinkRule| match rule.action {
-            Action::Delay(by) => by,
-            Action::Hold(_) => crate::link::HOLD_LIMIT,
-            Action::Drop | Action::Duplicate | Action::Corrupt | Action::StripOption(_) | Action::BleachEcn => {
-                Duration::ZERO
-            }
-        };
-        let ruled = self.rules.iter().map(by_rule).max().unwrap_or_default();
-        let held = if self.reorder > Probability::NEVER { crate::link::HOLD_LIMIT } else { Duration::ZERO };
-        self.delay + self.jitter + queued + ruled.max(held)
     }
 }
 

@@ -17,7 +17,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::error::{Fault, unknown};
 
 /// Tables that a file may leave out and a break may still reach into.
-const OPTIONAL_TABLES: [&str; 3] = ["tcp", "sysctl", "from"];
+const OPTIONAL_TABLES: [&str; 6] = ["tcp", "sysctl", "from", "addresses", "routes", "nat"];
 
 /// What is laid over the document.
 #[derive(Clone, Copy, Debug)]

@@ -32,6 +32,14 @@ impl Scope<'_> {
         node_of(self.nodes, name)
     }
 
+    /// The host of this name: programs run on it, and connections lead to it.
+    pub(super) fn host(&self, name: &Spanned<String>) -> Result<NodeId, Fault> {
+        let id = self.node(name)?;
+        let is_host = self.nodes.get(usize::from(id.0)).is_some_and(|node| node.host().is_some());
+        let complaint = || format!("`{}` passes packets on and runs no programs; name a host", name.get_ref());
+        is_host.then_some(id).ok_or_else(|| Fault::new(name.span(), complaint()))
+    }
+
     /// A filter, its errors told where they are in the file.
     pub(super) fn filter(&self, filter: &Spanned<String>) -> Result<Filter, Fault> {
         parse_filter(self.text, filter.get_ref(), &filter.span(), &self.names)

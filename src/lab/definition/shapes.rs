@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::raw::{RawNth, RawSelectionTable, RawSysctl, SelectionShape};
+use super::raw::{RawClamp, RawDiscipline, RawNth, RawQueue, RawSelectionTable, RawSysctl, SelectionShape};
+use crate::app::Span;
 
 impl<'de> Deserialize<'de> for RawNth {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RawNth, D::Error> {
@@ -84,5 +85,74 @@ impl<'de> Deserialize<'de> for RawSysctl {
         }
 
         deserializer.deserialize_any(NumberOrText)
+    }
+}
+
+impl<'de> Deserialize<'de> for RawClamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RawClamp, D::Error> {
+        struct OctetsOrMtu;
+
+        impl Visitor<'_> for OctetsOrMtu {
+            type Value = RawClamp;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(r#"a number of octets such as 1260, or "mtu""#)
+            }
+
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<RawClamp, E> {
+                let octets = u16::try_from(value);
+                octets.map(RawClamp::To).map_err(|_| E::invalid_value(de::Unexpected::Signed(value), &self))
+            }
+
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<RawClamp, E> {
+                match value {
+                    "mtu" => Ok(RawClamp::ToMtu),
+                    other => Err(E::invalid_value(de::Unexpected::Str(other), &self)),
+                }
+            }
+        }
+
+        deserializer.deserialize_any(OctetsOrMtu)
+    }
+}
+
+impl<'de> Deserialize<'de> for RawQueue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RawQueue, D::Error> {
+        /// The long form.
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields, expecting = "a table")]
+        struct Table {
+            packets: Option<usize>,
+            #[serde(default)]
+            discipline: RawDiscipline,
+            target: Option<Span>,
+            interval: Option<Span>,
+            ecn: Option<bool>,
+            mark_above: Option<usize>,
+        }
+
+        struct NumberOrTable;
+
+        impl<'de> Visitor<'de> for NumberOrTable {
+            type Value = RawQueue;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(r#"a number of packets, or a table such as { packets = 100, discipline = "codel" }"#)
+            }
+
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<RawQueue, E> {
+                let packets =
+                    usize::try_from(value).map_err(|_| E::invalid_value(de::Unexpected::Signed(value), &self))?;
+                Ok(RawQueue { packets: Some(packets), ..RawQueue::default() })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawQueue, A::Error> {
+                let Table { packets, discipline, target, interval, ecn, mark_above } =
+                    Table::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(RawQueue { packets, discipline, target, interval, ecn, mark_above })
+            }
+        }
+
+        deserializer.deserialize_any(NumberOrTable)
     }
 }

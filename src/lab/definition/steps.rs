@@ -13,7 +13,7 @@ use super::{Node, Step};
 
 /// What a step means.
 pub(super) fn step(scope: &Scope<'_>, raw: &RawStep) -> Result<Step, Fault> {
-    let node = scope.node(&raw.on)?;
+    let node = scope.host(&raw.on)?;
     let program = raw.run.get_ref();
     if let Some(target) = target(program) {
         check_target(scope, &raw.run, target)?;

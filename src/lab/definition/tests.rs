@@ -1,5 +1,10 @@
 use super::*;
 use crate::check::{Bound, Only, Question, Selected};
+use crate::link::Action;
+use crate::rng::Probability;
+use std::time::Duration;
+
+mod networks;
 
 /// A lab that is right; each test makes one thing of it wrong.
 const LAB: &str = r#"id = "20-small"
@@ -81,9 +86,9 @@ fn a_lab_is_read_as_it_is_meant() {
     let lab = good();
     let names: Vec<&str> = lab.nodes.iter().map(|node| node.name.as_str()).collect();
     assert_eq!(names, ["client", "server"]);
-    assert_eq!(lab.nodes[0].addresses, [("10.0.0.1".parse().expect("an address"), 24)]);
+    assert_eq!(lab.nodes[0].addresses().collect::<Vec<_>>(), [("10.0.0.1".parse().expect("an address"), 24)]);
     assert_eq!(lab.nodes[1].address(), Some("10.0.0.2".parse().expect("an address")));
-    assert_eq!((lab.nodes[0].live, lab.nodes[1].live), (NodeKind::Stack, NodeKind::Linux));
+    assert_eq!((lab.nodes[0].is_linux(), lab.nodes[1].is_linux()), (false, true));
     let link = &lab.links[0];
     assert_eq!((link.name.as_str(), link.mtu, link.ends), ("client-server", 1500, [NodeId(0), NodeId(1)]));
     assert_eq!(link.pipes[0].delay, Duration::from_millis(20));
@@ -177,7 +182,7 @@ fn a_mistake_is_told_with_its_place_its_field_and_what_was_expected() {
         (
             "[[link.rule]]",
             "[[link]]\nbetween = [\"client\", \"server\"]\n[[link.rule]]",
-            "lab.toml:19:12: node `client` has a link already; for now a node has exactly one",
+            "lab.toml:19:11: `client` and `server` are linked already",
         ),
         (
             "[[link.rule]]",
@@ -195,8 +200,8 @@ fn a_mistake_is_told_with_its_place_its_field_and_what_was_expected() {
         (
             "do = \"drop\"",
             "do = \"dorp\"",
-            "lab.toml:23:6: unknown variant `dorp`; expected one of `drop`, `duplicate`, `corrupt`, `delay`, `hold`; did \
-             you mean `drop`?",
+            "lab.toml:23:6: unknown variant `dorp`; expected one of `drop`, `duplicate`, `corrupt`, `delay`, `hold`, \
+             `strip-option`, `bleach-ecn`; did you mean `drop`?",
         ),
         (
             "do = \"drop\"",
@@ -302,7 +307,7 @@ fn a_value_that_cannot_be_names_its_field() {
         (
             "do = \"drop\"",
             "do = { hold = 2, delay = \"5ms\" }",
-            "23:6: `do` is one of `drop`, `duplicate`, `corrupt`, `delay` and `hold` at a time",
+            "23:6: `do` is one of `drop`, `duplicate`, `corrupt`, `delay`, `hold`, `strip-option` and `bleach-ecn` at a time",
         ),
         ("do = \"drop\"", "do = { hold = 0 }", "23:6: `hold` is at least 1: the number of packets that go ahead"),
         (
@@ -421,8 +426,8 @@ fn a_break_can_reach_what_the_file_leaves_out() {
     let reached = r#"set = { "node.client.tcp.receive_buffer" = "4380B", "step.2.run.send.bytes" = "1KB", "link.1.from.client.loss" = "1%", 'node.server.sysctl."net.ipv4.tcp_sack"' = 0, "link.client-server.rule" = [] }"#;
     let lab = Definition::parse("lab.toml", &LAB.replace(set, reached)).expect("the lab is right");
     let broken = lab.with_break("twice").expect("the lab has this break");
-    assert_eq!(broken.nodes[0].tcp.receive_buffer, 4380);
-    assert_eq!(broken.nodes[1].sysctls.get("net.ipv4.tcp_sack").map(String::as_str), Some("0"));
+    assert_eq!(broken.nodes[0].host().expect("a host").tcp.receive_buffer, 4380);
+    assert_eq!(broken.nodes[1].host().expect("a host").sysctls.get("net.ipv4.tcp_sack").map(String::as_str), Some("0"));
     assert_eq!(broken.links[0].pipes[0].loss, Probability::from_percent(1));
     assert!(broken.links[0].pipes[0].rules.is_empty());
     let Program::Send { bytes, .. } = &broken.steps[1].program else { panic!("{:?}", broken.steps[1]) };

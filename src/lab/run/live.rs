@@ -3,13 +3,13 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::steps::{self, Stage};
-use super::{Finished, Mode, Options, RunError, Setting, mac_of, node_ids};
+use super::{Finished, Mode, Options, RunError, Setting, mac_of, node_ids, own_medium};
 use crate::app::{Endpoint, Host, Resolver};
 use crate::door::{Door, DoorKind};
-use crate::host::{Holder, HolderConfig, LinuxNode, NodeSetup};
+use crate::host::{self, Holder, HolderConfig, LinuxNode, NodeSetup};
 use crate::journal::NodeId;
 use crate::lab::compare::kernel_congestion;
-use crate::lab::definition::{Definition, Node, NodeKind};
+use crate::lab::definition::{Definition, Node, Route};
 use crate::measure::Gauges;
 use crate::network::{Clock, World, live};
 use crate::packet::Medium;
@@ -39,21 +39,26 @@ pub(super) fn run(lab: &Definition, options: &Options) -> Result<Finished, RunEr
         let mut hosts = Vec::new();
         let mut kernels = nodes.into_iter().peekable();
         for (id, node) in node_ids().zip(&lab.nodes) {
-            let addresses: Vec<_> = node.addresses.iter().map(|(address, _)| *address).collect();
+            let Some(host) = node.host() else {
+                setting.forwarder(id, node, clock.now()).map(|forwarder| world.add_forwarder(forwarder));
+                hosts.push(None);
+                continue;
+            };
+            let addresses: Vec<_> = node.addresses().map(|(address, _)| address).collect();
             let endpoint = match kernels.next_if(|(kernel, _, _)| *kernel == id) {
                 Some((_, linux, door)) => {
                     let linux = match options.gauges {
-                        Some(_) => linux.with_congestion(&kernel_congestion(node.tcp.congestion)),
+                        Some(_) => linux.with_congestion(&kernel_congestion(host.tcp.congestion)),
                         None => linux,
                     };
                     let outside = world.add_outside();
                     ports.push(live::Port { node: outside, door });
                     Endpoint::Linux(linux)
                 }
-                None => Endpoint::Stack(world.add_stack(setting.stack(id, node, clock.now()))),
+                None => Endpoint::Stack(world.add_stack(setting.stack(id, node, host, clock.now()))),
             };
             let host = Host::new(endpoint, addresses, world.reporter(id));
-            hosts.push(options.gauges.as_ref().map_or(host.clone(), |gauges| host.watched_by(gauges)));
+            hosts.push(Some(options.gauges.as_ref().map_or(host.clone(), |gauges| host.watched_by(gauges))));
         }
         setting.lay_links(&mut world);
         let stage = Stage { lab, mode: Mode::Live, hosts, resolver, seed: setting.seed };
@@ -93,8 +98,7 @@ struct Kernels {
 
 impl Kernels {
     fn boot(lab: &Definition, options: &Options) -> Result<Kernels, RunError> {
-        let kernels: Vec<(NodeId, &Node)> =
-            node_ids().zip(&lab.nodes).filter(|(_, node)| node.live == NodeKind::Linux).collect();
+        let kernels: Vec<(NodeId, &Node)> = node_ids().zip(&lab.nodes).filter(|(_, node)| node.is_linux()).collect();
         if kernels.is_empty() {
             return Ok(Kernels { holder: None, nodes: Vec::new() });
         }
@@ -102,7 +106,7 @@ impl Kernels {
             hosts: lab
                 .nodes
                 .iter()
-                .flat_map(|node| node.addresses.iter().map(|(address, _)| (*address, node.name.clone())))
+                .flat_map(|node| node.addresses().map(|(address, _)| (address, node.name.clone())))
                 .collect(),
             ..HolderConfig::default()
         };
@@ -110,10 +114,15 @@ impl Kernels {
             config.program.clone_from(program);
         }
         let holder = Holder::start(config).map_err(RunError::of_holder)?;
-        let mut door = options.door;
+        // A switch wants Ethernet, which the first choice of doors does not carry.
+        let ethernet = own_medium(lab) == Medium::Ethernet;
+        if ethernet && options.door.is_some_and(|door| door.medium() == Medium::Ip) {
+            return Err(RunError::NeedsEthernet(lab.id.clone()));
+        }
+        let mut door = options.door.or(ethernet.then_some(DoorKind::Tap));
         let mut nodes = Vec::new();
         for (id, node) in kernels {
-            let (linux, opened) = holder.add_node(setup(lab, id, node, door)).map_err(RunError::of_holder)?;
+            let (linux, opened) = holder.add_node(setup(id, node, door)).map_err(RunError::of_holder)?;
             // One medium for the whole network: what opened for the first opens for the rest.
             door = Some(linux.door_kind());
             nodes.push((id, linux, opened));
@@ -126,16 +135,27 @@ impl Kernels {
     }
 }
 
-fn setup(lab: &Definition, id: NodeId, node: &Node, door: Option<DoorKind>) -> NodeSetup {
-    let mtu = lab.links.iter().find(|link| link.ends.contains(&id)).map_or(1500, |link| link.mtu);
-    let mut mac = mac_of(id);
+fn setup(id: NodeId, node: &Node, door: Option<DoorKind>) -> NodeSetup {
+    let mut mac = mac_of(id, 0);
     mac[3] |= KERNEL_MAC;
+    let route =
+        |route: &Route| host::Route { destination: route.prefix.0, prefix: route.prefix.1, via: Some(route.via) };
+    let sysctls = node.host().map(|host| host.sysctls.clone().into_iter().collect());
     NodeSetup {
         door,
-        kernel_addresses: node.addresses.clone(),
-        mtu: u16::try_from(mtu).unwrap_or(u16::MAX),
+        kernel_addresses: node.addresses().collect(),
+        // A kernel has one default route for each family: the first.
+        routes: first_of_each(&node.routes).map(route).collect(),
+        mtu: u16::try_from(node.mtu()).unwrap_or(u16::MAX),
         mac: Some(mac),
-        sysctls: node.sysctls.clone().into_iter().collect(),
+        sysctls: sysctls.unwrap_or_default(),
         ..NodeSetup::named(&node.name)
     }
+}
+
+/// The first route to each prefix.
+fn first_of_each(routes: &[Route]) -> impl Iterator<Item = &Route> {
+    let is_first =
+        |(index, route): &(usize, &Route)| !routes.iter().take(*index).any(|other| other.prefix == route.prefix);
+    routes.iter().enumerate().filter(is_first).map(|(_, route)| route)
 }

@@ -18,18 +18,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
-use super::definition::{Definition, Node};
+use super::definition::{Definition, Host, Node, NodeKind};
 use crate::app::ProgramError;
 use crate::capture::{
     Describe, FileFormat, LinkType, Record, Recorder, RecorderConfig, RecorderError, VantageConfig, Witness,
 };
 use crate::check::{self, Clock as JudgeClock, Evidence, LinkSource, NodeSource, Verdict};
 use crate::door::DoorKind;
+use crate::forward::{self, Forwarder, PortId, SwitchConfig};
 use crate::host::HolderError;
 use crate::journal::{Entry, NodeId};
 use crate::link::Pipe;
 use crate::measure::Gauges;
-use crate::network::World;
+use crate::network::{End, World};
 use crate::packet::Medium;
 use crate::rng::Rng;
 use crate::stack::{Interface, Stack, StackConfig, StackKind};
@@ -147,6 +148,9 @@ pub enum RunError {
     /// The lab has no kernel node to open a door to.
     #[error("the lab {0} has no kernel node (live = \"linux\"), so there is no door to choose; leave `--door` out")]
     NoDoor(String),
+    /// A switch has nothing to switch without Ethernet.
+    #[error("the lab {0} has a switch, and a TUN door carries no Ethernet; take `--door tap` or `--door veth`")]
+    NeedsEthernet(String),
     /// A capture or log cannot be written.
     #[error(transparent)]
     Record(#[from] RecorderError),
@@ -240,21 +244,17 @@ impl<'a> Setting<'a> {
     }
 
     fn recorder(&self, epoch_ns: u64) -> Result<SharedRecorder, RunError> {
-        let has = |v4: bool| {
-            self.lab.nodes.iter().flat_map(|node| &node.addresses).any(|(address, _)| address.is_ipv4() == v4)
-        };
+        let has =
+            |v4: bool| self.lab.nodes.iter().flat_map(Node::addresses).any(|(address, _)| address.is_ipv4() == v4);
         let link_type = LinkType::for_medium(self.medium, has(true), has(false));
         let vantage = |(id, node): (NodeId, &Node)| VantageConfig {
             node: id,
             name: node.name.clone(),
-            description: format!("what the node {} sent and received", node.name),
+            description: what_it_sees(node),
             link_type,
         };
-        let names = self
-            .lab
-            .nodes
-            .iter()
-            .flat_map(|node| node.addresses.iter().map(|(address, _)| (*address, node.name.clone())));
+        let names =
+            self.lab.nodes.iter().flat_map(|node| node.addresses().map(|(address, _)| (address, node.name.clone())));
         let describe = self.options.describe.map(|describe| Box::new(describe) as Describe);
         let recorder = Recorder::create(RecorderConfig {
             dir: self.options.out.clone(),
@@ -283,27 +283,46 @@ impl<'a> Setting<'a> {
         format!("wireglass lab {id} ({title}){broken}, {mode}, {stack} stack, seed {seed}")
     }
 
-    /// The userspace stack of a node.
-    fn stack(&self, id: NodeId, node: &Node, now: Instant) -> Box<dyn Stack> {
-        let link = self.lab.links.iter().find(|link| link.ends.contains(&id));
+    /// The userspace stack of a host.
+    fn stack(&self, id: NodeId, node: &Node, host: &Host, now: Instant) -> Box<dyn Stack> {
         let config = StackConfig {
             interface: Interface {
                 medium: self.medium,
-                mac: mac_of(id),
-                addresses: node.addresses.clone(),
-                gateways: Vec::new(),
-                mtu: link.map_or(1500, |link| link.mtu),
+                mac: mac_of(id, 0),
+                addresses: node.addresses().collect(),
+                gateways: node.routes.iter().map(|route| route.via).collect(),
+                mtu: node.mtu(),
             },
-            seed: Rng::derive(self.seed, &node.name).next_u64(),
-            tcp: node.tcp.clone(),
+            seed: self.seed_of(node),
+            tcp: host.tcp.clone(),
         };
         self.options.stack.make(&config, now)
     }
 
+    /// What passes packets on; `None` for a host.
+    fn forwarder(&self, id: NodeId, node: &Node, now: Instant) -> Option<Box<dyn Forwarder>> {
+        match &node.kind {
+            NodeKind::Host(_) => None,
+            NodeKind::Router(router) => {
+                let config = router.config(node, self.medium, self.seed_of(node), |port| mac_of(id, port));
+                Some(Box::new(forward::Router::new(config, now)))
+            }
+            NodeKind::Switch(switch) => {
+                let ports = u16::try_from(node.interfaces.len()).unwrap_or(u16::MAX);
+                Some(Box::new(forward::Switch::new(SwitchConfig { ports, age: switch.age })))
+            }
+        }
+    }
+
+    /// The seed of everything random in a node.
+    fn seed_of(&self, node: &Node) -> u64 {
+        Rng::derive(self.seed, &node.name).next_u64()
+    }
+
     /// Lays every link of the lab.
     fn lay_links(&self, world: &mut World) {
-        for link in &self.lab.links {
-            let [a, b] = link.ends;
+        for (index, link) in self.lab.links.iter().enumerate() {
+            let [a, b] = link.ends.map(|node| End { node, port: self.port(node, index) });
             for (direction, (from, to)) in [(a, b), (b, a)].into_iter().enumerate() {
                 if let Some(config) = link.pipe(direction) {
                     let rng = Rng::derive(self.seed, &format!("{}/{direction}", link.name));
@@ -311,6 +330,13 @@ impl<'a> Setting<'a> {
                 }
             }
         }
+    }
+
+    /// At which port of a node a link ends.
+    fn port(&self, node: NodeId, link: usize) -> PortId {
+        let interfaces = self.lab.nodes.get(usize::from(node.0)).map_or(&[][..], |node| &node.interfaces);
+        let port = interfaces.iter().position(|interface| interface.link == link).unwrap_or(0);
+        PortId(u16::try_from(port).unwrap_or(u16::MAX))
     }
 
     /// Names and addresses for programs: each node by its first address.
@@ -382,14 +408,31 @@ fn leave_open(verdict: &mut Verdict) {
     }
 }
 
+/// The medium of a lab that nobody says otherwise of.
+fn own_medium(lab: &Definition) -> Medium {
+    if lab.nodes.iter().any(Node::is_switch) { Medium::Ethernet } else { Medium::Ip }
+}
+
 fn node_ids() -> impl Iterator<Item = NodeId> {
     (0..=u16::MAX).map(NodeId)
 }
 
-/// A locally administered address, a different one for each node.
-fn mac_of(id: NodeId) -> [u8; 6] {
+/// A locally administered address, a different one for each port of each node.
+fn mac_of(id: NodeId, port: usize) -> [u8; 6] {
     let [high, low] = id.0.wrapping_add(1).to_be_bytes();
-    [0x02, 0x77, 0x67, 0x00, high, low]
+    // The highest bit of the fourth octet is for kernels.
+    let [port_high, port_low] = [port >> 7 & 0x7f, port & 0x7f].map(|octet| octet as u8);
+    [0x02, 0x77, 0x67_u8.wrapping_add(port_high), port_low, high, low]
+}
+
+/// What is said of a node's capture inside it.
+fn what_it_sees(node: &Node) -> String {
+    let name = &node.name;
+    match node.kind {
+        NodeKind::Host(_) => format!("what the node {name} sent and received"),
+        NodeKind::Router(_) => format!("what came to the router {name}, each packet once, and what it sent itself"),
+        NodeKind::Switch(_) => format!("what came to the switch {name}, each frame once"),
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A simulated run: every node a stack, virtual time.
 
 use super::steps::{self, Stage};
-use super::{Finished, Mode, Options, RunError, SIM_EPOCH_NS, Setting, node_ids};
+use super::{Finished, Mode, Options, RunError, SIM_EPOCH_NS, Setting, node_ids, own_medium};
 use crate::app::{Endpoint, Host, Resolver};
 use crate::lab::definition::Definition;
 use crate::network::{World, sim};
@@ -9,7 +9,10 @@ use crate::packet::Medium;
 
 /// Runs `lab`; `note` says why it is not live.
 pub(super) fn run(lab: &Definition, options: &Options, note: Option<String>) -> Result<Finished, RunError> {
-    let medium = options.door.map_or(Medium::Ip, |door| door.medium());
+    let medium = options.door.map_or(own_medium(lab), |door| door.medium());
+    if medium == Medium::Ip && own_medium(lab) == Medium::Ethernet {
+        return Err(RunError::NeedsEthernet(lab.id.clone()));
+    }
     let setting = Setting::new(lab, options, Mode::Sim, medium);
     let recorder = setting.recorder(SIM_EPOCH_NS)?;
     let resolver: Resolver = setting.addresses().collect();
@@ -17,9 +20,14 @@ pub(super) fn run(lab: &Definition, options: &Options, note: Option<String>) -> 
         let mut world = World::new(clock.clone(), Box::new(recorder.clone()));
         let mut hosts = Vec::new();
         for (id, node) in node_ids().zip(&lab.nodes) {
-            let handle = world.add_stack(setting.stack(id, node, clock.now()));
-            let addresses: Vec<_> = node.addresses.iter().map(|(address, _)| *address).collect();
-            hosts.push(Host::new(Endpoint::Stack(handle), addresses, world.reporter(id)));
+            let Some(host) = node.host() else {
+                setting.forwarder(id, node, clock.now()).map(|forwarder| world.add_forwarder(forwarder));
+                hosts.push(None);
+                continue;
+            };
+            let handle = world.add_stack(setting.stack(id, node, host, clock.now()));
+            let addresses: Vec<_> = node.addresses().map(|(address, _)| address).collect();
+            hosts.push(Some(Host::new(Endpoint::Stack(handle), addresses, world.reporter(id))));
         }
         setting.lay_links(&mut world);
         let stage = Stage { lab, mode: Mode::Sim, hosts, resolver, seed: setting.seed };

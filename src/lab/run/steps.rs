@@ -20,8 +20,8 @@ const SIM_LIMIT: Duration = Duration::from_secs(3_600);
 pub(super) struct Stage<'a> {
     pub(super) lab: &'a Definition,
     pub(super) mode: Mode,
-    /// A host for each of the lab's nodes, in their order.
-    pub(super) hosts: Vec<Host>,
+    /// A host for each of the lab's nodes, in their order; `None` for what runs no programs.
+    pub(super) hosts: Vec<Option<Host>>,
     pub(super) resolver: Resolver,
     pub(super) seed: u64,
 }
@@ -102,7 +102,7 @@ type Task = JoinHandle<Result<(), ProgramError>>;
 impl Stage<'_> {
     /// Plays one step to its end, or, in the background, until it is ready: then it goes on, and is returned.
     async fn play_one(&self, index: usize, step: &Step) -> Result<Option<Task>, String> {
-        let host = self.hosts.get(usize::from(step.node.0)).ok_or("there is no such node")?.clone();
+        let host = self.host(step).ok_or("no program runs there")?.clone();
         let limit = match self.mode {
             Mode::Live => LIVE_LIMIT,
             Mode::Sim => SIM_LIMIT,
@@ -126,6 +126,11 @@ impl Stage<'_> {
                 Err(format!("it did not end within {} s; look at the capture for what it waits for", limit.as_secs()))
             }
         }
+    }
+
+    /// Where a step runs.
+    fn host(&self, step: &Step) -> Option<&Host> {
+        self.hosts.get(usize::from(step.node.0))?.as_ref()
     }
 
     fn failure(&self, index: usize, step: &Step, reason: String) -> StepFailure {
@@ -152,8 +157,7 @@ impl Stage<'_> {
 
     /// The real program of a step, where it runs on a kernel.
     fn exec_of(&self, step: &Step) -> Option<Exec> {
-        let host = self.hosts.get(usize::from(step.node.0))?;
-        match host.endpoint() {
+        match self.host(step)?.endpoint() {
             Endpoint::Linux(_) => Some(Exec { argv: step.exec.clone()?, ..Exec::default() }),
             Endpoint::Stack(_) => None,
         }
