@@ -23,7 +23,7 @@ pub use link_type::LinkType;
 pub use reader::{ForeignRecord, InterfaceInfo, ReadError, Reader};
 pub use recorder::{Describe, FileFormat, Recorder, RecorderConfig, RecorderError, VantageConfig};
 
-use crate::journal::{Entry, Impairment, NodeId, Why};
+use crate::journal::{DropReason, Entry, Impairment, NodeId, Passage, Why};
 use crate::packet::{Medium, PacketId};
 use crate::time::Instant;
 
@@ -65,12 +65,30 @@ pub enum Remark {
     Impaired(Impairment),
     /// The link made a copy of it, which has this name.
     Copied(PacketId),
-    /// What the link did to its copy.
+    /// What the link did to a copy or a piece of it.
     CopyImpaired(PacketId, Impairment),
     /// Its node has no link.
     NoLink,
+    /// Its node passed it on to the link of this name.
+    Forwarded(String),
+    /// Its node did this to it on the way.
+    Passage(Passage),
+    /// It was too long for the next link; this is the name of a piece of it.
+    GoesOnAs(PacketId),
+    /// Its node refused it.
+    Refused(DropReason),
     /// Somebody else's words, out of a file.
     Text(String),
+}
+
+impl Remark {
+    /// What a link did to a packet, told of a piece of it.
+    pub fn of_piece(self, piece: PacketId) -> Remark {
+        match self {
+            Remark::Impaired(impairment) => Remark::CopyImpaired(piece, impairment),
+            other => other,
+        }
+    }
 }
 
 impl From<String> for Remark {
@@ -86,7 +104,11 @@ impl fmt::Display for Remark {
             Remark::Why(why) => why.fmt(f),
             Remark::Impaired(impairment) => impairment.fmt(f),
             Remark::Copied(copy) => write!(f, "the link makes a copy of it: packet {copy}"),
-            Remark::CopyImpaired(copy, impairment) => write!(f, "its copy, packet {copy}: {impairment}"),
+            Remark::CopyImpaired(copy, impairment) => write!(f, "packet {copy}: {impairment}"),
+            Remark::Forwarded(link) => write!(f, "goes on to {link}"),
+            Remark::Passage(passage) => passage.fmt(f),
+            Remark::GoesOnAs(piece) => write!(f, "goes on in pieces: one is packet {piece}"),
+            Remark::Refused(reason) => write!(f, "dropped: {reason}"),
             Remark::NoLink => f.write_str("dropped: this node has no link"),
             Remark::Text(text) => f.write_str(text),
         }

@@ -258,6 +258,8 @@ fn packet_of(event: &Event) -> Option<PacketId> {
         | Event::PacketArrived { packet }
         | Event::PacketDropped { packet, .. }
         | Event::Impaired { packet, .. }
+        | Event::Forwarded { packet, .. }
+        | Event::Passage { packet, .. }
         | Event::Retransmit { packet, .. } => Some(*packet),
         Event::State { .. }
         | Event::TimerSet { .. }
@@ -270,6 +272,8 @@ fn packet_of(event: &Event) -> Option<PacketId> {
         | Event::Hole { .. }
         | Event::PathMtu { .. }
         | Event::Lost { .. }
+        | Event::MappingMade { .. }
+        | Event::MappingExpired { .. }
         | Event::NoLoss { .. }
         | Event::Program { .. } => None,
     }
@@ -278,11 +282,17 @@ fn packet_of(event: &Event) -> Option<PacketId> {
 /// The rule behind an impairment; `None` by chance or by nature.
 fn rule_of(impairment: &Impairment) -> Option<&str> {
     match impairment {
-        Impairment::DroppedByRule { rule } => Some(rule),
+        Impairment::DroppedByRule { rule }
+        | Impairment::EcnBleached { rule }
+        | Impairment::OptionStripped { rule, .. } => Some(rule),
         Impairment::Held { rule, .. }
         | Impairment::Delayed { rule, .. }
         | Impairment::Duplicated { rule, .. }
         | Impairment::Corrupted { rule, .. } => rule.as_deref(),
-        Impairment::Lost | Impairment::QueueOverflow | Impairment::TooBig { .. } => None,
+        Impairment::Lost
+        | Impairment::QueueOverflow
+        | Impairment::WaitedTooLong { .. }
+        | Impairment::Marked
+        | Impairment::TooBig { .. } => None,
     }
 }

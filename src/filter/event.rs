@@ -12,8 +12,9 @@ pub(super) const PREFIX: &str = "event.";
 
 /// The members of entries as they stand in `journal.jsonl`; a dot goes into a nested object. A test holds them against
 /// the events themselves.
-pub(super) const MEMBERS: [&str; 53] = [
+pub(super) const MEMBERS: [&str; 65] = [
     "ack",
+    "announced",
     "at",
     "by",
     "bytes",
@@ -25,6 +26,7 @@ pub(super) const MEMBERS: [&str; 53] = [
     "evidence",
     "from",
     "impairment",
+    "inside",
     "is_error",
     "kind",
     "length",
@@ -32,18 +34,26 @@ pub(super) const MEMBERS: [&str; 53] = [
     "link",
     "local",
     "method",
+    "mss",
     "mtu",
     "name",
+    "neighbour",
     "node",
     "number",
     "octet",
     "ok",
+    "option",
     "original",
+    "outside",
     "over",
     "packet",
     "packets",
+    "passage",
+    "peer",
     "program",
+    "protocol",
     "reason",
+    "rejected",
     "remote",
     "report",
     "rto",
@@ -52,6 +62,7 @@ pub(super) const MEMBERS: [&str; 53] = [
     "rule",
     "seq",
     "sha256",
+    "side",
     "snd_wnd",
     "socket",
     "srtt",
@@ -61,6 +72,7 @@ pub(super) const MEMBERS: [&str; 53] = [
     "timer",
     "to",
     "value",
+    "waited",
     "why.nth",
     "why.reason",
     "why.rto",
@@ -69,11 +81,15 @@ pub(super) const MEMBERS: [&str; 53] = [
 ];
 
 /// The kinds of event.
-pub(super) const KINDS: [&str; 18] = [
+pub(super) const KINDS: [&str; 22] = [
     "packet-sent",
     "packet-arrived",
     "packet-dropped",
     "impaired",
+    "forwarded",
+    "passage",
+    "mapping-made",
+    "mapping-expired",
     "state",
     "timer-set",
     "timer-fired",

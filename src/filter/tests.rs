@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::journal::{
-    CwndCause, DropReason, Event, Impairment, LossRule, NoLoss, NodeId, PathMtuCause, ProgramEvent, Reason, SocketId,
-    TcpState, Timer, TransportKind, Why,
+    CwndCause, DropReason, Event, Impairment, LossRule, NatMapping, NoLoss, NodeId, Passage, PathMtuCause,
+    ProgramEvent, Reason, Side, SocketId, TcpState, Timer, TransportKind, Why,
 };
 use crate::packet::{Medium, PacketId, SeqNum};
 
@@ -168,6 +168,8 @@ fn one_event_of_each_shape() -> Vec<Event> {
     let address = SocketAddr::from(([10, 0, 0, 1], 80));
     let rule = || Some("rule".to_owned());
     let program = |report| Event::Program { program: "program".to_owned(), report };
+    let passage = |passage| Event::Passage { packet, passage };
+    let mapping = NatMapping { protocol: 6, inside: address, outside: address, peer: Some(address) };
     let impaired = |impairment| Event::Impaired { packet, link: "link".to_owned(), impairment };
     let reason = Reason::RetransmitByTimer { nth: 1, rto: Duration::from_secs(1) };
     let over = TransportKind::Udp;
@@ -183,6 +185,19 @@ fn one_event_of_each_shape() -> Vec<Event> {
         impaired(Impairment::Delayed { rule: rule(), by: Duration::from_secs(1) }),
         impaired(Impairment::Duplicated { rule: rule(), original: packet }),
         impaired(Impairment::Corrupted { rule: rule(), octet: 1 }),
+        impaired(Impairment::WaitedTooLong { waited: span }),
+        impaired(Impairment::Marked),
+        impaired(Impairment::EcnBleached { rule: "rule".to_owned() }),
+        impaired(Impairment::OptionStripped { rule: "rule".to_owned(), option: 4 }),
+        Event::Forwarded { packet, link: "link".to_owned() },
+        passage(Passage::Taken),
+        passage(Passage::AwaitsNeighbour { neighbour: address.ip() }),
+        passage(Passage::Filtered { rule: rule(), rejected: true }),
+        passage(Passage::Translated { side: Side::Source, from: address, to: address }),
+        passage(Passage::MssClamped { announced: 1460, mss: 1260 }),
+        passage(Passage::Piece { original: packet }),
+        Event::MappingMade { mapping: mapping.clone() },
+        Event::MappingExpired { mapping },
         Event::State { socket, from: TcpState::Closed, to: TcpState::Listen },
         Event::TimerSet { socket, timer: Timer::Persist, due: Instant::ZERO },
         Event::TimerFired { socket, timer: Timer::Persist },

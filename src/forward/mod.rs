@@ -5,15 +5,20 @@
 //!                                  └─ drain_journal ─► what became of each packet
 //! ```
 //!
-//! A router decides by IP addresses, a switch by Ethernet addresses. Both are plain state behind one trait,
+//! A [`Router`] decides by IP addresses, a [`Switch`] by Ethernet addresses. Both are plain state behind one trait,
 //! [`Forwarder`], whose law is that of the stacks: receive a batch, then drain. What does not live here: queues, rates
 //! and losses (the pipe out of a port is the port's queue), and where a port's pipe leads.
 
 mod config;
+mod router;
+mod switch;
 
 use crate::journal::{Event, Why};
 use crate::packet::{Packet, PacketId};
 use crate::time::Instant;
+
+pub use router::Router;
+pub use switch::Switch;
 
 pub use config::{
     Filtering, Mapping, MssClamp, Nat, Policy, PortConfig, PortForward, Predicate, Rejection, Route, RouterConfig,

@@ -20,6 +20,8 @@ pub(super) enum Hop {
     Group(IpAddr),
     /// To this neighbour, which is the destination or a gateway.
     Neighbour(IpAddr),
+    /// To whom only the router knows a way of which this is a port.
+    Elsewhere,
 }
 
 /// The addresses of a host and the routes that follow from them.
@@ -28,6 +30,8 @@ pub(super) struct Addresses {
     own: Vec<(IpAddr, u8)>,
     gateways: Vec<Gateway>,
     groups: BTreeSet<IpAddr>,
+    /// The addresses of the router's other ports; `None` for a host that is no port of a router.
+    others: Option<Vec<IpAddr>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +44,12 @@ struct Gateway {
 impl Addresses {
     pub(super) fn new(own: Vec<(IpAddr, u8)>, gateways: &[IpAddr]) -> Addresses {
         let gateways = gateways.iter().map(|address| Gateway { address: *address, avoided: Instant::ZERO }).collect();
-        Addresses { own, gateways, groups: BTreeSet::new() }
+        Addresses { own, gateways, groups: BTreeSet::new(), others: None }
+    }
+
+    /// Makes this a port of a router, whose other ports have these addresses.
+    pub(super) fn forward(&mut self, others: Vec<IpAddr>) {
+        self.others = Some(others);
     }
 
     /// Its own addresses in the order in which they were given.
@@ -55,7 +64,12 @@ impl Addresses {
 
     /// Whether packets to `address` stay in this host.
     pub(super) fn is_own(&self, address: IpAddr) -> bool {
-        self.is_given(address) || address.is_loopback()
+        self.is_ours(address) || address.is_loopback()
+    }
+
+    /// Whether `address` was given to this host, or to another port of its router.
+    pub(super) fn is_ours(&self, address: IpAddr) -> bool {
+        self.is_given(address) || self.others.as_ref().is_some_and(|others| others.contains(&address))
     }
 
     /// Whether every host of a network is meant: 255.255.255.255, or all ones behind one of our prefixes (RFC 1122
@@ -100,7 +114,7 @@ impl Addresses {
             || address.is_unspecified()
             || is_reserved(address)
             || self.is_broadcast(address)
-            || self.is_given(address)
+            || self.is_ours(address)
     }
 
     /// Whether `address` can be that of one host, to which one could connect.
@@ -125,6 +139,8 @@ impl Addresses {
             Some(Hop::Neighbour(destination))
         } else if destination.is_unspecified() {
             None
+        } else if self.others.is_some() {
+            Some(Hop::Elsewhere)
         } else {
             self.gateway(destination, now).map(Hop::Neighbour)
         }
@@ -153,7 +169,7 @@ impl Addresses {
         }
         let next = match self.next_hop(destination, now) {
             Some(Hop::Neighbour(next)) => next,
-            Some(Hop::Ourselves | Hop::Everybody | Hop::Group(_)) | None => destination,
+            Some(Hop::Ourselves | Hop::Everybody | Hop::Group(_) | Hop::Elsewhere) | None => destination,
         };
         let wanted = scope(destination);
         let candidates = self.own.iter().filter(|(own, _)| own.is_ipv4() == destination.is_ipv4());

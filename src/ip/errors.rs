@@ -49,6 +49,9 @@ impl Host {
 
     /// Tells the sender of a packet under way that it could not be used.
     pub(super) fn tell(&mut self, facts: &Facts, packet: &Packet, error: DeliveryError) {
+        if self.is_silent {
+            return;
+        }
         let quoted = quotation(packet, facts.network);
         let complaint = wire_form(error, facts.src.is_ipv6());
         self.complain((facts.src, facts.dst), &quoted, is_link_group(packet), complaint);
@@ -63,6 +66,9 @@ impl Host {
         pointer: usize,
         even_of_group: bool,
     ) {
+        if self.is_silent {
+            return;
+        }
         let quoted = quotation(packet, facts.network);
         let complaint = (4, code, (pointer as u32).to_be_bytes());
         if even_of_group && !self.is_own(facts.dst) {
@@ -74,8 +80,22 @@ impl Host {
 
     /// Tells the sender of a first fragment that the others did not come.
     pub(super) fn tell_of_missing_fragments(&mut self, src: IpAddr, dst: IpAddr, first: &[u8]) {
+        if self.is_silent {
+            return;
+        }
         let complaint = wire_form(DeliveryError::ReassemblyTimeExceeded, src.is_ipv6());
         self.complain((src, dst), first, false, complaint);
+    }
+
+    /// As [`Host::tell`], of a packet of which only this is known.
+    pub(super) fn complain_of(
+        &mut self,
+        ends: (IpAddr, IpAddr),
+        quoted: &[u8],
+        link_group: bool,
+        error: DeliveryError,
+    ) {
+        self.complain(ends, quoted, link_group, wire_form(error, ends.0.is_ipv6()));
     }
 
     fn complain(&mut self, ends: (IpAddr, IpAddr), quoted: &[u8], link_group: bool, complaint: Option<Complaint>) {
@@ -121,7 +141,7 @@ impl Host {
 }
 
 /// The packet from its network header on.
-fn quotation(packet: &Packet, network: usize) -> Bytes {
+pub(super) fn quotation(packet: &Packet, network: usize) -> Bytes {
     let whole = packet.to_bytes();
     whole.slice(network.max(link_header_length(packet.medium())).min(whole.len())..)
 }

@@ -12,7 +12,8 @@
 //! [`Host`] is the conductor; the rooms beside it are leaves that take plain values: which addresses are whose
 //! (`addresses`), the chain of IPv6 headers (`extensions`), fragments (`fragment`, `reassembly`), neighbours
 //! (`neighbours`), path MTUs (`paths`), and how much of everything is kept (`limits`). What a packet meets on its way in
-//! stands in `receive` and `icmp`, on its way out in `output` and `errors`.
+//! stands in `receive` and `icmp`, on its way out in `output` and `errors`; what it meets on its way through a router, of
+//! which a host can be a port, in `transit` and `refragment`.
 //!
 //! What does not live here: ports, connections, and whether to believe an ICMP error (the transports know what they
 //! sent). RFC 791, 792, 826, 1122 §3, 4291, 4443, 4861, 6724, 6864, 8200. Deviations: redirects are not followed and source
@@ -32,9 +33,11 @@ mod queue;
 mod quoted;
 mod reassembly;
 mod receive;
+mod refragment;
 mod resolve;
 #[cfg(test)]
 mod tests;
+mod transit;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -58,6 +61,8 @@ use queue::Queue;
 use reassembly::Reassembly;
 
 pub use paths::plateau_below;
+pub use refragment::refragment;
+pub use transit::{Crossing, Errand, Passed, Transit};
 
 /// How a host is set up.
 #[derive(Clone, Debug)]
@@ -91,11 +96,17 @@ pub struct Host {
     /// The next packet's identification over IPv4, the next fragmented packet's over IPv6.
     identification: u16,
     fragment_identification: u32,
-    outbound: Queue<(Packet, Why)>,
+    outbound: Queue<(Packet, Errand)>,
+    /// A router's packets to those who are not on this link.
+    unrouted: Queue<(Packet, Why)>,
+    /// Packets that were passed on to a neighbour that is silent.
+    returned: VecDeque<Packet>,
     /// Packets from this host to itself.
     loopback: Queue<Packet>,
     /// What the transports have not yet been told.
     reports: VecDeque<Undelivered>,
+    /// Whether it keeps to itself what it could not use.
+    is_silent: bool,
     journal: Notebook,
     /// The latest moment of which the host was told.
     now: Instant,
@@ -239,8 +250,11 @@ impl Host {
             identification: rng.next_u32() as u16,
             fragment_identification: rng.next_u32(),
             outbound: Queue::new(OUTBOUND),
+            unrouted: Queue::new(LOOPBACK),
+            returned: VecDeque::new(),
             loopback: Queue::new(LOOPBACK),
             reports: VecDeque::new(),
+            is_silent: false,
             journal: Notebook::default(),
             now,
         }
@@ -322,7 +336,11 @@ impl Host {
 
     /// Whether nothing waits to be transmitted or taken.
     pub fn is_quiet(&self) -> bool {
-        self.outbound.is_empty() && self.loopback.is_empty() && self.reports.is_empty()
+        self.outbound.is_empty()
+            && self.loopback.is_empty()
+            && self.reports.is_empty()
+            && self.unrouted.is_empty()
+            && self.returned.is_empty()
     }
 
     /// Moves what there is to tell since the last call into `journal`.

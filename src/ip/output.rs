@@ -9,7 +9,7 @@ use super::fragment::{self, write_header_checksum};
 use super::limits::{FRAGMENT_HEADER, IPV4_HEADER, IPV6_HEADER, LONGEST};
 use super::neighbours::arp::BROADCAST;
 use super::neighbours::{Lookup, Mac};
-use super::{Host, Outgoing, SendError};
+use super::{Errand, Host, Outgoing, SendError};
 use crate::journal::{DropReason, Why};
 use crate::packet::checksum::{self, Sum};
 use crate::packet::dissect::{ETHERNET_HEADER, link_header_length};
@@ -65,7 +65,12 @@ impl Host {
     /// The next packet to put on the link, and why; `None` when nothing is pending.
     pub fn transmit(&mut self, now: Instant) -> Option<(Packet, Why)> {
         self.tell_time(now);
-        self.outbound.pop()
+        let own = |(packet, errand)| match errand {
+            Errand::Own(why) => Some((packet, why)),
+            // Nothing is passed on by who asks so.
+            Errand::Passing | Errand::Piece(_) => None,
+        };
+        self.outbound.pop().and_then(own)
     }
 
     /// Headers in front of a transport header and its payload. The checksum is left partial but for ICMP, whose few
@@ -147,10 +152,17 @@ impl Host {
                     self.dropped(packet.id, DropReason::QueueFull);
                 }
             }
-            Hop::Everybody => self.put(packet, BROADCAST, outgoing.why),
-            Hop::Group(group) => self.put(packet, group_mac(group), outgoing.why),
+            Hop::Elsewhere => {
+                let mut packet = packet;
+                checksum::complete(&mut packet);
+                if let Err((packet, _)) = self.unrouted.push((packet, outgoing.why)) {
+                    self.dropped(packet.id, DropReason::QueueFull);
+                }
+            }
+            Hop::Everybody => self.put(packet, BROADCAST, Errand::Own(outgoing.why)),
+            Hop::Group(group) => self.put(packet, group_mac(group), Errand::Own(outgoing.why)),
             Hop::Neighbour(neighbour) => match self.medium {
-                Medium::Ip => self.put(packet, self.mac, outgoing.why),
+                Medium::Ip => self.put(packet, self.mac, Errand::Own(outgoing.why)),
                 Medium::Ethernet => self.send_to_neighbour(neighbour, packet, outgoing),
             },
         }
@@ -160,9 +172,9 @@ impl Host {
         let mut dropped = Vec::new();
         let lookup = self.neighbours.look_up(self.now, neighbour, &mut dropped);
         match lookup {
-            Lookup::Known(mac) => self.put(packet, mac, outgoing.why),
+            Lookup::Known(mac) => self.put(packet, mac, Errand::Own(outgoing.why)),
             Lookup::BeingAsked | Lookup::AskNow => {
-                self.neighbours.wait(neighbour, (packet, outgoing.why), &mut dropped);
+                self.neighbours.wait(neighbour, (packet, Errand::Own(outgoing.why)), &mut dropped);
             }
         }
         dropped.into_iter().for_each(|packet| self.dropped(packet.id, DropReason::QueueFull));
@@ -172,11 +184,11 @@ impl Host {
     }
 
     /// Puts a packet into the queue to the link, for the owner of `mac`.
-    pub(super) fn put(&mut self, mut packet: Packet, mac: Mac, why: Why) {
+    pub(super) fn put(&mut self, mut packet: Packet, mac: Mac, errand: Errand) {
         if link_header_length(self.medium) == ETHERNET_HEADER {
             packet.headers_mut()[..6].copy_from_slice(&mac);
         }
-        if let Err((packet, _)) = self.outbound.push((packet, why)) {
+        if let Err((packet, _)) = self.outbound.push((packet, errand)) {
             self.dropped(packet.id, DropReason::QueueFull);
         }
     }

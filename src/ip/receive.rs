@@ -100,7 +100,7 @@ impl Host {
     }
 
     /// RFC 894, RFC 2464. The reader also sees what is behind a VLAN tag; we are on no VLAN.
-    fn check_link(&self, ethernet: &Ethernet) -> Result<(), DropReason> {
+    pub(super) fn check_link(&self, ethernet: &Ethernet) -> Result<(), DropReason> {
         let is_group = ethernet.dst[0] & 1 == 1;
         if ethernet.dst != self.mac && !is_group {
             Err(DropReason::NotForUs)
@@ -216,7 +216,7 @@ impl Host {
         if self.addresses.is_impossible_source(src) && !nameless {
             return Err(DropReason::InvalidSource);
         }
-        let for_us = self.addresses.is_given(dst) || self.addresses.is_member(dst) || self.addresses.is_broadcast(dst);
+        let for_us = self.addresses.is_ours(dst) || self.addresses.is_member(dst) || self.addresses.is_broadcast(dst);
         if for_us { Ok(()) } else { Err(DropReason::NotForUs) }
     }
 

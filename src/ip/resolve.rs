@@ -11,7 +11,7 @@ use super::neighbours::arp::{self, BROADCAST};
 use super::neighbours::{Due, Mac, News, Waiting, discovery};
 use super::quoted::Ends;
 use super::receive::Facts;
-use super::{Host, Outgoing};
+use super::{Errand, Host, Outgoing};
 use crate::journal::{DropReason, Reason, Why};
 use crate::packet::dissect::{Arp, link_header_length};
 use crate::packet::{DeliveryError, Medium, Packet, PacketId};
@@ -35,7 +35,8 @@ impl Host {
                 IpAddr::V4(address) => {
                     let (sender, target) = ((self.mac, address), ([0; 6], address));
                     let message = arp::Message { is_request: true, sender, target };
-                    self.put(message.to_packet(BROADCAST), BROADCAST, Why::of(Reason::AddressReply));
+                    let errand = Errand::Own(Why::of(Reason::AddressReply));
+                    self.put(message.to_packet(BROADCAST), BROADCAST, errand);
                 }
                 IpAddr::V6(address) => self.advertise(address, None),
             }
@@ -79,7 +80,7 @@ impl Host {
         if message.is_request {
             let sender = (self.mac, message.target.1);
             let reply = arp::Message { is_request: false, sender, target: message.sender };
-            self.put(reply.to_packet(mac), mac, Why::of(Reason::AddressReply));
+            self.put(reply.to_packet(mac), mac, Errand::Own(Why::of(Reason::AddressReply)));
         }
         Ok(())
     }
@@ -121,7 +122,7 @@ impl Host {
         let answered = self.neighbours.hear(self.now, address, news, &mut dropped);
         dropped.into_iter().for_each(|packet| self.dropped(packet.id, DropReason::QueueFull));
         if let Some((mac, queue)) = answered {
-            queue.into_iter().for_each(|(packet, why)| self.put(packet, mac, why));
+            queue.into_iter().for_each(|(packet, errand)| self.put(packet, mac, errand));
         }
     }
 
@@ -134,7 +135,7 @@ impl Host {
                 let (sender, target) = ((self.mac, source), (mac.unwrap_or([0; 6]), neighbour));
                 let message = arp::Message { is_request: true, sender, target };
                 let mac = mac.unwrap_or(BROADCAST);
-                self.put(message.to_packet(mac), mac, Why::over(Reason::AddressRequest, false));
+                self.put(message.to_packet(mac), mac, Errand::Own(Why::over(Reason::AddressRequest, false)));
             }
             (IpAddr::V6(neighbour), IpAddr::V6(source)) => {
                 let message = discovery::Message::Solicitation { target: neighbour, source_mac: Some(self.mac) };
@@ -165,7 +166,7 @@ impl Host {
         let outgoing = discovery_packet(message, from, to);
         let why = outgoing.why;
         let packet = self.build(&outgoing, outgoing.header.len());
-        self.put(packet, mac, why);
+        self.put(packet, mac, Errand::Own(why));
     }
 
     /// Asks again, and gives up those who were silent.
@@ -183,8 +184,12 @@ impl Host {
 
     /// Tells the transports of each packet that waited in vain (RFC 1122 §2.4, RFC 4861 §7.2.2).
     fn report_silence(&mut self, queue: VecDeque<Waiting>) {
-        for (packet, _) in queue {
+        for (packet, errand) in queue {
             self.dropped(packet.id, DropReason::NeighbourSilent);
+            if matches!(errand, Errand::Passing | Errand::Piece(_)) {
+                self.returned.push_back(packet);
+                continue;
+            }
             let whole = packet.to_bytes();
             let network = whole.get(link_header_length(self.medium)..).unwrap_or_default();
             let report = Ends::of(network)

@@ -62,6 +62,28 @@ pub enum DropReason {
     DoubtedReport,
     /// A report of a narrow path that says nothing new, or to somebody who does not listen.
     UnheededReport,
+    /// Its hops were used up (RFC 1812 §5.3.1).
+    HopsExceeded,
+    /// Longer than the next link takes, and not to be cut (RFC 1191, RFC 8201).
+    TooBig,
+    /// A policy does not let it pass.
+    Filtered,
+    /// It belongs to no connection that was seen to begin.
+    NoTrackedConnection,
+    /// Too many connections are remembered to remember another.
+    TableFull,
+    /// No router may pass on a packet to this address (RFC 1812 §5.3.4, §5.3.7).
+    NotToBeForwarded,
+    /// No mapping leads inside from there (RFC 4787).
+    NoMapping,
+    /// The mapping lets in only those who were sent to (RFC 4787 §5).
+    Unsolicited,
+    /// The address translator does not know how to translate it, or has no port left.
+    NotTranslated,
+    /// No link is at the port that it should leave through.
+    NoLink,
+    /// Whom it is for is on the link it came from.
+    BackWhereItCame,
 }
 
 impl fmt::Display for DropReason {
@@ -94,6 +116,17 @@ impl fmt::Display for DropReason {
             DropReason::ForgedIcmp => "an ICMP error about nothing that was sent",
             DropReason::DoubtedReport => "longer packets have arrived: it is believed once a time-out agrees",
             DropReason::UnheededReport => "a report that changes nothing",
+            DropReason::HopsExceeded => "its hops were used up",
+            DropReason::TooBig => "longer than the next link takes, and not to be cut",
+            DropReason::Filtered => "the policy does not let it pass",
+            DropReason::NoTrackedConnection => "it belongs to no connection that was seen to begin",
+            DropReason::TableFull => "too many connections are remembered",
+            DropReason::NotToBeForwarded => "no router passes on packets to this address",
+            DropReason::NoMapping => "no mapping leads inside from there",
+            DropReason::Unsolicited => "the mapping lets in only those who were sent to",
+            DropReason::NotTranslated => "it cannot be translated",
+            DropReason::NoLink => "no link is at the port that it should leave through",
+            DropReason::BackWhereItCame => "whom it is for is on the link it came from",
         })
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::drop::DropReason;
+use super::passage::{NatMapping, Passage};
 use super::tcp::{CwndCause, LossRule, NoLoss, PathMtuCause, TcpState, Timer};
 use super::{SocketId, Why};
 use crate::packet::{PacketId, SeqNum};
@@ -44,6 +45,33 @@ pub enum Event {
         /// What the link did.
         #[serde(flatten)]
         impairment: Impairment,
+    },
+    /// A router or a switch passed a packet on.
+    Forwarded {
+        /// The packet.
+        packet: PacketId,
+        /// The name of the link that it went to.
+        link: String,
+    },
+    /// A router or a switch did something else to a packet than pass it on.
+    Passage {
+        /// The packet.
+        packet: PacketId,
+        /// What it did.
+        #[serde(flatten)]
+        passage: Passage,
+    },
+    /// An address translator has given an inside address a port outside.
+    MappingMade {
+        /// The mapping.
+        #[serde(flatten)]
+        mapping: NatMapping,
+    },
+    /// An address translator has forgotten a mapping that nothing used.
+    MappingExpired {
+        /// The mapping.
+        #[serde(flatten)]
+        mapping: NatMapping,
     },
     /// A TCP connection changed its state (RFC 9293 §3.3.2).
     State {
@@ -201,6 +229,10 @@ impl Event {
             | Event::PacketArrived { .. }
             | Event::PacketDropped { .. }
             | Event::Impaired { .. }
+            | Event::Forwarded { .. }
+            | Event::Passage { .. }
+            | Event::MappingMade { .. }
+            | Event::MappingExpired { .. }
             | Event::Program { .. } => None,
         }
     }
@@ -262,6 +294,26 @@ pub enum Impairment {
         /// Which octet of the frame.
         octet: usize,
     },
+    /// Dropped by the queue, since packets have waited in it for too long (RFC 8289).
+    WaitedTooLong {
+        /// How long this one has.
+        #[serde(serialize_with = "as_nanos")]
+        waited: Duration,
+    },
+    /// Marked by the queue instead of dropped, or early: Congestion Experienced (RFC 3168 §5).
+    Marked,
+    /// Its ECN field was cleared (RFC 3168 §5).
+    EcnBleached {
+        /// The rule's id.
+        rule: String,
+    },
+    /// A TCP option of it was overwritten with NOPs.
+    OptionStripped {
+        /// The rule's id.
+        rule: String,
+        /// The option's kind.
+        option: u8,
+    },
 }
 
 impl Impairment {
@@ -271,10 +323,14 @@ impl Impairment {
             Impairment::DroppedByRule { .. }
             | Impairment::Lost
             | Impairment::QueueOverflow
+            | Impairment::WaitedTooLong { .. }
             | Impairment::TooBig { .. } => true,
             Impairment::Held { .. }
             | Impairment::Delayed { .. }
             | Impairment::Duplicated { .. }
+            | Impairment::Marked
+            | Impairment::EcnBleached { .. }
+            | Impairment::OptionStripped { .. }
             | Impairment::Corrupted { .. } => false,
         }
     }
@@ -298,6 +354,12 @@ impl fmt::Display for Impairment {
             }
             Impairment::Corrupted { rule, octet } => {
                 write!(f, "octet {octet} corrupted {}", by(rule))
+            }
+            Impairment::WaitedTooLong { waited } => write!(f, "dropped: it has waited in the queue for {waited:?}"),
+            Impairment::Marked => f.write_str("marked: congestion experienced"),
+            Impairment::EcnBleached { rule } => write!(f, "its ECN field cleared by rule {rule}"),
+            Impairment::OptionStripped { rule, option } => {
+                write!(f, "its TCP option {option} taken out by rule {rule}")
             }
         }
     }

@@ -9,6 +9,7 @@
 mod drop;
 mod event;
 mod notebook;
+mod passage;
 mod snapshot;
 mod tcp;
 mod why;
@@ -23,6 +24,7 @@ use crate::time::Instant;
 pub use drop::DropReason;
 pub use event::{Event, Impairment, ProgramEvent, TransportKind};
 pub use notebook::Notebook;
+pub use passage::{NatMapping, Passage, Side};
 pub use snapshot::{Agreed, Flight, Recovery, Snapshot};
 pub use tcp::{CwndCause, LossRule, NoLoss, PathMtuCause, TcpState, Timer};
 pub use why::{Guess, Reason, Why};

@@ -10,12 +10,15 @@
 //! ```
 //!
 //! [`config`](PipeConfig) says what a pipe is asked to do; `rules` counts, `chance` draws, `serializer` is the sending
-//! end of the wire, `flight` the wire itself, `corrupt` the bit error. What does not live here: which packets a rule
+//! end of the wire, `codel` the queue in front of it that drops what has waited too long, `flight` the wire itself, `corrupt`
+//! the bit error, `edit` what a link writes into headers. What does not live here: which packets a rule
 //! means (an injected [`Predicate`]), and who is told about it (the caller, through the list of impairments).
 
 mod chance;
+mod codel;
 mod config;
 mod corrupt;
+mod edit;
 mod flight;
 mod pipe;
 mod rules;

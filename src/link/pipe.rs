@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::PacketIds;
 use super::chance::{Chance, Luck};
-use super::config::{Action, PipeConfig};
+use super::codel::{self, CoDel, Queued};
+use super::config::{Action, Discipline, PipeConfig};
 use super::corrupt::flip_bit;
+use super::edit;
 use super::flight::Flight;
 use super::rules::Rules;
 use super::serializer::Serializer;
@@ -24,6 +26,27 @@ pub struct Pipe {
     chance: Chance,
     serializer: Serializer,
     flight: Flight,
+    /// What waits in front of the wire, where that is not for the serializer to say.
+    codel: Option<CoDel<Departure>>,
+    /// What was done to packets since they were offered.
+    late: Vec<(PacketId, Impairment)>,
+}
+
+/// A packet in front of the wire, and what is to happen to it there.
+struct Departure {
+    packet: Packet,
+    luck: Luck,
+    fate: Fate,
+}
+
+impl Queued for Departure {
+    fn octets(&self) -> usize {
+        self.packet.len()
+    }
+
+    fn mark(&mut self) -> bool {
+        edit::mark(&mut self.packet)
+    }
 }
 
 /// What was decided to happen to a packet that is not dropped, and by which rule if not by chance.
@@ -33,6 +56,13 @@ struct Fate {
     corrupt: Option<Cause>,
     hold: Option<(Cause, u32)>,
     delay: Option<(Cause, Duration)>,
+    edit: Option<Edit>,
+}
+
+/// What a rule writes into a packet's headers.
+enum Edit {
+    Bleach(String),
+    Strip(String, u8),
 }
 
 /// The id of the rule that did it; `None` by chance.
@@ -43,7 +73,14 @@ impl Pipe {
     pub fn new(mut config: PipeConfig, rng: Rng) -> Pipe {
         let rules = Rules::new(std::mem::take(&mut config.rules));
         let serializer = Serializer::new(config.rate, config.queue.packets);
-        Pipe { config, rules, chance: Chance::new(rng), serializer, flight: Flight::default() }
+        let codel = match config.queue.discipline {
+            Discipline::CoDel { target, interval, ecn } if config.rate.is_some() => {
+                Some(CoDel::new(target, interval, ecn))
+            }
+            Discipline::CoDel { .. } | Discipline::Fifo { .. } => None,
+        };
+        let flight = Flight::default();
+        Pipe { config, rules, chance: Chance::new(rng), serializer, flight, codel, late: Vec::new() }
     }
 
     /// The link's name in the journal.
@@ -86,13 +123,53 @@ impl Pipe {
 
     /// The next packet whose time of arrival has come; call until `None`. Order of arrival, ties in order of departure.
     pub fn deliver(&mut self, now: Instant) -> Option<Packet> {
+        self.let_leave(now);
         self.flight.deliver(now)
+    }
+
+    /// Moves what was done to packets after they were offered, other than carrying them, into `impairments`: a queue may
+    /// decide late.
+    pub fn drain_late(&mut self, impairments: &mut Vec<(PacketId, Impairment)>) {
+        impairments.append(&mut self.late);
     }
 
     /// When [`Pipe::deliver`] has something next; `None` when nothing is on its way. A held packet that no other passes
     /// is released in the end: [`HOLD_LIMIT`](super::HOLD_LIMIT) after it would have arrived.
     pub fn deadline(&self) -> Option<Instant> {
-        self.flight.deadline()
+        [self.flight.deadline(), self.next_departure()].into_iter().flatten().min()
+    }
+
+    /// When the next packet in front of the wire leaves; `None` when none waits there.
+    fn next_departure(&self) -> Option<Instant> {
+        let since = self.codel.as_ref()?.head_since()?;
+        Some(since.max(self.serializer.free_at()))
+    }
+
+    /// Lets those leave for whom the wire is free by `now`.
+    fn let_leave(&mut self, now: Instant) {
+        while let Some(start) = self.next_departure().filter(|start| *start <= now)
+            && let Some(codel) = &mut self.codel
+        {
+            let mut fates = Vec::new();
+            codel.pop(start, &mut fates);
+            for fate in fates {
+                let departure = match fate {
+                    codel::Fate::Dropped(Departure { packet, .. }, waited) => {
+                        self.late.push((packet.id, Impairment::WaitedTooLong { waited }));
+                        continue;
+                    }
+                    codel::Fate::Marked(departure) => {
+                        self.late.push((departure.packet.id, Impairment::Marked));
+                        departure
+                    }
+                    codel::Fate::Leaves(departure) => departure,
+                };
+                let left = self.serializer.serialize(start, departure.packet.len());
+                let mut late = std::mem::take(&mut self.late);
+                self.launch(left, departure, &mut late);
+                self.late = late;
+            }
+        }
     }
 
     /// What is to happen to the packet; the reason when it is dropped.
@@ -109,7 +186,8 @@ impl Pipe {
                 Action::Hold(packets) => fate.hold = Some((cause, packets)),
                 Action::Duplicate => fate.duplicate = Some(cause),
                 Action::Corrupt => fate.corrupt = Some(cause),
-                Action::StripOption(_) | Action::BleachEcn => {}
+                Action::StripOption(kind) => fate.edit = Some(Edit::Strip(rule.id.clone(), kind)),
+                Action::BleachEcn => fate.edit = Some(Edit::Bleach(rule.id.clone())),
             }
         }
         if luck.lost {
@@ -119,7 +197,7 @@ impl Pipe {
         Ok(fate)
     }
 
-    /// Puts a packet on the wire: queue, rate, bit error, and its time of arrival.
+    /// Puts a packet in front of the wire: what a rule writes into it, and the queue.
     fn send(
         &mut self,
         now: Instant,
@@ -129,9 +207,34 @@ impl Pipe {
         impairments: &mut Vec<(PacketId, Impairment)>,
     ) {
         let id = packet.id;
+        if let Some(told) = fate.edit.as_ref().and_then(|edit| edit.work_on(&mut packet)) {
+            impairments.push((id, told));
+        }
+        if let Some(codel) = &mut self.codel {
+            // As with the other discipline, who is being serialized does not wait.
+            if codel.len() >= self.config.queue.packets && self.serializer.free_at() > now {
+                return impairments.push((id, Impairment::QueueOverflow));
+            }
+            codel.push(now, Departure { packet, luck, fate });
+            return self.let_leave(now);
+        }
+        let waiting = self.serializer.waiting(now);
         let Some(left) = self.serializer.accept(now, packet.len()) else {
             return impairments.push((id, Impairment::QueueOverflow));
         };
+        if let Discipline::Fifo { mark_above: Some(most) } = self.config.queue.discipline
+            && waiting > most
+            && edit::mark(&mut packet)
+        {
+            impairments.push((id, Impairment::Marked));
+        }
+        self.launch(left, Departure { packet, luck, fate }, impairments);
+    }
+
+    /// A packet has left: bit error, and its time of arrival.
+    fn launch(&mut self, left: Instant, departure: Departure, impairments: &mut Vec<(PacketId, Impairment)>) {
+        let Departure { mut packet, luck, fate } = departure;
+        let id = packet.id;
         if let Some(rule) = fate.corrupt
             && let Some(octet) = flip_bit(&mut packet, luck.bit)
         {
@@ -149,6 +252,17 @@ impl Pipe {
             self.flight.carry_late(at + by, packet);
         } else {
             self.flight.carry(at, packet);
+        }
+    }
+}
+
+impl Edit {
+    /// Does it; tells of it, if there was anything to do.
+    fn work_on(&self, packet: &mut Packet) -> Option<Impairment> {
+        match self {
+            Edit::Bleach(rule) => edit::bleach(packet).then(|| Impairment::EcnBleached { rule: rule.clone() }),
+            Edit::Strip(rule, option) => edit::strip_option(packet, *option)
+                .then(|| Impairment::OptionStripped { rule: rule.clone(), option: *option }),
         }
     }
 }

@@ -34,27 +34,46 @@ impl Serializer {
         Serializer { rate, queue, free_at: Instant::ZERO, remainder: 0, starts: VecDeque::new() }
     }
 
-    /// When the last bit of a packet of `octets`, offered `now`, leaves the node; `None` when the queue is full.
-    pub(super) fn accept(&mut self, now: Instant, octets: usize) -> Option<Instant> {
-        let Some(rate) = self.rate else {
-            return Some(now);
-        };
+    /// When the wire is free for another packet.
+    pub(super) fn free_at(&self) -> Instant {
+        self.free_at
+    }
+
+    /// Packets that wait at `now`, beside the one that is being serialized.
+    pub(super) fn waiting(&mut self, now: Instant) -> usize {
         while self.starts.front().is_some_and(|start| *start <= now) {
             self.starts.pop_front();
         }
+        self.starts.len()
+    }
+
+    /// When the last bit of a packet of `octets` leaves the node whose first begins to at `start`; the wire is free then.
+    pub(super) fn serialize(&mut self, start: Instant, octets: usize) -> Instant {
+        let Some(rate) = self.rate else { return start };
+        if self.free_at < start {
+            (self.free_at, self.remainder) = (start, 0);
+        }
+        let work = octets as u128 * 8 * NANOS_PER_SECOND + self.remainder;
+        self.remainder = work % u128::from(rate);
+        self.free_at += Duration::from_nanos(u64::try_from(work / u128::from(rate)).unwrap_or(u64::MAX));
+        self.free_at
+    }
+
+    /// When the last bit of a packet of `octets`, offered `now`, leaves the node; `None` when the queue is full.
+    pub(super) fn accept(&mut self, now: Instant, octets: usize) -> Option<Instant> {
+        if self.rate.is_none() {
+            return Some(now);
+        }
+        let waiting = self.waiting(now);
         if self.free_at <= now {
             self.free_at = now;
             self.remainder = 0;
-        } else if self.starts.len() >= self.queue {
+        } else if waiting >= self.queue {
             return None;
         } else {
             self.starts.push_back(self.free_at);
         }
-        let work = octets as u128 * 8 * NANOS_PER_SECOND + self.remainder;
-        let nanos = u64::try_from(work / u128::from(rate)).unwrap_or(u64::MAX);
-        self.remainder = work % u128::from(rate);
-        self.free_at += Duration::from_nanos(nanos);
-        Some(self.free_at)
+        Some(self.serialize(self.free_at, octets))
     }
 }
 

@@ -132,7 +132,15 @@ impl Meter {
                 Remark::CopyImpaired(copy, Impairment::Corrupted { .. }) => {
                     self.corrupted.insert(*copy);
                 }
-                Remark::Why(_) | Remark::Impaired(_) | Remark::CopyImpaired(..) | Remark::NoLink | Remark::Text(_) => {}
+                Remark::Why(_)
+                | Remark::Impaired(_)
+                | Remark::CopyImpaired(..)
+                | Remark::NoLink
+                | Remark::Forwarded(_)
+                | Remark::Passage(_)
+                | Remark::GoesOnAs(_)
+                | Remark::Refused(_)
+                | Remark::Text(_) => {}
             }
         }
     }
@@ -141,8 +149,14 @@ impl Meter {
 fn is_drop(remark: &Remark) -> bool {
     match remark {
         Remark::Impaired(impairment) => impairment.is_drop(),
-        Remark::NoLink => true,
-        Remark::Why(_) | Remark::Copied(_) | Remark::CopyImpaired(..) | Remark::Text(_) => false,
+        Remark::NoLink | Remark::Refused(_) => true,
+        Remark::Why(_)
+        | Remark::Copied(_)
+        | Remark::CopyImpaired(..)
+        | Remark::Forwarded(_)
+        | Remark::Passage(_)
+        | Remark::GoesOnAs(_)
+        | Remark::Text(_) => false,
     }
 }
 

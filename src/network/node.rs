@@ -33,11 +33,27 @@ pub struct NodeHandle {
     cell: Arc<NodeCell>,
 }
 
+/// The nodes that applications have touched since somebody asked.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Touched(Arc<Mutex<Vec<NodeId>>>);
+
+impl Touched {
+    fn add(&self, node: NodeId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(node);
+    }
+
+    /// Those of them, each once or more.
+    pub(super) fn take(&self) -> Vec<NodeId> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// What driver and applications share of a node.
 struct NodeCell {
     node: NodeId,
     clock: Clock,
     doorbell: Arc<Notify>,
+    touched: Touched,
     reporter: Reporter,
     state: Mutex<NodeState>,
 }
@@ -67,11 +83,11 @@ impl NodeHandle {
         node: NodeId,
         stack: Box<dyn Stack>,
         clock: Clock,
-        doorbell: Arc<Notify>,
+        (doorbell, touched): (Arc<Notify>, Touched),
         reporter: Reporter,
     ) -> NodeHandle {
         let state = NodeState { stack, wakers: BTreeMap::new(), dirty: false, events: Vec::new() };
-        NodeHandle { cell: Arc::new(NodeCell { node, clock, doorbell, reporter, state: Mutex::new(state) }) }
+        NodeHandle { cell: Arc::new(NodeCell { node, clock, doorbell, touched, reporter, state: Mutex::new(state) }) }
     }
 
     /// Which node this is.
@@ -94,7 +110,7 @@ impl NodeHandle {
         let now = self.now();
         let mut state = self.lock();
         let result = verb(state.stack.as_mut(), now);
-        state.dirty = true;
+        self.touch(&mut state);
         drop(state);
         self.cell.doorbell.notify_one();
         result
@@ -124,7 +140,7 @@ impl NodeHandle {
             }
             return Poll::Pending;
         };
-        state.dirty = true;
+        self.touch(&mut state);
         drop(state);
         self.cell.doorbell.notify_one();
         Poll::Ready(result)
@@ -135,6 +151,12 @@ impl NodeHandle {
         let mut state = self.lock();
         state.wakers.remove(&(socket, Interest::Read));
         state.wakers.remove(&(socket, Interest::Write));
+    }
+
+    fn touch(&self, state: &mut NodeState) {
+        if !std::mem::replace(&mut state.dirty, true) {
+            self.cell.touched.add(self.cell.node);
+        }
     }
 
     /// Whether an application has touched the stack since it was last served.

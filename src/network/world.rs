@@ -8,21 +8,27 @@
 //! A node is either a userspace stack or *outside*: a real kernel behind a door, whose packets the live driver injects and
 //! whose deliveries it collects. Both have a vantage point of their own, at their end of the link.
 
+mod agenda;
+mod passing;
+
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use smallvec::SmallVec;
 use tokio::sync::Notify;
 
-use super::node::{NodeHandle, Reporter};
+use super::node::{NodeHandle, Reporter, Touched};
 use super::{Clock, node};
 use crate::capture::{Direction, Record, Remark, Witness};
-use crate::forward::{Cause, Forwarder, PortId, Sending};
+use crate::forward::{Forwarder, PortId};
 use crate::journal::{DropReason, Entry, Event, Impairment, NodeId, Why};
 use crate::link::{PacketIds, Pipe};
 use crate::packet::{Packet, PacketId, segment};
 use crate::stack::Stack;
 use crate::time::Instant;
+
+use agenda::Agenda;
 
 type Remarks = SmallVec<[Remark; 1]>;
 
@@ -38,6 +44,13 @@ pub struct World {
     telling: bool,
     nodes: Vec<Node>,
     pipes: Vec<Cable>,
+    /// When each pipe has something to deliver, and when a timer of each node fires.
+    pipe_agenda: Agenda,
+    node_agenda: Agenda,
+    /// Nodes to which something was delivered.
+    reached: BTreeSet<usize>,
+    /// Nodes that applications have touched.
+    touched: Touched,
     ids: PacketIds,
     impairments: Vec<(PacketId, Impairment)>,
 }
@@ -79,6 +92,8 @@ impl From<(NodeId, PortId)> for End {
 /// A pipe, and where it leads.
 struct Cable {
     pipe: Pipe,
+    /// Who tells of what it does: the first that sends into it.
+    from: NodeId,
     /// Where what nobody else is named for goes.
     to: End,
     /// Who else is at its far end, by address.
@@ -107,6 +122,10 @@ impl World {
             witness: Arc::new(Mutex::new(witness)),
             nodes: Vec::new(),
             pipes: Vec::new(),
+            pipe_agenda: Agenda::default(),
+            node_agenda: Agenda::default(),
+            reached: BTreeSet::new(),
+            touched: Touched::default(),
             ids: PacketIds::default(),
             impairments: Vec::new(),
         }
@@ -116,7 +135,9 @@ impl World {
     pub fn add_stack(&mut self, mut stack: Box<dyn Stack>) -> NodeHandle {
         stack.set_telling(self.telling);
         let node = self.next_id();
-        let handle = NodeHandle::new(node, stack, self.clock.clone(), self.doorbell.clone(), self.reporter(node));
+        let ears = (self.doorbell.clone(), self.touched.clone());
+        let handle = NodeHandle::new(node, stack, self.clock.clone(), ears, self.reporter(node));
+        self.node_agenda.set(self.nodes.len(), handle.deadline());
         self.nodes.push(Node { kind: Kind::Stack(handle.clone()), out: Vec::new(), inbox: Vec::new() });
         handle
     }
@@ -132,6 +153,7 @@ impl World {
     pub fn add_forwarder(&mut self, mut forwarder: Box<dyn Forwarder>) -> NodeId {
         forwarder.set_telling(self.telling);
         let node = self.next_id();
+        self.node_agenda.set(self.nodes.len(), forwarder.deadline());
         let kind = Kind::Forwarder { forwarder, inbox: Vec::new() };
         self.nodes.push(Node { kind, out: Vec::new(), inbox: Vec::new() });
         node
@@ -144,7 +166,7 @@ impl World {
     /// Lays a pipe from one end to another: from a host, which has one port, or from a port of a forwarder. A port has one
     /// way out; a second pipe replaces the first.
     pub fn lay_pipe(&mut self, from: impl Into<End>, to: impl Into<End>, pipe: Pipe) {
-        self.lay(&[from.into()], Cable { pipe, to: to.into(), others: Vec::new() });
+        self.lay(&[from.into()], Cable { pipe, from: NodeId(0), to: to.into(), others: Vec::new() });
     }
 
     /// Lays one pipe that several nodes send into, as into the narrowest link of a path: they share its rate and its queue.
@@ -154,12 +176,14 @@ impl World {
         let from: Vec<End> = from.iter().map(|node| End::from(*node)).collect();
         let mut to = to.iter().map(|(address, node)| (*address, End::from(*node)));
         if let Some((_, first)) = to.next() {
-            self.lay(&from, Cable { pipe, to: first, others: to.collect() });
+            self.lay(&from, Cable { pipe, from: NodeId(0), to: first, others: to.collect() });
         }
     }
 
-    fn lay(&mut self, from: &[End], cable: Cable) {
+    fn lay(&mut self, from: &[End], mut cable: Cable) {
         let index = self.pipes.len();
+        cable.from = from.first().map_or(cable.from, |end| end.node);
+        self.pipe_agenda.set(index, cable.pipe.deadline());
         self.pipes.push(cable);
         for end in from {
             let Some(node) = self.nodes.get_mut(usize::from(end.node.0)) else { continue };
@@ -220,14 +244,9 @@ impl World {
     }
 
     /// When [`World::turn`] has something to do next by itself.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        let pipes = self.pipes.iter().filter_map(|cable| cable.pipe.deadline());
-        let stacks = self.nodes.iter().filter_map(|node| match &node.kind {
-            Kind::Stack(handle) => handle.deadline(),
-            Kind::Forwarder { forwarder, .. } => forwarder.deadline(),
-            Kind::Outside { .. } => None,
-        });
-        pipes.chain(stacks).min()
+    pub(super) fn deadline(&mut self) -> Option<Instant> {
+        let moments = [self.pipe_agenda.next(), self.node_agenda.next()];
+        moments.into_iter().flatten().min()
     }
 
     /// Whether nothing is on its way and no stack waits for an answer.
@@ -247,63 +266,73 @@ impl World {
 
     fn deliver(&mut self, now: Instant) -> bool {
         let mut happened = false;
-        for index in 0..self.pipes.len() {
-            while let Some(packet) = self.pipes[index].pipe.deliver(now) {
+        for index in self.pipe_agenda.due(now) {
+            loop {
+                let packet = self.pipes[index].pipe.deliver(now);
+                self.tell_late(now, index);
+                let Some(packet) = packet else { break };
                 happened = true;
-                let to = self.pipes[index].far_end(&packet);
-                let packet_id = packet.id;
-                self.tell_packet(now, to.node, Direction::In, &packet, Remarks::new());
-                self.tell(now, to.node, Event::PacketArrived { packet: packet_id });
-                let Some(node) = self.nodes.get_mut(usize::from(to.node.0)) else { continue };
-                match &mut node.kind {
-                    Kind::Stack(_) => node.inbox.push(packet),
-                    Kind::Outside { outbox } => outbox.push(packet),
-                    Kind::Forwarder { inbox, .. } => inbox.push((to.port, packet)),
-                }
+                self.hand_over(now, self.pipes[index].far_end(&packet), packet);
             }
+            self.pipe_agenda.set(index, self.pipes[index].pipe.deadline());
         }
         happened
     }
 
-    fn serve(&mut self, now: Instant) -> bool {
-        let mut happened = false;
-        for index in 0..self.nodes.len() {
-            let id = NodeId(index as u16);
-            let node = &mut self.nodes[index];
-            if let Kind::Forwarder { forwarder, inbox } = &mut node.kind {
-                let due = forwarder.deadline().is_some_and(|at| at <= now);
-                if inbox.is_empty() && !due {
-                    continue;
-                }
-                happened = true;
-                for (port, packet) in inbox.drain(..) {
-                    forwarder.receive(now, port, packet);
-                }
-                if due {
-                    forwarder.expire(now);
-                }
-                let mut events = Vec::new();
-                let sendings: Vec<Sending> = std::iter::from_fn(|| forwarder.transmit(now)).collect();
-                forwarder.drain_journal(&mut events);
-                events.into_iter().for_each(|event| self.tell(now, id, event));
-                sendings.into_iter().for_each(|sending| self.pass_on(now, id, sending));
-                continue;
-            }
-            let Kind::Stack(handle) = &node.kind else { continue };
-            let due = handle.deadline().is_some_and(|at| at <= now);
-            if node.inbox.is_empty() && !due && !handle.is_dirty() {
-                continue;
-            }
-            happened |= due || !node.inbox.is_empty();
-            let node::Output { before, packets, after, woke } = handle.clone().serve(now, &mut node.inbox);
-            // Whoever was woken may act at this very moment, so it is not over yet.
-            happened |= woke || !packets.is_empty();
-            before.into_iter().for_each(|event| self.tell(now, id, event));
-            for (packet, why, told) in packets {
-                self.cut_and_depart(now, id, packet, why, told);
-            }
-            after.into_iter().for_each(|event| self.tell(now, id, event));
+    /// A packet has come out of a pipe.
+    fn hand_over(&mut self, now: Instant, to: End, packet: Packet) {
+        let Some(node) = self.nodes.get_mut(usize::from(to.node.0)) else { return };
+        if let Kind::Forwarder { inbox, .. } = &mut node.kind {
+            // It is told of when it is known what becomes of it.
+            inbox.push((to.port, packet));
+            self.reached.insert(usize::from(to.node.0));
+            return;
         }
+        let packet_id = packet.id;
+        self.tell_packet(now, to.node, Direction::In, &packet, Remarks::new());
+        self.tell(now, to.node, Event::PacketArrived { packet: packet_id });
+        let node = &mut self.nodes[usize::from(to.node.0)];
+        match &mut node.kind {
+            Kind::Outside { outbox } => outbox.push(packet),
+            Kind::Stack(_) | Kind::Forwarder { .. } => {
+                node.inbox.push(packet);
+                self.reached.insert(usize::from(to.node.0));
+            }
+        }
+    }
+
+    fn serve(&mut self, now: Instant) -> bool {
+        let mut ready = std::mem::take(&mut self.reached);
+        ready.extend(self.node_agenda.due(now));
+        ready.extend(self.touched.take().into_iter().map(|node| usize::from(node.0)));
+        let mut happened = false;
+        for index in ready {
+            let id = NodeId(index as u16);
+            happened |= match self.nodes.get(index).map(|node| &node.kind) {
+                Some(Kind::Stack(handle)) => {
+                    let handle = handle.clone();
+                    self.serve_stack(now, id, &handle)
+                }
+                Some(Kind::Forwarder { .. }) => self.serve_forwarder(now, id),
+                Some(Kind::Outside { .. }) | None => false,
+            };
+        }
+        happened
+    }
+
+    fn serve_stack(&mut self, now: Instant, id: NodeId, handle: &NodeHandle) -> bool {
+        let index = usize::from(id.0);
+        let inbox = &mut self.nodes[index].inbox;
+        let mut happened = !inbox.is_empty() || handle.deadline().is_some_and(|at| at <= now);
+        let node::Output { before, packets, after, woke } = handle.serve(now, inbox);
+        self.node_agenda.set(index, handle.deadline());
+        // Whoever was woken may act at this very moment, so it is not over yet.
+        happened |= woke || !packets.is_empty();
+        before.into_iter().for_each(|event| self.tell(now, id, event));
+        for (packet, why, told) in packets {
+            self.cut_and_depart(now, id, packet, why, told);
+        }
+        after.into_iter().for_each(|event| self.tell(now, id, event));
         happened
     }
 
@@ -317,18 +346,6 @@ impl World {
             let why = if index == last { why } else { why.of_earlier_piece() };
             self.depart(now, from, piece, Some(why), told.take().unwrap_or_default());
         }
-    }
-
-    /// Puts one packet of a forwarder on its way.
-    fn pass_on(&mut self, now: Instant, from: NodeId, sending: Sending) {
-        let Sending { port, mut packet, cause } = sending;
-        if cause != Cause::Forwarded {
-            packet.id = self.ids.allocate();
-        }
-        let out = self.nodes.get(usize::from(from.0)).and_then(|node| *node.out.get(usize::from(port.0))?);
-        let Some(cable) = out.and_then(|out| self.pipes.get_mut(out)) else { return };
-        cable.pipe.offer(now, packet, &mut self.ids, &mut self.impairments);
-        self.impairments.clear();
     }
 
     /// Puts one packet on its way: names it, tells of it, hands it to the link.
@@ -348,26 +365,55 @@ impl World {
             comments.push(Remark::Why(why));
             self.tell(now, from, Event::PacketSent { packet: name, why });
         }
-        let Some(out) = self.nodes.get(usize::from(from.0)).and_then(|node| *node.out.first()?) else {
+        let Some(out) = self.pipe_at(from.into()) else {
             comments.push(Remark::NoLink);
             return self.tell_packet(now, from, Direction::Out, &packet, comments);
         };
         // The link decides before the capture is written, so that the packet's own comment can say what became of it.
         let sent = self.telling.then(|| packet.clone());
-        let cable = &mut self.pipes[out];
-        cable.pipe.offer(now, packet, &mut self.ids, &mut self.impairments);
-        let Some(sent) = sent else { return self.impairments.clear() };
-        let impairments = std::mem::take(&mut self.impairments);
-        for (packet, impairment) in impairments {
+        comments.extend(self.offer(now, from, out, packet));
+        if let Some(sent) = sent {
+            self.tell_packet(now, from, Direction::Out, &sent, comments);
+        }
+    }
+
+    /// The pipe that leads away from an end.
+    fn pipe_at(&self, end: End) -> Option<usize> {
+        *self.nodes.get(usize::from(end.node.0))?.out.get(usize::from(end.port.0))?
+    }
+
+    /// Hands a packet to a pipe; returns comments on what the pipe did to it at once.
+    fn offer(&mut self, now: Instant, from: NodeId, out: usize, packet: Packet) -> Remarks {
+        let name = packet.id;
+        let pipe = &mut self.pipes[out].pipe;
+        pipe.offer(now, packet, &mut self.ids, &mut self.impairments);
+        self.pipe_agenda.set(out, pipe.deadline());
+        let mut comments = Remarks::new();
+        for (packet, impairment) in std::mem::take(&mut self.impairments) {
             comments.push(match &impairment {
                 impairment if packet == name => Remark::Impaired(impairment.clone()),
                 Impairment::Duplicated { .. } => Remark::Copied(packet),
                 impairment => Remark::CopyImpaired(packet, impairment.clone()),
             });
-            let link = self.pipes[out].pipe.name().to_owned();
-            self.tell(now, from, Event::Impaired { packet, link, impairment });
+            self.tell_impairment(now, from, out, packet, impairment);
         }
-        self.tell_packet(now, from, Direction::Out, &sent, comments);
+        self.tell_late(now, out);
+        comments
+    }
+
+    /// What a pipe has decided since packets were offered to it.
+    fn tell_late(&mut self, now: Instant, pipe: usize) {
+        self.pipes[pipe].pipe.drain_late(&mut self.impairments);
+        for (packet, impairment) in std::mem::take(&mut self.impairments) {
+            self.tell_impairment(now, self.pipes[pipe].from, pipe, packet, impairment);
+        }
+    }
+
+    fn tell_impairment(&self, at: Instant, node: NodeId, pipe: usize, packet: PacketId, impairment: Impairment) {
+        if self.telling {
+            let link = self.pipes[pipe].pipe.name().to_owned();
+            self.tell(at, node, Event::Impaired { packet, link, impairment });
+        }
     }
 
     fn tell(&self, at: Instant, node: NodeId, event: Event) {

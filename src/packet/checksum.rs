@@ -78,6 +78,32 @@ pub fn sum_chunks<'a>(start: Sum, chunks: impl IntoIterator<Item = &'a [u8]>) ->
     sum
 }
 
+/// The checksum field's new value when octets that it covers, at an even offset, change from `old` to `new`: without a look at
+/// the rest, so that what was wrong stays wrong (RFC 1624 §3, equation 3).
+pub fn adjust(field: u16, old: &[u8], new: &[u8]) -> u16 {
+    let left = Sum::new().add_bytes(new).add_word(!field).add_word(!Sum::new().add_bytes(old).fold());
+    left.complement()
+}
+
+/// Writes `new` into `frame` at `at` and adjusts the checksums at `fields`, which cover that place and begin to count at
+/// `base`. What does not fit into the frame is not written.
+pub fn patch(frame: &mut [u8], base: usize, at: usize, new: &[u8], fields: &[usize]) {
+    // Whole words of what is summed, however odd the place.
+    let start = at - (at.wrapping_sub(base) & 1).min(at);
+    let end = at + new.len() + (at.wrapping_sub(base) + new.len() & 1);
+    if at + new.len() > frame.len() {
+        return;
+    }
+    let words = start..end.min(frame.len());
+    let old = frame[words.clone()].to_vec();
+    frame[at..at + new.len()].copy_from_slice(new);
+    for field in fields {
+        let Some(place) = frame.get(*field..*field + 2) else { continue };
+        let sum = adjust(u16::from_be_bytes([place[0], place[1]]), &old, &frame[words.clone()]);
+        frame[*field..*field + 2].copy_from_slice(&sum.to_be_bytes());
+    }
+}
+
 /// Completes a partial transport checksum; a full one is left as it is.
 ///
 /// A `Partial` that points outside the headers (only a hostile device says so) leaves the packet untouched but marked

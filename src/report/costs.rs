@@ -145,6 +145,10 @@ fn fates(entries: &[&Entry]) -> (BTreeSet<PacketId>, BTreeSet<PacketId>) {
             | Event::PacketSent { .. }
             | Event::PacketArrived { .. }
             | Event::PacketDropped { .. }
+            | Event::Forwarded { .. }
+            | Event::Passage { .. }
+            | Event::MappingMade { .. }
+            | Event::MappingExpired { .. }
             | Event::State { .. }
             | Event::TimerSet { .. }
             | Event::TimerFired { .. }

@@ -18,8 +18,8 @@ pub(super) mod discovery;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
+use super::Errand;
 use super::limits::{ASK_AGAIN, DELAY_FIRST_PROBE, NEIGHBOURS, QUESTIONS, REACHABLE_TIME, UNRESOLVED};
-use crate::journal::Why;
 use crate::packet::Packet;
 use crate::time::Instant;
 
@@ -27,7 +27,7 @@ use crate::time::Instant;
 pub(super) type Mac = [u8; 6];
 
 /// A packet on its way, and why it is sent.
-pub(super) type Waiting = (Packet, Why);
+pub(super) type Waiting = (Packet, Errand);
 
 /// The neighbours that are known or asked for.
 #[derive(Debug, Default)]
@@ -257,6 +257,12 @@ impl Neighbours {
         self.find_next();
     }
 
+    /// Whether packets wait for somebody's answer.
+    pub(super) fn is_waited_for(&self) -> bool {
+        let waits = |neighbour: &Neighbour| matches!(&neighbour.state, State::Asked { queue, .. } if !queue.is_empty());
+        self.entries.values().any(waits)
+    }
+
     fn find_next(&mut self) {
         self.next = self.entries.values().filter_map(|neighbour| neighbour.state.due()).min();
     }
@@ -300,7 +306,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::journal::Reason;
+    use crate::journal::{Reason, Why};
     use crate::packet::Medium;
 
     const MAC: Mac = [2, 0, 0, 0, 0, 2];
@@ -316,7 +322,7 @@ mod tests {
     }
 
     fn packet(octets: usize) -> Waiting {
-        (Packet::new(Medium::Ip, &vec![0; octets]), Why::of(Reason::Datagram))
+        (Packet::new(Medium::Ip, &vec![0; octets]), Errand::Own(Why::of(Reason::Datagram)))
     }
 
     fn look_up(cache: &mut Neighbours, now: Instant) -> Lookup {

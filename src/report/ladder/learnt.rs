@@ -27,6 +27,10 @@ pub(super) fn is_told(event: &Event) -> bool {
         | Event::PacketArrived { .. }
         | Event::PacketDropped { .. }
         | Event::Impaired { .. }
+        | Event::Forwarded { .. }
+        | Event::Passage { .. }
+        | Event::MappingMade { .. }
+        | Event::MappingExpired { .. }
         | Event::State { .. }
         | Event::Retransmit { .. }
         | Event::Program { .. } => false,
@@ -79,6 +83,10 @@ pub(super) fn text(event: &Event, start: Instant, relative: impl Fn(SeqNum, Stre
         | Event::PacketArrived { .. }
         | Event::PacketDropped { .. }
         | Event::Impaired { .. }
+        | Event::Forwarded { .. }
+        | Event::Passage { .. }
+        | Event::MappingMade { .. }
+        | Event::MappingExpired { .. }
         | Event::State { .. }
         | Event::Retransmit { .. }
         | Event::Program { .. } => return Vec::new(),

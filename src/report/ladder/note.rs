@@ -101,6 +101,7 @@ impl<'a> Notes<'a> {
             Impairment::DroppedByRule { .. }
             | Impairment::Lost
             | Impairment::QueueOverflow
+            | Impairment::WaitedTooLong { .. }
             | Impairment::TooBig { .. } => Some(Note::new(Paint::Lost, impairment.to_string())),
             Impairment::Duplicated { rule, original } => {
                 let whose = self.numbers.get(original).map(|number| format!(" of packet {number}")).unwrap_or_default();
@@ -112,9 +113,11 @@ impl<'a> Notes<'a> {
             }
             // Jitter concerns every packet of the link, so it is no news.
             Impairment::Delayed { rule: None, .. } if !self.style.verbose => None,
-            Impairment::Delayed { .. } | Impairment::Corrupted { .. } => {
-                Some(Note::new(Paint::Again, impairment.to_string()))
-            }
+            Impairment::Delayed { .. }
+            | Impairment::Marked
+            | Impairment::EcnBleached { .. }
+            | Impairment::OptionStripped { .. }
+            | Impairment::Corrupted { .. } => Some(Note::new(Paint::Again, impairment.to_string())),
         }
     }
 

@@ -90,7 +90,11 @@ impl<'a> Story<'a> {
                     self.about.entry(packet).or_default().take(entry);
                 }
             }
-            Event::Program { .. } => {}
+            Event::Forwarded { .. }
+            | Event::Passage { .. }
+            | Event::MappingMade { .. }
+            | Event::MappingExpired { .. }
+            | Event::Program { .. } => {}
         }
     }
 }

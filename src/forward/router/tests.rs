@@ -1,0 +1,1 @@
+//! Routers, packet by packet.
