@@ -15,7 +15,7 @@ use super::error::HolderError;
 use super::holder::{Line, unexpected};
 use super::wire::{Answer, Request};
 
-/// What to run. Its standard input is `/dev/null`.
+/// What to run. Its standard input is `/dev/null`, unless it is run on descriptors of the caller's.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Exec {
     /// The program (searched in `PATH`, and in the `sbin` directories, when it has no slash) and its arguments.
@@ -24,6 +24,9 @@ pub struct Exec {
     pub env: Vec<(String, String)>,
     /// Where it runs; `None`: where wireglass was started.
     pub cwd: Option<PathBuf>,
+    /// Whether its standard input is a terminal that is to be its own (`LinuxNode::exec_on`): Ctrl-C and job control then
+    /// work there.
+    pub owns_terminal: bool,
 }
 
 /// How a program ended.
@@ -60,29 +63,16 @@ impl Exit {
 
 /// A running program. Dropping it does not end the program; the end of the holder does.
 #[derive(Debug)]
-pub struct Child {
+pub struct Process {
     line: Line,
     pid: i32,
-    /// What it prints; may be taken out to be read elsewhere.
-    pub stdout: Option<Lines>,
-    /// What it prints to standard error; may be taken out to be read elsewhere.
-    pub stderr: Option<Lines>,
     ending: Receiver,
     told: Vec<u8>,
 }
 
-impl Child {
-    pub(super) fn adopt(line: Line, pid: i32, descriptors: Vec<OwnedFd>) -> io::Result<Child> {
-        let missing = || io::Error::new(io::ErrorKind::InvalidData, "a program without its three pipes");
-        let [stdout, stderr, ending] = <[OwnedFd; 3]>::try_from(descriptors).map_err(|_| missing())?;
-        Ok(Child {
-            line,
-            pid,
-            stdout: Some(Lines::new(stdout)?),
-            stderr: Some(Lines::new(stderr)?),
-            ending: Receiver::from_owned_fd(ending)?,
-            told: Vec::new(),
-        })
+impl Process {
+    pub(super) fn adopt(line: Line, pid: i32, ending: OwnedFd) -> io::Result<Process> {
+        Ok(Process { line, pid, ending: Receiver::from_owned_fd(ending)?, told: Vec::new() })
     }
 
     /// Its process id in the run's own PID namespace.
@@ -117,11 +107,63 @@ impl Child {
     /// # Errors
     /// When the holder has ended.
     pub fn signal(&self, signal: i32) -> Result<(), HolderError> {
-        match self.line.ask(&Request::Kill { pid: self.pid, signal })? {
+        match self.line.ask(&Request::Kill { pid: self.pid, signal }, &[])? {
             (Answer::Done, _) => Ok(()),
             (Answer::Refused(error), _) => Err(error),
             (other @ (Answer::Node(_) | Answer::Started { .. } | Answer::NotRun(_)), _) => Err(unexpected(&other)),
         }
+    }
+}
+
+/// A running program whose output is read.
+#[derive(Debug)]
+pub struct Child {
+    /// The program itself.
+    pub process: Process,
+    /// What it prints; may be taken out to be read elsewhere.
+    pub stdout: Option<Lines>,
+    /// What it prints to standard error; may be taken out to be read elsewhere.
+    pub stderr: Option<Lines>,
+}
+
+impl Child {
+    pub(super) fn adopt(line: Line, pid: i32, descriptors: Vec<OwnedFd>) -> io::Result<Child> {
+        let missing = || io::Error::new(io::ErrorKind::InvalidData, "a program without its three pipes");
+        let [stdout, stderr, ending] = <[OwnedFd; 3]>::try_from(descriptors).map_err(|_| missing())?;
+        Ok(Child {
+            process: Process::adopt(line, pid, ending)?,
+            stdout: Some(Lines::new(stdout)?),
+            stderr: Some(Lines::new(stderr)?),
+        })
+    }
+
+    /// As [`Process::process_id`].
+    pub fn process_id(&self) -> i32 {
+        self.process.process_id()
+    }
+
+    /// As [`Process::wait`].
+    ///
+    /// # Errors
+    /// Its errors.
+    pub async fn wait(&mut self) -> io::Result<Exit> {
+        self.process.wait().await
+    }
+
+    /// As [`Process::kill`].
+    ///
+    /// # Errors
+    /// Its errors.
+    pub fn kill(&self) -> Result<(), HolderError> {
+        self.process.kill()
+    }
+
+    /// As [`Process::signal`].
+    ///
+    /// # Errors
+    /// Its errors.
+    pub fn signal(&self, signal: i32) -> Result<(), HolderError> {
+        self.process.signal(signal)
     }
 }
 

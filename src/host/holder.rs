@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -121,7 +121,7 @@ impl Holder {
             .map_err(not_started)?;
         let holder = Holder { line: Line::new(ours), outer };
         let HolderConfig { hosts, resolv_conf, run_as, .. } = config;
-        let (answer, _) = holder.line.ask(&Request::Begin(Begin { hosts, resolv_conf, run_as }))?;
+        let (answer, _) = holder.line.ask(&Request::Begin(Begin { hosts, resolv_conf, run_as }), &[])?;
         match answer {
             Answer::Done => Ok(holder),
             Answer::Refused(error) => Err(error),
@@ -135,7 +135,7 @@ impl Holder {
     /// What the kernel refused. The node is not there then, and the holder goes on.
     pub fn add_node(&self, setup: NodeSetup) -> Result<(LinuxNode, Box<dyn Door>), HolderError> {
         let (name, mtu) = (setup.name.clone(), setup.mtu);
-        let (answer, mut descriptors) = self.line.ask(&Request::AddNode(setup))?;
+        let (answer, mut descriptors) = self.line.ask(&Request::AddNode(setup), &[])?;
         let report = match answer {
             Answer::Node(report) => report,
             Answer::Refused(error) => return Err(error),
@@ -207,11 +207,11 @@ impl Line {
         Line { socket: Arc::new(Mutex::new(socket)) }
     }
 
-    /// Asks and waits for the answer. Blocks for as long as the kernel takes: microseconds to a few milliseconds.
-    pub(super) fn ask(&self, request: &Request) -> Result<(Answer, Vec<OwnedFd>), HolderError> {
+    /// Asks, hands descriptors over, and waits for the answer. Blocks for as long as the kernel takes: microseconds to a few milliseconds.
+    pub(super) fn ask(&self, request: &Request, descriptors: &[RawFd]) -> Result<(Answer, Vec<OwnedFd>), HolderError> {
         // One question and its answer at a time: the lock spans both. A panic elsewhere cannot leave it half-way.
         let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = wire::send(&socket, request, &[]) {
+        if let Err(error) = wire::send(&socket, request, descriptors) {
             return Err(match error.kind() {
                 io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => HolderError::Gone,
                 // Too long for the socket, most likely: nothing was sent.

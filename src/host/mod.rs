@@ -32,14 +32,16 @@ mod error;
 mod holder;
 mod inside;
 mod node;
+mod relay;
 pub mod tcp_info;
 pub mod terminal;
 pub mod wait;
 mod wire;
 
-pub use child::{Child, Exec, Exit, Lines};
+pub use child::{Child, Exec, Exit, Lines, Process};
 pub use doors::{DeviceDoor, VethDoor};
 pub use error::{Errno, ExecError, HolderError};
 pub use holder::{Holder, HolderConfig, RunAs};
 pub use inside::holder_entry;
 pub use node::{LinuxNode, NodeSetup, Route};
+pub use relay::{Joined, Relay};

@@ -2,13 +2,13 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{self, Backlog, SockaddrStorage, sockopt};
 use serde::{Deserialize, Serialize};
 
-use super::child::{Child, Exec};
+use super::child::{Child, Exec, Process};
 use super::error::{ExecError, HolderError};
 use super::holder::{Line, unexpected};
 use super::tcp_info::set_congestion_control;
@@ -123,7 +123,7 @@ impl LinuxNode {
     }
 
     fn socket(&self, v6: bool, kind: SocketKind) -> Result<OwnedFd, HolderError> {
-        let (answer, mut descriptors) = self.line.ask(&Request::Socket { node: self.number, v6, kind })?;
+        let (answer, mut descriptors) = self.line.ask(&Request::Socket { node: self.number, v6, kind }, &[])?;
         match answer {
             Answer::Done => {
                 descriptors.pop().ok_or_else(|| HolderError::Protocol("a socket without a descriptor".into()))
@@ -193,14 +193,37 @@ impl LinuxNode {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn exec(&self, exec: Exec) -> Result<Child, ExecError> {
+        let (program, pid, descriptors) = self.start(exec, &[])?;
+        Child::adopt(self.line.clone(), pid, descriptors).map_err(|error| not_adopted(program, &error))
+    }
+
+    /// Runs a real program in this node with these as its standard input, output and error. Call it inside a tokio runtime.
+    ///
+    /// # Errors
+    /// What is missing, and what mends it.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn exec_on(&self, exec: Exec, streams: [BorrowedFd<'_>; 3]) -> Result<Process, ExecError> {
+        let streams = streams.map(|stream| stream.as_raw_fd());
+        let (program, pid, mut descriptors) = self.start(exec, &streams)?;
+        let ending = descriptors.pop().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData));
+        let process = ending.and_then(|ending| Process::adopt(self.line.clone(), pid, ending));
+        process.map_err(|error| not_adopted(program, &error))
+    }
+
+    fn start(&self, exec: Exec, streams: &[RawFd]) -> Result<(String, i32, Vec<OwnedFd>), ExecError> {
         let program = exec.argv.first().cloned().ok_or(ExecError::Empty)?;
-        let (answer, descriptors) = self.line.ask(&Request::Exec { node: self.number, exec })?;
+        let (answer, descriptors) = self.line.ask(&Request::Exec { node: self.number, exec }, streams)?;
         match answer {
-            Answer::Started { pid } => Child::adopt(self.line.clone(), pid, descriptors)
-                .map_err(|error| ExecError::Failed { program, reason: error.to_string() }),
+            Answer::Started { pid } => Ok((program, pid, descriptors)),
             Answer::NotRun(error) => Err(error),
             Answer::Refused(error) => Err(error.into()),
             other @ (Answer::Done | Answer::Node(_)) => Err(unexpected(&other).into()),
         }
     }
+}
+
+fn not_adopted(program: String, error: &io::Error) -> ExecError {
+    ExecError::Failed { program, reason: error.to_string() }
 }

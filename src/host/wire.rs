@@ -40,8 +40,9 @@ pub(super) enum Request {
         /// TCP or UDP.
         kind: SocketKind,
     },
-    /// Run a program in a node. Answer: [`Answer::Started`] with its standard output, standard error and a pipe that
-    /// will say how it ended (see [`super::child`]).
+    /// Run a program in a node. With three descriptors those are its standard streams. Answer: [`Answer::Started`] with its
+    /// standard output and standard error (if none were given) and a pipe that will say how it ended (see
+    /// [`super::child`]).
     Exec {
         /// The node's number.
         node: usize,

@@ -16,4 +16,4 @@ pub use definition::{
     Break, Definition, Falsifier, Host, Interface, Kernel, LabError, Link, LinkRule, Node, NodeKind, PipeSettings,
     Place, Prediction, Route, Router, RouterRule, Step, Switch,
 };
-pub use run::{Finished, Mode, Options, RunError, StepFailure, Wanted, run};
+pub use run::{Finished, Mode, Options, RunError, StepFailure, Visit, Wanted, run, visit};

@@ -80,17 +80,17 @@ impl Init {
                 self.reap();
             }
             if asked {
-                let Some((request, _)) = wire::receive::<Request>(line)? else {
+                let Some((request, received)) = wire::receive::<Request>(line)? else {
                     return Ok(());
                 };
-                let (answer, descriptors) = self.answer(request);
+                let (answer, descriptors) = self.answer(request, received);
                 let raw: Vec<_> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
                 wire::send(line, &answer, &raw)?;
             }
         }
     }
 
-    fn answer(&mut self, request: Request) -> (Answer, Vec<OwnedFd>) {
+    fn answer(&mut self, request: Request, received: Vec<OwnedFd>) -> (Answer, Vec<OwnedFd>) {
         let outcome = match request {
             Request::Begin(_) => Err(HolderError::Protocol("`begin` twice".into())),
             Request::AddNode(setup) => {
@@ -100,7 +100,8 @@ impl Init {
                 self.nodes.socket(node, v6, kind).map(|socket| (Answer::Done, vec![socket]))
             }
             Request::Exec { node, exec } => self.nodes.namespace(node).map(|namespace| {
-                match programs::start(namespace, &exec, self.identity.as_ref()) {
+                match programs::start(namespace, &exec, <[OwnedFd; 3]>::try_from(received).ok(), self.identity.as_ref())
+                {
                     Ok(started) => {
                         self.running.insert(started.pid, started.ending);
                         (Answer::Started { pid: started.pid }, started.pipes)

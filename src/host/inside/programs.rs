@@ -21,6 +21,7 @@ use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist, pipe2, setgroups, setre
 use crate::host::child::Exec;
 use crate::host::error::ExecError;
 use crate::host::holder::RunAs;
+use crate::host::terminal;
 
 /// What every program gets of the environment that wireglass was started in.
 const INHERITED: [&str; 6] = ["HOME", "USER", "LANG", "LC_ALL", "TERM", "TZ"];
@@ -58,12 +59,17 @@ pub(super) struct Started {
     pub(super) pid: i32,
     /// Where its end is to be told.
     pub(super) ending: OwnedFd,
-    /// For the main process: its standard output, its standard error, the other end of `ending`.
+    /// For the main process: its standard output and standard error, if pipes were made, and the other end of `ending`.
     pub(super) pipes: Vec<OwnedFd>,
 }
 
-/// Starts a program in the namespace `namespace`.
-pub(super) fn start(namespace: &OwnedFd, exec: &Exec, identity: Option<&Identity>) -> Result<Started, ExecError> {
+/// Starts a program in the namespace `namespace`, on these standard streams or on pipes that are made for it.
+pub(super) fn start(
+    namespace: &OwnedFd,
+    exec: &Exec,
+    streams: Option<[OwnedFd; 3]>,
+    identity: Option<&Identity>,
+) -> Result<Started, ExecError> {
     let (program, arguments) = exec.argv.split_first().ok_or(ExecError::Empty)?;
     let failed = |error: io::Error| ExecError::Failed { program: program.clone(), reason: error.to_string() };
     if let Some(directory) = exec.cwd.as_ref().filter(|directory| !directory.is_dir()) {
@@ -79,25 +85,39 @@ pub(super) fn start(namespace: &OwnedFd, exec: &Exec, identity: Option<&Identity
     if let Some(directory) = &exec.cwd {
         command.current_dir(directory);
     }
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    enter_before_exec(&mut command, namespace, identity).map_err(failed)?;
+    let are_given = streams.is_some();
+    match streams {
+        Some([stdin, stdout, stderr]) => command.stdin(stdin).stdout(stdout).stderr(stderr),
+        None => command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()),
+    };
+    let owns_terminal = are_given && exec.owns_terminal;
+    enter_before_exec(&mut command, namespace, owns_terminal, identity).map_err(failed)?;
 
     let (told, ending) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| failed(errno.into()))?;
     let mut child = command.spawn().map_err(|error| not_started(error, program, &found, identity))?;
-    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-        return Err(failed(io::ErrorKind::BrokenPipe.into()));
-    };
+    let mut pipes: Vec<OwnedFd> = Vec::with_capacity(3);
+    pipes.extend(child.stdout.take().map(OwnedFd::from));
+    pipes.extend(child.stderr.take().map(OwnedFd::from));
+    pipes.push(told);
     // The child is reaped by process id, with everything else that ends here; dropping its handle does nothing.
     let pid = i32::try_from(child.id()).map_err(|_| failed(io::ErrorKind::InvalidData.into()))?;
-    Ok(Started { pid, ending, pipes: vec![stdout.into(), stderr.into(), told] })
+    Ok(Started { pid, ending, pipes })
 }
 
 /// What happens in the child between `fork` and `exec`.
-fn enter_before_exec(command: &mut Command, namespace: &OwnedFd, identity: Option<&Identity>) -> io::Result<()> {
+fn enter_before_exec(
+    command: &mut Command,
+    namespace: &OwnedFd,
+    owns_terminal: bool,
+    identity: Option<&Identity>,
+) -> io::Result<()> {
     let namespace = namespace.try_clone()?;
     let become_user = identity.map(|identity| (identity.groups.clone(), identity.gid, identity.uid));
     let before_exec = move || {
         setsid()?;
+        if owns_terminal {
+            terminal::own_standard_input()?;
+        }
         setns(&namespace, CloneFlags::CLONE_NEWNET)?;
         if let Some((groups, gid, uid)) = &become_user {
             setgroups(groups)?;

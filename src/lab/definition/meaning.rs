@@ -28,6 +28,7 @@ pub(super) fn definition(text: &str, raw: RawLab, broken: Option<&str>) -> Resul
     let scope = Scope { text, nodes: &nodes, names, rules, select: &raw.select };
     scope.check_all()?;
     let steps = raw.step.iter().map(|step| steps::step(&scope, step.get_ref())).collect::<Result<_, _>>()?;
+    let resolver = raw.resolver.as_ref().map(|name| scope.host(name)).transpose()?;
     let claims = claims::claims(&scope, &raw, broken)?;
     if *raw.minutes.get_ref() == 0 {
         return Err(Fault::new(raw.minutes.span(), "`minutes` is at least 1"));
@@ -42,6 +43,7 @@ pub(super) fn definition(text: &str, raw: RawLab, broken: Option<&str>) -> Resul
         summary: raw.summary,
         integrity: Integrity { expects_resets: raw.resets },
         links,
+        resolver,
         steps,
         checks: claims.checks,
         falsifiers: claims.falsifiers,

@@ -72,6 +72,8 @@ pub struct Definition {
     pub nodes: Vec<Node>,
     /// The links in the file's order.
     pub links: Vec<Link>,
+    /// The node whose DNS the real programs of the lab ask; `None`: they know every node by its name.
+    pub resolver: Option<NodeId>,
     /// The steps, to be run in this order.
     pub steps: Vec<Step>,
     /// What it claims. Under a break that has claims of its own, those.

@@ -30,6 +30,7 @@ pub(super) struct RawLab {
     pub(super) summary: String,
     #[serde(default)]
     pub(super) resets: bool,
+    pub(super) resolver: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) node: Named<RawNode>,
     #[serde(default)]

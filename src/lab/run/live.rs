@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::steps::{self, Stage};
+use super::visit::Visit;
 use super::{Finished, Mode, Options, RunError, Setting, mac_of, node_ids, own_medium};
 use crate::app::{Endpoint, Host, Resolver};
 use crate::door::{Door, DoorKind};
@@ -20,8 +21,8 @@ const KERNEL_MAC: u8 = 0x80;
 /// How often kernels are asked about connections that are watched.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
-/// Runs `lab`.
-pub(super) fn run(lab: &Definition, options: &Options) -> Result<Finished, RunError> {
+/// Runs `lab`; with a `visit`, its servers only, for as long as that lasts.
+pub(super) fn run(lab: &Definition, options: &Options, visit: Option<&Visit>) -> Result<Finished, RunError> {
     let kernels = Kernels::boot(lab, options)?;
     let door = kernels.door_kind();
     if options.door.is_some() && door.is_none() {
@@ -62,7 +63,13 @@ pub(super) fn run(lab: &Definition, options: &Options) -> Result<Finished, RunEr
         }
         setting.lay_links(&mut world);
         let stage = Stage { lab, mode: Mode::Live, hosts, resolver, seed: setting.seed };
-        Ok::<_, RunError>((world, ports, watched(steps::play(stage), options.gauges.as_ref())))
+        let programs = async move {
+            match visit {
+                None => steps::play(stage).await,
+                Some(visit) => visit.pay(stage).await,
+            }
+        };
+        Ok::<_, RunError>((world, ports, watched(programs, options.gauges.as_ref())))
     };
     // Whoever has pressed Ctrl-C does not want to wait for an orderly close.
     let patience = |outcome: &steps::Outcome| if outcome.interrupted { Duration::ZERO } else { live::QUIET_LIMIT };
@@ -102,12 +109,12 @@ impl Kernels {
         if kernels.is_empty() {
             return Ok(Kernels { holder: None, nodes: Vec::new() });
         }
+        let resolver = lab.resolver.and_then(|id| lab.nodes.get(usize::from(id.0))?.address());
+        let named = lab.nodes.iter().filter(|_| resolver.is_none());
         let mut config = HolderConfig {
-            hosts: lab
-                .nodes
-                .iter()
-                .flat_map(|node| node.addresses().map(|(address, _)| (address, node.name.clone())))
-                .collect(),
+            // Names that stand in a file are never asked for, and a lab with a resolver is about asking.
+            hosts: named.flat_map(|node| node.addresses().map(|(address, _)| (address, node.name.clone()))).collect(),
+            resolv_conf: resolver.map(|address| format!("nameserver {address}\n")),
             ..HolderConfig::default()
         };
         if let Some(program) = &options.holder {

@@ -11,6 +11,7 @@
 mod live;
 mod sim;
 mod steps;
+mod visit;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -37,6 +38,7 @@ use crate::stack::{Interface, Stack, StackConfig, StackKind};
 use crate::time::Instant;
 
 pub use steps::StepFailure;
+pub use visit::{Visit, visit};
 
 /// When every simulated run begins: 2026-01-01 00:00:00 UTC, in nanoseconds since 1970. Captures must not depend on the day.
 const SIM_EPOCH_NS: u64 = 1_767_225_600_000_000_000;
@@ -151,6 +153,16 @@ pub enum RunError {
     /// A switch has nothing to switch without Ethernet.
     #[error("the lab {0} has a switch, and a TUN door carries no Ethernet; take `--door tap` or `--door veth`")]
     NeedsEthernet(String),
+    /// There is nothing to visit.
+    #[error("the lab {lab} has no node `{node}` to visit; {known}")]
+    NoVisit {
+        /// The lab's id.
+        lab: String,
+        /// What was asked for; empty for any.
+        node: String,
+        /// Which there are.
+        known: String,
+    },
     /// A capture or log cannot be written.
     #[error(transparent)]
     Record(#[from] RecorderError),
@@ -175,8 +187,8 @@ impl RunError {
 pub fn run(lab: &Definition, options: &Options) -> Result<Finished, RunError> {
     match options.wanted {
         Wanted::Only(Mode::Sim) => sim::run(lab, options, None),
-        Wanted::Only(Mode::Live) => live::run(lab, options),
-        Wanted::Either => match live::run(lab, options) {
+        Wanted::Only(Mode::Live) => live::run(lab, options, None),
+        Wanted::Either => match live::run(lab, options, None) {
             // What the machine does not allow is no reason not to learn; the reason is told.
             Err(RunError::NotLive(reason)) => sim::run(lab, options, Some(reason.to_string())),
             other => other,

@@ -73,33 +73,59 @@ pub(super) async fn play(stage: Stage<'_>) -> Outcome {
 }
 
 async fn play_steps(stage: &Stage<'_>) -> Outcome {
-    let mut outcome = Outcome::default();
-    let mut background = Vec::new();
-    for (index, step) in stage.lab.steps.iter().enumerate() {
-        match stage.play_one(index, step).await {
-            Ok(None) => {}
-            Ok(Some(task)) => background.push((index, step, task)),
-            Err(reason) => {
+    let playing = stage.play(|_| true).await;
+    playing.end(stage).await
+}
+
+/// Steps that have been played.
+#[derive(Default)]
+pub(super) struct Playing<'a> {
+    failures: Vec<StepFailure>,
+    background: Vec<(usize, &'a Step, Task)>,
+}
+
+impl Playing<'_> {
+    /// What went wrong until now.
+    pub(super) fn failures(&self) -> &[StepFailure] {
+        &self.failures
+    }
+
+    /// Looks at the programs in the background for the last time.
+    pub(super) async fn end(self, stage: &Stage<'_>) -> Outcome {
+        let mut outcome = Outcome { failures: self.failures, interrupted: false };
+        for (index, step, task) in self.background {
+            if let Err(reason) = so_far(task).await {
                 outcome.failures.push(stage.failure(index, step, reason));
-                // What follows builds on this step; running it would only bury the cause.
-                break;
             }
         }
+        // A server that ended too early is why its client failed, and stands before it.
+        outcome.failures.sort_by_key(|failure| failure.step);
+        outcome
     }
-    for (index, step, task) in background {
-        if let Err(reason) = so_far(task).await {
-            outcome.failures.push(stage.failure(index, step, reason));
-        }
-    }
-    // A server that ended too early is why its client failed, and stands before it.
-    outcome.failures.sort_by_key(|failure| failure.step);
-    outcome
 }
 
 /// A program at work; its result says what went wrong.
 type Task = JoinHandle<Result<(), ProgramError>>;
 
-impl Stage<'_> {
+impl<'a> Stage<'a> {
+    /// Plays the steps that are `wanted`, one after the other, until one fails.
+    pub(super) async fn play(&self, wanted: impl Fn(&Step) -> bool) -> Playing<'a> {
+        let mut playing = Playing::default();
+        let lab: &'a Definition = self.lab;
+        for (index, step) in lab.steps.iter().enumerate().filter(|(_, step)| wanted(step)) {
+            match self.play_one(index, step).await {
+                Ok(None) => {}
+                Ok(Some(task)) => playing.background.push((index, step, task)),
+                Err(reason) => {
+                    playing.failures.push(self.failure(index, step, reason));
+                    // What follows builds on this step; running it would only bury the cause.
+                    break;
+                }
+            }
+        }
+        playing
+    }
+
     /// Plays one step to its end, or, in the background, until it is ready: then it goes on, and is returned.
     async fn play_one(&self, index: usize, step: &Step) -> Result<Option<Task>, String> {
         let host = self.host(step).ok_or("no program runs there")?.clone();
