@@ -33,7 +33,7 @@ pub(super) fn definition(text: &str, raw: RawLab, broken: Option<&str>) -> Resul
         .map(|(raw, ends)| link(text, raw.get_ref(), *ends, &nodes, &names))
         .collect::<Result<_, _>>()?;
     let scope = Scope { text, nodes: &nodes, names, rules: rules(&raw.link, &nodes)?, select: &raw.select };
-    scope.check_all()?;
+    let selections = scope.named()?;
     let steps = raw.step.iter().map(|step| steps::step(&scope, step.get_ref())).collect::<Result<_, _>>()?;
     let claims = claims::claims(&scope, &raw, broken)?;
     if *raw.minutes.get_ref() == 0 {
@@ -53,6 +53,7 @@ pub(super) fn definition(text: &str, raw: RawLab, broken: Option<&str>) -> Resul
         checks: claims.checks,
         falsifiers: claims.falsifiers,
         predictions: claims.predictions,
+        selections,
         breaks: claims.breaks,
         broken: broken.map(str::to_owned),
         source: Source { file: String::new(), text: String::new() },
