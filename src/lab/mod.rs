@@ -10,7 +10,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-pub use catalogue::{Catalogue, Entry};
+pub use catalogue::{Catalogue, Entry, Track};
 pub use compare::{Column, CompareError, CompareOptions, Comparison, Figures, Subject, Window, compare};
 pub use definition::{
     Break, Definition, Falsifier, LabError, Link, LinkRule, Node, NodeKind, PipeSettings, Place, Prediction, Step,
