@@ -29,13 +29,18 @@ Examples:
   wireglass run 10 --mode sim          no privilege, no kernel; the same bytes every time
   sudo wireglass run 10 --door tap     live, with Ethernet and ARP in the capture
   wireglass run 20 --break three-in-a-row
-                                       a variant of the lab, made to go wrong
+                                       a variant of the lab, made to go wrong, beside the lab itself
+  wireglass run 20 --no-predict        without the questions that come first at a terminal
+  printf '2\\n1 s\\n' | wireglass run 20 --predict
+                                       with the answers from a pipe
   wireglass run 14 --seed 7            other packets are lost
   wireglass run 20 -v                  with what the stack learns: round trips, timers, windows
   wireglass run 20 --stack smoltcp     on another TCP/IP stack, to compare
   wireglass run 10 --json | jq .verdicts
 
-Captures are written to out/LAB/ and open in Wireshark.
+Captures are written to out/LAB/ and open in Wireshark. At a terminal the lab asks what you expect before it runs, and \
+marks the answers after it; they are kept in ~/.local/state/wireglass/answers.jsonl. A break is a success when the check \
+that it names turns red.
 
 ";
 
@@ -192,6 +197,12 @@ pub(super) struct RunArguments {
     /// Run one of the lab's variants that are made to go wrong.
     #[arg(long = "break", value_name = "NAME")]
     pub(super) variant: Option<String>,
+    /// Ask the lab's questions before the run [default: at a terminal]; from a pipe, one answer per line.
+    #[arg(long, conflicts_with = "no_predict")]
+    pub(super) predict: bool,
+    /// Ask nothing.
+    #[arg(long)]
+    pub(super) no_predict: bool,
     /// Fold nothing, cite the RFC at every packet, and show what stacks learn: round-trip times, timers, windows, holes.
     #[arg(short, long)]
     pub(super) verbose: bool,

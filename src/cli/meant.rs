@@ -76,6 +76,8 @@ pub(super) struct RunTask {
     pub(super) variant: Option<String>,
     /// What happens between the packets, too.
     pub(super) verbose: bool,
+    /// Whether to ask the lab's questions first; `None` asks where somebody sits at a terminal.
+    pub(super) predict: Option<bool>,
 }
 
 /// Which clock and which nodes are wanted. A door exists only where a kernel does.
@@ -202,6 +204,11 @@ impl RunTask {
             json: typed.json,
             variant: typed.variant,
             verbose: typed.verbose,
+            predict: match (typed.predict, typed.no_predict) {
+                (true, _) => Some(true),
+                (_, true) => Some(false),
+                (false, false) => None,
+            },
         })
     }
 }
@@ -295,8 +302,12 @@ mod tests {
                 json: false,
                 variant: None,
                 verbose: false,
+                predict: None,
             }
         );
+        assert_eq!(run("wireglass run 10 --predict").predict, Some(true));
+        assert_eq!(run("wireglass run 10 --no-predict").predict, Some(false));
+        assert!(meant("wireglass run 10 --predict --no-predict").is_err());
     }
 
     #[test]

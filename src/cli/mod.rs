@@ -7,6 +7,7 @@ mod arguments;
 mod compare;
 mod doctor;
 mod drill;
+mod learn;
 mod list;
 mod meant;
 mod run;

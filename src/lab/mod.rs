@@ -6,6 +6,7 @@
 mod catalogue;
 mod compare;
 mod definition;
+pub mod guide;
 mod run;
 #[cfg(test)]
 mod tests;
