@@ -6,8 +6,8 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 
 use super::arguments::{
-    Arguments, ColorChoice, Command, DoorChoice, DrillArguments, FormatChoice, LooksArguments, ModeChoice,
-    RunArguments, StackChoice,
+    Arguments, CheckArguments, ColorChoice, Command, DoorChoice, DrillArguments, FormatChoice, LooksArguments,
+    ModeChoice, RunArguments, StackChoice,
 };
 use crate::capture::FileFormat;
 use crate::door::DoorKind;
@@ -41,6 +41,12 @@ pub(super) struct Appearance {
 pub(super) enum Task {
     /// Run a lab.
     Run(RunTask),
+    /// Judge captures that were made elsewhere.
+    Check(CheckTask),
+    /// Show a guide, or look after its numbers.
+    Guide(GuideTask),
+    /// Make a lab of one's own.
+    New(NewTask),
     /// Run a lab on several TCPs.
     Compare(CompareTask),
     /// List the labs.
@@ -104,9 +110,60 @@ pub(super) struct CompareTask {
     pub(super) json: bool,
 }
 
+/// Which captures to hold against which lab.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct CheckTask {
+    /// The lab as it was named.
+    pub(super) lab: String,
+    /// The files, each with the node where it was made, as far as that was said; at least one.
+    pub(super) captures: Vec<(Option<String>, PathBuf)>,
+    /// Where the one file was made.
+    pub(super) at: Option<String>,
+    /// Nodes and their addresses.
+    pub(super) nodes: Vec<(String, String)>,
+    /// The variant whose claims count.
+    pub(super) variant: Option<String>,
+    /// One JSON document.
+    pub(super) json: bool,
+}
+
+/// What to do with which guide.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct GuideTask {
+    /// The lab as it was named.
+    pub(super) lab: String,
+    /// What to do.
+    pub(super) action: GuideAction,
+}
+
+/// What to do with a guide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GuideAction {
+    /// Show it, or the teacher's page.
+    Show {
+        /// The teacher's.
+        teacher: bool,
+    },
+    /// Hold its numbers and commands against the run.
+    Verify,
+    /// Write the run's numbers into it.
+    Renew,
+}
+
+/// Which lab to make.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NewTask {
+    /// The folder to make.
+    pub(super) folder: String,
+    /// The lab to copy.
+    pub(super) from: Option<String>,
+}
+
 /// How to list the labs.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ListTask {
+    /// The course to list.
+    pub(super) track: Option<String>,
     /// One JSON document.
     pub(super) json: bool,
 }
@@ -166,7 +223,17 @@ impl Meant {
                 variant: typed.variant,
                 json: typed.json,
             }),
-            Command::List(list) => Task::List(ListTask { json: list.json }),
+            Command::Check(check) => Task::Check(CheckTask::by(check)?),
+            Command::Guide(guide) => Task::Guide(GuideTask {
+                lab: guide.lab,
+                action: match (guide.verify, guide.renew) {
+                    (true, _) => GuideAction::Verify,
+                    (_, true) => GuideAction::Renew,
+                    (false, false) => GuideAction::Show { teacher: guide.teacher },
+                },
+            }),
+            Command::New(new) => Task::New(NewTask { folder: new.folder, from: new.from }),
+            Command::List(list) => Task::List(ListTask { track: list.track, json: list.json }),
             Command::Show(show) => {
                 Task::Show(ShowTask { file: show.file, layers: show.layers, json: show.json, verbose: show.verbose })
             }
@@ -209,6 +276,46 @@ impl RunTask {
                 (_, true) => Some(false),
                 (false, false) => None,
             },
+        })
+    }
+}
+
+impl CheckTask {
+    fn by(typed: CheckArguments) -> Result<CheckTask, clap::Error> {
+        let refuse = |text: String| Arguments::command().error(ErrorKind::ValueValidation, text);
+        let capture = |typed: &str| match typed.split_once('=') {
+            Some((node, file)) if !node.is_empty() && !node.contains('/') => {
+                (Some(node.to_owned()), PathBuf::from(file))
+            }
+            Some(_) | None => (None, PathBuf::from(typed)),
+        };
+        let captures: Vec<_> = typed
+            .captures
+            .iter()
+            .flat_map(|typed| typed.split(','))
+            .filter(|file| !file.is_empty())
+            .map(capture)
+            .collect();
+        if captures.is_empty() {
+            return Err(refuse("--capture names a file, such as mine.pcapng or client=mine.pcapng".to_owned()));
+        }
+        if typed.at.is_some() && captures.len() > 1 {
+            let text = "--at is for one capture; of several, each says where it was made: --capture client=a.pcap,server=b.pcap";
+            return Err(refuse(text.to_owned()));
+        }
+        let node = |typed: &String| {
+            let parts = typed.split_once('=').map(|(name, address)| (name.to_owned(), address.to_owned()));
+            parts.ok_or_else(|| {
+                refuse(format!("--node {typed}: write a node and its address, such as client=192.168.0.1"))
+            })
+        };
+        Ok(CheckTask {
+            lab: typed.lab,
+            captures,
+            at: typed.at,
+            nodes: typed.nodes.iter().map(node).collect::<Result<_, _>>()?,
+            variant: typed.variant,
+            json: typed.json,
         })
     }
 }

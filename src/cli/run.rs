@@ -228,13 +228,7 @@ fn layers_of(number: u64, record: &Record, route: &str, style: &Style) -> String
 }
 
 /// Everything for a person, in the order of interest.
-fn tell(
-    task: &RunTask,
-    terminal: Terminal,
-    lab: &Definition,
-    finished: &Finished,
-    lesson: &Lesson,
-) -> io::Result<()> {
+fn tell(task: &RunTask, terminal: Terminal, lab: &Definition, finished: &Finished, lesson: &Lesson) -> io::Result<()> {
     let style =
         Style { width: terminal.width, color: terminal.colour, ascii: !terminal.unicode, verbose: task.verbose };
     let entries: Vec<&Entry> = finished.recorder.journal().entries().collect();
@@ -432,7 +426,8 @@ pub(super) fn verdict_line(verdict: &Verdict) -> VerdictLine {
             check::Outcome::Fail => report::Outcome::Fail,
             check::Outcome::Unknown => report::Outcome::Unknown(verdict.measured.clone()),
         },
-        measured: verdict.measured.clone(),
+        // What is not known says why, once.
+        measured: if verdict.outcome == check::Outcome::Unknown { String::new() } else { verdict.measured.clone() },
         packets: verdict.packets.clone(),
         vantage: verdict.vantage.clone(),
         filter: verdict.filter.clone(),

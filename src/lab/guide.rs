@@ -133,7 +133,8 @@ fn is_block(line: &str) -> bool {
 /// What a command prints, or the piece of it that is asked for.
 fn block(line: &str, shell: Shell<'_>) -> Result<String, String> {
     let said = line.trim().trim_start_matches(OPEN).trim_end_matches(CLOSE).trim();
-    let (command, piece) = said.split_once(" | ").map_or((said, "lines 1-"), |(command, piece)| (command, piece.trim()));
+    let (command, piece) =
+        said.split_once(" | ").map_or((said, "lines 1-"), |(command, piece)| (command, piece.trim()));
     let printed = shell(command.trim())?;
     let text = match piece.split_once(' ') {
         Some(("lines", ranges)) => chosen_lines(&printed, &read_ranges(ranges)?),
@@ -197,7 +198,8 @@ fn section(printed: &str, heading: &str) -> String {
 /// A line with its values made anew.
 fn values(line: &str, runs: &mut Runs<'_>) -> Result<String, String> {
     // Markdown would take the whole line for HTML.
-    let text = line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '*' | '>' | ' '));
+    let text =
+        line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '*' | '>' | ' '));
     if text.starts_with(OPEN) {
         return Err("a line of text cannot begin with a remark; put a word before it".to_owned());
     }
@@ -290,18 +292,16 @@ impl Runs<'_> {
         let number = |number: u64| if wish.in_words { in_words(number) } else { report::grouped(number) };
         match words.as_slice() {
             ["packet", name] => one(name)?.number().map(|it| it.to_string()).ok_or(format!("`{name}` is no packet")),
-            ["packets", name] => Ok(listed(&numbers(&all(name)?))).and_then(|list| {
-                if list.is_empty() { Err(format!("nothing matches `{name}`")) } else { Ok(list) }
-            }),
+            ["packets", name] => Ok(listed(&numbers(&all(name)?)))
+                .and_then(|list| if list.is_empty() { Err(format!("nothing matches `{name}`")) } else { Ok(list) }),
             ["count", name] => Ok(number(all(name)?.len() as u64)),
             ["octets", name] => Ok(number(all(name)?.iter().map(Sight::octets).sum())),
             ["time", name] => Ok(report::span(one(name)?.at())),
             ["gap", from, to] => measured(Measure::Gap(chosen(from)?, chosen(to)?)).map(told),
-            ["field", name, field] => {
-                one(name)?.field(field).ok_or_else(|| format!("`{name}` has no field `{field}`"))
-            }
+            ["field", name, field] => one(name)?.field(field).ok_or_else(|| format!("`{name}` has no field `{field}`")),
             ["answer", question] => {
-                let asked = question.parse::<usize>().ok().and_then(|number| lab.predictions.get(number.checked_sub(1)?));
+                let asked =
+                    question.parse::<usize>().ok().and_then(|number| lab.predictions.get(number.checked_sub(1)?));
                 let asked = asked.ok_or_else(|| format!("the lab has no question {question}"))?;
                 check::answer(&asked.answer, asked.at, &evidence).map(|answer| told(answer.amount))
             }
@@ -364,7 +364,8 @@ fn told(amount: Amount) -> String {
 
 /// Small numbers as words.
 fn in_words(number: u64) -> String {
-    let words = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
+    let words =
+        ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
     let word = usize::try_from(number).ok().and_then(|number| words.get(number));
     word.map_or_else(|| report::grouped(number), |word| (*word).to_owned())
 }
@@ -390,7 +391,8 @@ mod tests {
 
     #[test]
     fn values_come_from_the_run_and_from_its_breaks() {
-        let guide = "Packet <!--= packet resend-1 -->?<!--=-->, and <!--= packets resends break=three-in-a-row -->?<!--=-->.
+        let guide =
+            "Packet <!--= packet resend-1 -->?<!--=-->, and <!--= packets resends break=three-in-a-row -->?<!--=-->.
 It took <!--= gap lose-it resend-1 -->?<!--=-->: <!--= count data words -->?<!--=--> segments, \
              <!--= octets resends -->?<!--=--> octets, ack <!--= field last-ack tcp.ack -->?<!--=-->, \
              <!--= red break=lose-the-third words -->?<!--=--> red of <!--= checks -->?<!--=-->, \

@@ -6,6 +6,7 @@
 mod catalogue;
 mod compare;
 mod definition;
+pub mod elsewhere;
 pub mod guide;
 mod run;
 #[cfg(test)]

@@ -153,7 +153,10 @@ mod tests {
         let lines = [line(Some("3"), Some(true)), line(Some("2 packets"), Some(false)), line(None, None)];
         let text = predictions(&lines, &Style::plain(80));
         assert!(text.starts_with("RIGHT  How many duplicate"), "{text}");
-        assert!(text.contains("WRONG  ") && text.contains("you said 2 packets, the run says 3 · packets 1, 2"), "{text}");
+        assert!(
+            text.contains("WRONG  ") && text.contains("you said 2 packets, the run says 3 · packets 1, 2"),
+            "{text}"
+        );
         assert!(text.contains("12 and 2 more") && text.contains("skipped, the run says 3"), "{text}");
         assert!(text.ends_with("1 of 2 right\n"), "{text}");
         assert!(text.lines().all(|line| width(line) <= 80), "{text}");

@@ -136,12 +136,11 @@ impl Changes {
         let row = |label: &str, cells: [String; 2]| Row { label: label.to_owned(), cells: cells.into() };
         let headings = [row("", ["without it".to_owned(), self.variant.clone()])];
         let checks = self.checks.iter().map(|each| row(&each.id, [word(each.without), word(each.with)]));
-        let figures =
-            self.figures.iter().map(|each| row(&each.what, [each.without, each.with].map(predict::told)));
+        let figures = self.figures.iter().map(|each| row(&each.what, [each.without, each.with].map(predict::told)));
         let amount = |amount: Option<Amount>| amount.map_or("nothing".to_owned(), predict::told);
-        let answers = (1..).zip(&self.answers).map(|(number, each)| {
-            row(&format!("answer to question {number}"), [each.without, each.with].map(amount))
-        });
+        let answers = (1..)
+            .zip(&self.answers)
+            .map(|(number, each)| row(&format!("answer to question {number}"), [each.without, each.with].map(amount)));
         let rows: Vec<Row> = checks.chain(figures).chain(answers).collect();
         out.push_str(&report::table(&headings, &rows, &style));
         for (number, each) in (1..).zip(&self.answers) {
@@ -150,7 +149,8 @@ impl Changes {
         match self.first_difference {
             None => out.push_str("\nBoth runs have the same packets.\n"),
             Some(number) => {
-                let dots = |rows: &str| if rows.is_empty() { "  (no such packet)\n".to_owned() } else { rows.to_owned() };
+                let dots =
+                    |rows: &str| if rows.is_empty() { "  (no such packet)\n".to_owned() } else { rows.to_owned() };
                 let [without, with] = &self.rows;
                 let _ = write!(
                     out,
@@ -276,14 +276,8 @@ fn keys(records: &[Record]) -> Vec<Vec<String>> {
 fn key(record: &Record, streams: &mut Streams) -> Vec<String> {
     let dissection = Dissection::of(record.medium, &record.bytes, record.wire_len);
     let (stream, relative) = streams.next(&dissection);
-    let subject = PacketSubject {
-        number: None,
-        at: record.at,
-        dissection: &dissection,
-        bytes: &record.bytes,
-        stream,
-        relative,
-    };
+    let subject =
+        PacketSubject { number: None, at: record.at, dissection: &dissection, bytes: &record.bytes, stream, relative };
     let mut key: Vec<String> =
         COMPARED.iter().map(|name| field_texts(name, &subject).unwrap_or_default().join(",")).collect();
     let fate = |remark: &Remark| matches!(remark, Remark::Impaired(impairment) if impairment.is_drop());

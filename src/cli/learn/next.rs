@@ -15,12 +15,7 @@ pub(in crate::cli) struct Next {
 }
 
 /// Decides; `typed` is how the lab was named, `None` is said when everything is done.
-pub(in crate::cli) fn next(
-    catalogue: &Catalogue,
-    lab: &Definition,
-    typed: &str,
-    progress: &Progress,
-) -> Option<Next> {
+pub(in crate::cli) fn next(catalogue: &Catalogue, lab: &Definition, typed: &str, progress: &Progress) -> Option<Next> {
     let known = catalogue.entries().iter().find(|entry| entry.id == lab.id);
     let name = known.map_or(typed, |entry| entry.number());
     let is_new = |name: &str| lab.broken.as_deref() != Some(name) && !progress.has_tried(&lab.id, name);

@@ -91,9 +91,8 @@ const fn expected(measure: &Measure) -> &'static str {
     }
 }
 
-const SMALL_NUMBERS: [&str; 13] = [
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-];
+const SMALL_NUMBERS: [&str; 13] =
+    ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
 
 /// What was meant by `text`; `None` when it is no answer. A time without a unit is milliseconds.
 fn read(text: &str, measure: &Measure) -> Option<Amount> {
@@ -242,7 +241,8 @@ mod tests {
     const PLAIN: Terminal = Terminal { is_terminal: false, colour: false, width: 80, unicode: true };
 
     fn asked(measures: &[Measure], typed: &str) -> (Vec<Option<Amount>>, String) {
-        let question = |measure: &Measure| Prediction { ask: "How?".to_owned(), answer: measure.clone(), at: NodeId(0) };
+        let question =
+            |measure: &Measure| Prediction { ask: "How?".to_owned(), answer: measure.clone(), at: NodeId(0) };
         let questions: Vec<Prediction> = measures.iter().map(question).collect();
         let mut out = Vec::new();
         let said = ask(&questions, &mut typed.as_bytes(), &mut out, PLAIN).expect("a text can be read");

@@ -84,9 +84,8 @@ impl Progress {
     /// Remembers a line.
     pub(in crate::cli) fn add(&mut self, line: Line) {
         let written = match (&self.file, serde_json::to_string(&line)) {
-            (Some(file), Ok(text)) => {
-                append(file, format!("{text}\n").as_bytes(), self.owner).map_err(|error| format!("{}: {error}", file.display()))
-            }
+            (Some(file), Ok(text)) => append(file, format!("{text}\n").as_bytes(), self.owner)
+                .map_err(|error| format!("{}: {error}", file.display())),
             (None, _) => Err("there is no home folder ($HOME, or $XDG_STATE_HOME)".to_owned()),
             (_, Err(error)) => Err(error.to_string()),
         };
@@ -103,16 +102,14 @@ impl Progress {
 
     /// Whether the lab, as it is, was run with every check passing.
     pub(in crate::cli) fn has_passed(&self, id: &str) -> bool {
-        self.lines.iter().any(|line| {
-            matches!(line, Line::Run { lab, variant: None, passed: true, .. } if lab == id)
-        })
+        self.lines.iter().any(|line| matches!(line, Line::Run { lab, variant: None, passed: true, .. } if lab == id))
     }
 
     /// Whether a break of the lab was run.
     pub(in crate::cli) fn has_tried(&self, id: &str, name: &str) -> bool {
-        self.lines.iter().any(|line| {
-            matches!(line, Line::Run { lab, variant: Some(variant), .. } if lab == id && variant == name)
-        })
+        self.lines
+            .iter()
+            .any(|line| matches!(line, Line::Run { lab, variant: Some(variant), .. } if lab == id && variant == name))
     }
 }
 
@@ -197,7 +194,9 @@ mod tests {
     fn what_cannot_be_written_is_told_and_remembered_all_the_same() {
         let mut progress = Progress { file: Some("/proc/no/such/file".into()), ..Progress::default() };
         progress.add(ran("20-rto-backoff", None, true));
-        assert!(progress.note().is_some_and(|note| note.starts_with("your answers are not kept: /proc/no/such/file: ")));
+        assert!(
+            progress.note().is_some_and(|note| note.starts_with("your answers are not kept: /proc/no/such/file: "))
+        );
         assert!(progress.has_passed("20-rto-backoff"));
     }
 }
