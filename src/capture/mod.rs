@@ -20,6 +20,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 pub use link_type::LinkType;
+pub use output::append;
 pub use reader::{ForeignRecord, InterfaceInfo, ReadError, Reader};
 pub use recorder::{Describe, FileFormat, Recorder, RecorderConfig, RecorderError, VantageConfig};
 

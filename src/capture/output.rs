@@ -156,6 +156,23 @@ pub(super) fn make_dir(dir: &Path, owner: Owner) -> Result<(), RecorderError> {
     Ok(())
 }
 
+/// Adds `text` to the end of a file, which is made if need be, with the folders above it. Never through a symbolic link.
+///
+/// # Errors
+/// What the system says.
+pub fn append(path: &Path, text: &[u8], owner: Option<(u32, u32)>) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        make_dir(folder, owner).map_err(io::Error::other)?;
+    }
+    let _acting = Acting::begin(owner)?;
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags.bits()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a plain file"));
+    }
+    file.write_all(text)
+}
+
 /// Removes what an earlier run has left under this name, if anything.
 pub(super) fn remove(path: &Path, owner: Owner) -> Result<(), RecorderError> {
     let removed = Acting::begin(owner).and_then(|_acting| fs::remove_file(path));

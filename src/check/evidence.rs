@@ -90,7 +90,7 @@ pub(super) struct Frame<'a> {
     /// Its number in the capture, from 1.
     pub(super) number: u64,
     /// When it passed, counted from the capture's first packet, as filters see it.
-    since_first: Instant,
+    pub(super) since_first: Instant,
     pub(super) record: &'a Record,
     pub(super) dissection: Dissection,
     stream: Option<u32>,
@@ -177,14 +177,18 @@ impl<'a> Vantage<'a> {
 
 impl Frame<'_> {
     pub(super) fn subject(&self) -> Subject<'_> {
-        Subject::Packet(PacketSubject {
+        Subject::Packet(self.packet_subject())
+    }
+
+    pub(super) fn packet_subject(&self) -> PacketSubject<'_> {
+        PacketSubject {
             number: Some(self.number),
             at: self.since_first,
             dissection: &self.dissection,
             bytes: &self.record.bytes,
             stream: self.stream,
             relative: self.relative,
-        })
+        }
     }
 
     /// Octets of TCP or UDP payload, as the headers say.

@@ -8,7 +8,7 @@ use crate::filter::Filter;
 use crate::journal::NodeId;
 
 use super::evidence::{Clock, Evidence, tolerance};
-use super::selection::{Found, Item, Missing, Picked};
+use super::selection::{Item, Missing, Picked};
 use super::{Bound, Check, Factor, Measure, Outcome, Question, Selected, Selection, TimeBound, Verdict};
 
 /// Judges one check.
@@ -38,9 +38,9 @@ pub(super) fn frame_filter(packets: &[u64]) -> Option<String> {
 }
 
 /// A verdict without the check's own words.
-struct Finding {
+pub(super) struct Finding {
     outcome: Outcome,
-    measured: String,
+    pub(super) measured: String,
     packets: Vec<u64>,
     vantage: NodeId,
     filter: Option<String>,
@@ -66,18 +66,18 @@ impl Finding {
 }
 
 /// A time between two items.
-struct Span<'e, 'a> {
-    length: Duration,
+pub(super) struct Span<'e, 'a> {
+    pub(super) length: Duration,
     /// What was selected where it begins.
-    start: Picked<'e, 'a>,
+    pub(super) start: Picked<'e, 'a>,
     /// The items that show it.
-    shown: Vec<Item<'e, 'a>>,
+    pub(super) shown: Vec<Item<'e, 'a>>,
 }
 
 /// Where the questions are answered: the evidence, seen from the check's vantage.
-struct Bench<'e, 'a> {
-    evidence: &'e Evidence<'a>,
-    at: NodeId,
+pub(super) struct Bench<'e, 'a> {
+    pub(super) evidence: &'e Evidence<'a>,
+    pub(super) at: NodeId,
 }
 
 impl<'e, 'a> Bench<'e, 'a> {
@@ -109,7 +109,7 @@ impl<'e, 'a> Bench<'e, 'a> {
     }
 
     /// What is selected, if the evidence has all of it.
-    fn select_all(&self, selection: &Selection) -> Result<Picked<'e, 'a>, Missing> {
+    pub(super) fn select_all(&self, selection: &Selection) -> Result<Picked<'e, 'a>, Missing> {
         let picked = self.select(selection)?;
         picked.all().map(|()| picked)
     }
@@ -220,7 +220,7 @@ impl<'e, 'a> Bench<'e, 'a> {
     }
 
     /// The time from the first of one selection to the first of another; a finding that fails when there is none.
-    fn span(&self, from: &Selection, to: &Selection) -> Result<Result<Span<'e, 'a>, Finding>, Missing> {
+    pub(super) fn span(&self, from: &Selection, to: &Selection) -> Result<Result<Span<'e, 'a>, Finding>, Missing> {
         let (start, end) = (self.select(from)?, self.select(to)?);
         let (Some(first), Some(second)) = (start.first()?, end.first()?) else {
             let (of, picked) = if start.items.is_empty() { (from, &start) } else { (to, &end) };
@@ -389,12 +389,8 @@ fn range(min: u64, max: u64) -> String {
     }
 }
 
-fn octets(picked: &Picked<'_, '_>) -> u64 {
-    let of_one = |item: &Item<'_, '_>| match item.found {
-        Found::Packet(frame) => frame.payload_len(),
-        Found::Event(_) => item.member("bytes").and_then(|value| value.as_u64()).unwrap_or(0),
-    };
-    picked.items.iter().map(of_one).sum()
+pub(super) fn octets(picked: &Picked<'_, '_>) -> u64 {
+    picked.items.iter().map(Item::octets).sum()
 }
 
 /// A list of values, short enough for a line: at most three, long texts cut.

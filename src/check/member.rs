@@ -17,6 +17,14 @@ pub fn is_packet_member(name: &str) -> bool {
 }
 
 impl Item<'_, '_> {
+    /// Octets of payload; for an event, its member `bytes`.
+    pub(super) fn octets(&self) -> u64 {
+        match self.found {
+            Found::Packet(frame) => frame.payload_len(),
+            Found::Event(_) => self.member("bytes").and_then(|value| value.as_u64()).unwrap_or(0),
+        }
+    }
+
     /// The member's value; `None` when this packet or event has none of that name.
     ///
     /// An event's members are those of its line in `journal.jsonl`.

@@ -7,6 +7,7 @@
 //! What does not live here: reading checks from a lab file (`lab`), showing verdicts (`report`). And never a stack: all
 //! stacks are judged alike, by what they put on the wire and in the journal.
 
+mod answer;
 mod evidence;
 mod integrity;
 mod judge;
@@ -23,6 +24,7 @@ use serde::Serialize;
 use crate::filter::Filter;
 use crate::journal::NodeId;
 
+pub use answer::{Amount, Answer, Sight, answer, sights};
 pub use evidence::{Clock, Evidence, LinkSource, NodeSource};
 pub use integrity::{INTEGRITY_IDS, Integrity, integrity};
 pub use judge::judge;

@@ -13,8 +13,14 @@ Exit codes:
 
 const EXAMPLES: &str = "\
 Examples:
-  wireglass list                       which labs there are
-  wireglass run 10                     run a lab: live where this machine allows it, else in sim
+  wireglass list                       which labs there are; --track backend: the course in its order
+  wireglass guide 10                   what the first lab is about
+  wireglass run 10                     run it: live where this machine allows it, else in sim
+  wireglass run 20 --break three-in-a-row
+                                       make it go wrong, and see what has changed
+  wireglass check 10 --capture mine.pcapng
+                                       hold a lab's claims against a capture of your own
+  wireglass new my-lab                 make a lab of your own: three files, no compiler
   wireglass run 20 --layers            the same, with every header of every packet
   wireglass compare 20                 one lab on native, smoltcp and Linux, side by side
   wireglass show out/10-three-way-handshake/client.pcapng
@@ -29,13 +35,18 @@ Examples:
   wireglass run 10 --mode sim          no privilege, no kernel; the same bytes every time
   sudo wireglass run 10 --door tap     live, with Ethernet and ARP in the capture
   wireglass run 20 --break three-in-a-row
-                                       a variant of the lab, made to go wrong
+                                       a variant of the lab, made to go wrong, beside the lab itself
+  wireglass run 20 --no-predict        without the questions that come first at a terminal
+  printf '2\\n1 s\\n' | wireglass run 20 --predict
+                                       with the answers from a pipe
   wireglass run 14 --seed 7            other packets are lost
   wireglass run 20 -v                  with what the stack learns: round trips, timers, windows
   wireglass run 20 --stack smoltcp     on another TCP/IP stack, to compare
   wireglass run 10 --json | jq .verdicts
 
-Captures are written to out/LAB/ and open in Wireshark.
+Captures are written to out/LAB/ and open in Wireshark. At a terminal the lab asks what you expect before it runs, and \
+marks the answers after it; they are kept in ~/.local/state/wireglass/answers.jsonl. A break is a success when the check \
+that it names turns red.
 
 ";
 
@@ -61,9 +72,59 @@ Where a TCP does not tell, there is a dash. Where Linux cannot run, its column s
 
 ";
 
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  wireglass check 10 --capture mine.pcapng
+  wireglass check 10 --capture mine.pcap --at server --node client=192.168.0.7 --node server=192.168.0.9
+  wireglass check 14 --capture client=a.pcapng,server=b.pcapng
+                                       both ends of the link: more can be judged
+  wireglass check 20 --capture mine.pcapng --json | jq '.verdicts[] | select(.outcome == \"fail\")'
+
+Whose addresses they are, and at which node it was captured, is guessed: by the names in the file, by who sends the first \
+SYN, by the file's name and the times of the handshake. What was guessed is said. A check that asks for events (timers, \
+windows, programs) needs the journal of a run; it stays unknown, and that is no failure.
+
+";
+
+const SHELL_EXAMPLES: &str = "\
+Examples:
+  sudo wireglass shell 02              on the first kernel node; leave it with `exit` or Ctrl-D
+  wireglass shell 02 client            on the node of this name
+  wireglass shell 02 -- curl -v http://server/api/posts
+                                       one command instead of a shell
+  wireglass shell 02 --door tap        with Ethernet and ARP in the captures
+
+The lab's servers run, its links lose and delay what they are told to, and everything is captured; its clients are you. \
+Nodes have their names (`ping server`). With sudo the shell is yours and not root's. Leaving it ends everything that was \
+started there.
+
+";
+
+const GUIDE_EXAMPLES: &str = "\
+Examples:
+  wireglass guide 10                   the guide of a lab
+  wireglass guide 10 | less            a page at a time
+  wireglass guide 10 --teacher         answers, misconceptions, variants
+  wireglass guide ./my-lab --renew     write the run's numbers into the guide of a lab of your own
+  wireglass guide ./my-lab --verify    fail when the guide says what the run does not
+
+";
+
+const NEW_EXAMPLES: &str = "\
+Examples:
+  wireglass new my-lab                 a lab that passes, with comments that teach the format
+  wireglass new my-lab --from 20       a copy of a lab, to be changed
+  wireglass run ./my-lab
+
+docs/labs.md explains every field of lab.toml.
+
+";
+
 const LIST_EXAMPLES: &str = "\
 Examples:
-  wireglass list
+  wireglass list                       by theme
+  wireglass list --track backend       a course in its order, and what of it you have passed
+  wireglass list --track protocol
   wireglass list --json | jq -r '.[].id'
 
 ";
@@ -147,6 +208,14 @@ fn columns(typed: &str) -> Result<u32, &'static str> {
 pub(super) enum Command {
     /// Run a lab: its packets as a ladder, its checks, its captures.
     Run(RunArguments),
+    /// Show what a lab is about, or what its teacher should know.
+    Guide(GuideArguments),
+    /// Hold a lab's claims against captures that were made elsewhere.
+    Check(CheckArguments),
+    /// Make a lab of your own.
+    New(NewArguments),
+    /// Open a shell on a kernel node of a lab, with everything running.
+    Shell(ShellArguments),
     /// Run a lab on several TCPs, and put their figures side by side.
     Compare(CompareArguments),
     /// List the labs.
@@ -192,9 +261,43 @@ pub(super) struct RunArguments {
     /// Run one of the lab's variants that are made to go wrong.
     #[arg(long = "break", value_name = "NAME")]
     pub(super) variant: Option<String>,
+    /// Ask the lab's questions before the run [default: at a terminal]; from a pipe, one answer per line.
+    #[arg(long, conflicts_with = "no_predict")]
+    pub(super) predict: bool,
+    /// Ask nothing.
+    #[arg(long)]
+    pub(super) no_predict: bool,
     /// Fold nothing, cite the RFC at every packet, and show what stacks learn: round-trip times, timers, windows, holes.
     #[arg(short, long)]
     pub(super) verbose: bool,
+}
+
+/// `wireglass shell`.
+#[derive(Debug, Args)]
+#[command(after_help = SHELL_EXAMPLES.to_owned() + EXIT_CODES)]
+pub(super) struct ShellArguments {
+    /// The lab: its number, its name or a word of it, or a folder with a lab.toml.
+    pub(super) lab: String,
+    /// The node [default: the first that is a kernel].
+    pub(super) node: Option<String>,
+    /// How its packets come in.
+    #[arg(long, default_value = "auto")]
+    pub(super) door: DoorChoice,
+    /// The userspace stack of the other nodes.
+    #[arg(long, default_value = "native")]
+    pub(super) stack: StackChoice,
+    /// Decides every chance of the links [default: the lab's own].
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// The folder for captures and logs [default: out/LAB].
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Open it in one of the lab's variants.
+    #[arg(long = "break", value_name = "NAME")]
+    pub(super) variant: Option<String>,
+    /// A command with its arguments, instead of a shell.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(super) command: Vec<String>,
 }
 
 /// `wireglass compare`.
@@ -214,10 +317,65 @@ pub(super) struct CompareArguments {
     pub(super) json: bool,
 }
 
+/// `wireglass guide`.
+#[derive(Debug, Args)]
+#[command(after_help = GUIDE_EXAMPLES.to_owned() + EXIT_CODES)]
+pub(super) struct GuideArguments {
+    /// The lab: its number, its name or a word of it, or a folder with a lab.toml.
+    pub(super) lab: String,
+    /// The teacher's page.
+    #[arg(long, conflicts_with_all = ["verify", "renew"])]
+    pub(super) teacher: bool,
+    /// Fail when a number in the guide is not the run's, or a command of it does not work.
+    #[arg(long, conflicts_with = "renew")]
+    pub(super) verify: bool,
+    /// Write the run's numbers into the guide; the lab is named by its folder.
+    #[arg(long)]
+    pub(super) renew: bool,
+}
+
+/// `wireglass check`.
+#[derive(Debug, Args)]
+#[command(after_help = CHECK_EXAMPLES.to_owned() + EXIT_CODES)]
+pub(super) struct CheckArguments {
+    /// The lab: its number, its name or a word of it, or a folder with a lab.toml.
+    pub(super) lab: String,
+    /// A pcap or pcapng file; several, each with the node where it was made: client=a.pcap,server=b.pcap.
+    #[arg(long = "capture", required = true, value_name = "FILE")]
+    pub(super) captures: Vec<String>,
+    /// The node where it was captured [default: guessed].
+    #[arg(long, value_name = "NODE")]
+    pub(super) at: Option<String>,
+    /// Which address a node has; may be given several times [default: guessed].
+    #[arg(long = "node", value_name = "NODE=ADDRESS")]
+    pub(super) nodes: Vec<String>,
+    /// Take the claims of one of the lab's variants.
+    #[arg(long = "break", value_name = "NAME")]
+    pub(super) variant: Option<String>,
+    /// One JSON document instead of text.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `wireglass new`.
+#[derive(Debug, Args)]
+#[command(after_help = NEW_EXAMPLES.to_owned() + EXIT_CODES)]
+pub(super) struct NewArguments {
+    /// The folder to make; its name becomes the lab's.
+    #[arg(value_name = "NAME")]
+    pub(super) folder: String,
+    /// Copy this lab instead of beginning with the smallest one.
+    #[arg(long, value_name = "LAB")]
+    pub(super) from: Option<String>,
+}
+
 /// `wireglass list`.
 #[derive(Debug, Args)]
 #[command(after_help = LIST_EXAMPLES.to_owned() + EXIT_CODES)]
 pub(super) struct ListArguments {
+    /// One course, in its order.
+    #[arg(long, value_name = "NAME")]
+    pub(super) track: Option<String>,
     /// One JSON document instead of text.
     #[arg(long)]
     pub(super) json: bool,
@@ -365,6 +523,7 @@ mod tests {
                 Command::List(list) => (list.json, false),
                 Command::Drill(drill) => (drill.json, false),
                 Command::Doctor(doctor) => (doctor.json, false),
+                Command::Guide(_) | Command::Check(_) | Command::New(_) | Command::Shell(_) => (true, false),
             };
             assert!(is_json || filter.is_empty(), "{example}: jq wants JSON");
             assert!(has_layers || !filter.contains(".layers"), "{example}: layers are there when they are asked for");

@@ -6,8 +6,8 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 
 use super::arguments::{
-    Arguments, ColorChoice, Command, DoorChoice, DrillArguments, FormatChoice, LooksArguments, ModeChoice,
-    RunArguments, StackChoice,
+    Arguments, CheckArguments, ColorChoice, Command, DoorChoice, DrillArguments, FormatChoice, LooksArguments,
+    ModeChoice, RunArguments, StackChoice,
 };
 use crate::capture::FileFormat;
 use crate::door::DoorKind;
@@ -41,6 +41,14 @@ pub(super) struct Appearance {
 pub(super) enum Task {
     /// Run a lab.
     Run(RunTask),
+    /// Judge captures that were made elsewhere.
+    Check(CheckTask),
+    /// Show a guide, or look after its numbers.
+    Guide(GuideTask),
+    /// Make a lab of one's own.
+    New(NewTask),
+    /// Open a shell in a lab.
+    Shell(ShellTask),
     /// Run a lab on several TCPs.
     Compare(CompareTask),
     /// List the labs.
@@ -76,6 +84,8 @@ pub(super) struct RunTask {
     pub(super) variant: Option<String>,
     /// What happens between the packets, too.
     pub(super) verbose: bool,
+    /// Whether to ask the lab's questions first; `None` asks where somebody sits at a terminal.
+    pub(super) predict: Option<bool>,
 }
 
 /// Which clock and which nodes are wanted. A door exists only where a kernel does.
@@ -102,9 +112,81 @@ pub(super) struct CompareTask {
     pub(super) json: bool,
 }
 
+/// Where to open a shell, and which.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ShellTask {
+    /// The lab as it was named.
+    pub(super) lab: String,
+    /// The node; `None` is the first that is a kernel.
+    pub(super) node: Option<String>,
+    /// The door; `None` is the best that opens.
+    pub(super) door: Option<DoorKind>,
+    /// The userspace stack of the other nodes.
+    pub(super) stack: StackKind,
+    /// The seed; `None` takes the lab's own.
+    pub(super) seed: Option<u64>,
+    /// Where captures and logs go; `None` is `out/LAB`.
+    pub(super) out: Option<PathBuf>,
+    /// The variant.
+    pub(super) variant: Option<String>,
+    /// The command; empty for the caller's shell.
+    pub(super) command: Vec<String>,
+}
+
+/// Which captures to hold against which lab.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct CheckTask {
+    /// The lab as it was named.
+    pub(super) lab: String,
+    /// The files, each with the node where it was made, as far as that was said; at least one.
+    pub(super) captures: Vec<(Option<String>, PathBuf)>,
+    /// Where the one file was made.
+    pub(super) at: Option<String>,
+    /// Nodes and their addresses.
+    pub(super) nodes: Vec<(String, String)>,
+    /// The variant whose claims count.
+    pub(super) variant: Option<String>,
+    /// One JSON document.
+    pub(super) json: bool,
+}
+
+/// What to do with which guide.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct GuideTask {
+    /// The lab as it was named.
+    pub(super) lab: String,
+    /// What to do.
+    pub(super) action: GuideAction,
+}
+
+/// What to do with a guide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GuideAction {
+    /// Show it, or the teacher's page.
+    Show {
+        /// The teacher's.
+        teacher: bool,
+    },
+    /// Hold its numbers and commands against the run.
+    Verify,
+    /// Write the run's numbers into it.
+    Renew,
+}
+
+/// Which lab to make.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NewTask {
+    /// The folder to make.
+    pub(super) folder: String,
+    /// The lab to copy.
+    pub(super) from: Option<String>,
+}
+
 /// How to list the labs.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ListTask {
+    /// The course to list.
+    pub(super) track: Option<String>,
     /// One JSON document.
     pub(super) json: bool,
 }
@@ -164,7 +246,27 @@ impl Meant {
                 variant: typed.variant,
                 json: typed.json,
             }),
-            Command::List(list) => Task::List(ListTask { json: list.json }),
+            Command::Shell(shell) => Task::Shell(ShellTask {
+                lab: shell.lab,
+                node: shell.node,
+                door: shell.door.kind(),
+                stack: shell.stack.into(),
+                seed: shell.seed,
+                out: shell.out,
+                variant: shell.variant,
+                command: shell.command,
+            }),
+            Command::Check(check) => Task::Check(CheckTask::by(check)?),
+            Command::Guide(guide) => Task::Guide(GuideTask {
+                lab: guide.lab,
+                action: match (guide.verify, guide.renew) {
+                    (true, _) => GuideAction::Verify,
+                    (_, true) => GuideAction::Renew,
+                    (false, false) => GuideAction::Show { teacher: guide.teacher },
+                },
+            }),
+            Command::New(new) => Task::New(NewTask { folder: new.folder, from: new.from }),
+            Command::List(list) => Task::List(ListTask { track: list.track, json: list.json }),
             Command::Show(show) => {
                 Task::Show(ShowTask { file: show.file, layers: show.layers, json: show.json, verbose: show.verbose })
             }
@@ -202,6 +304,51 @@ impl RunTask {
             json: typed.json,
             variant: typed.variant,
             verbose: typed.verbose,
+            predict: match (typed.predict, typed.no_predict) {
+                (true, _) => Some(true),
+                (_, true) => Some(false),
+                (false, false) => None,
+            },
+        })
+    }
+}
+
+impl CheckTask {
+    fn by(typed: CheckArguments) -> Result<CheckTask, clap::Error> {
+        let refuse = |text: String| Arguments::command().error(ErrorKind::ValueValidation, text);
+        let capture = |typed: &str| match typed.split_once('=') {
+            Some((node, file)) if !node.is_empty() && !node.contains('/') => {
+                (Some(node.to_owned()), PathBuf::from(file))
+            }
+            Some(_) | None => (None, PathBuf::from(typed)),
+        };
+        let captures: Vec<_> = typed
+            .captures
+            .iter()
+            .flat_map(|typed| typed.split(','))
+            .filter(|file| !file.is_empty())
+            .map(capture)
+            .collect();
+        if captures.is_empty() {
+            return Err(refuse("--capture names a file, such as mine.pcapng or client=mine.pcapng".to_owned()));
+        }
+        if typed.at.is_some() && captures.len() > 1 {
+            let text = "--at is for one capture; of several, each says where it was made: --capture client=a.pcap,server=b.pcap";
+            return Err(refuse(text.to_owned()));
+        }
+        let node = |typed: &String| {
+            let parts = typed.split_once('=').map(|(name, address)| (name.to_owned(), address.to_owned()));
+            parts.ok_or_else(|| {
+                refuse(format!("--node {typed}: write a node and its address, such as client=192.168.0.1"))
+            })
+        };
+        Ok(CheckTask {
+            lab: typed.lab,
+            captures,
+            at: typed.at,
+            nodes: typed.nodes.iter().map(node).collect::<Result<_, _>>()?,
+            variant: typed.variant,
+            json: typed.json,
         })
     }
 }
@@ -242,16 +389,22 @@ impl From<StackChoice> for StackKind {
     }
 }
 
-impl WantedMode {
-    /// Whoever names a door wants a live run, and no silent simulation in its place.
-    fn by(mode: Option<ModeChoice>, door: DoorChoice) -> Result<WantedMode, clap::Error> {
-        let door = match door {
+impl DoorChoice {
+    /// The door; `None` for the best.
+    fn kind(self) -> Option<DoorKind> {
+        match self {
             DoorChoice::Auto => None,
             DoorChoice::Tun => Some(DoorKind::Tun),
             DoorChoice::Tap => Some(DoorKind::Tap),
             DoorChoice::Veth => Some(DoorKind::Veth),
-        };
-        match (mode, door) {
+        }
+    }
+}
+
+impl WantedMode {
+    /// Whoever names a door wants a live run, and no silent simulation in its place.
+    fn by(mode: Option<ModeChoice>, door: DoorChoice) -> Result<WantedMode, clap::Error> {
+        match (mode, door.kind()) {
             (Some(ModeChoice::Sim), Some(door)) => Err(Arguments::command().error(
                 ErrorKind::ArgumentConflict,
                 format!("--door {door} needs a kernel behind it, and --mode sim has none; leave one of them out"),
@@ -295,8 +448,12 @@ mod tests {
                 json: false,
                 variant: None,
                 verbose: false,
+                predict: None,
             }
         );
+        assert_eq!(run("wireglass run 10 --predict").predict, Some(true));
+        assert_eq!(run("wireglass run 10 --no-predict").predict, Some(false));
+        assert!(meant("wireglass run 10 --predict --no-predict").is_err());
     }
 
     #[test]

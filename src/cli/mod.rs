@@ -4,12 +4,17 @@
 //! and turn its end into an exit code.
 
 mod arguments;
+mod check;
 mod compare;
 mod doctor;
 mod drill;
+mod guide;
+mod learn;
 mod list;
 mod meant;
+mod new;
 mod run;
+mod shell;
 mod show;
 mod terminal;
 
@@ -91,6 +96,10 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Outcome, Failure
     let terminal = Terminal::of(&appearance);
     match task {
         Task::Run(task) => run::run(&task, &terminal),
+        Task::Shell(task) => shell::shell(&task, &terminal),
+        Task::Check(task) => check::check(&task, &terminal),
+        Task::Guide(task) => guide::guide(&task, &terminal),
+        Task::New(task) => new::new(&task, &terminal),
         Task::Compare(task) => compare::compare(&task, &terminal),
         Task::List(task) => list::list(&task, &terminal),
         Task::Show(task) => show::show(&task, &terminal),

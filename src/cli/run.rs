@@ -1,21 +1,25 @@
 //! `wireglass run`: one lab, its ladder, its verdicts, its files.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::learn::changes::{Changes, Ran};
+use super::learn::next::{self, Next};
+use super::learn::predict::{self, Said};
+use super::learn::progress::{Line, Progress, mode_name, now};
 use super::meant::{RunTask, WantedMode};
 use super::terminal::Terminal;
 use super::{Failure, Outcome};
 use crate::capture::{Direction, Record, Recorder};
-use crate::check::{self, Verdict};
+use crate::check::{self, Answer, Verdict};
 use crate::door::DoorKind;
 use crate::host::RunAs;
 use crate::journal::{Entry, Event, NodeId, ProgramEvent};
-use crate::lab::{Catalogue, Definition, Finished, Mode, Options, StepFailure, Wanted};
+use crate::lab::{Catalogue, Definition, Finished, Mode, Options, Prediction, StepFailure, Wanted};
 use crate::packet::Dissection;
-use crate::report::{self, Ends, Ladder, Lane, PacketView, Side, Style, VerdictLine};
+use crate::report::{self, Ends, Ladder, Lane, PacketView, PredictionLine, Side, Style, VerdictLine};
 use crate::stack::StackKind;
 use crate::time::Instant;
 
@@ -25,37 +29,164 @@ const MOST_LADDERS: usize = 4;
 /// Columns of `layers.txt`.
 const LAYERS_WIDTH: usize = 100;
 
-/// Runs a lab.
+/// Runs a lab: the questions, the run, the marks.
 pub(super) fn run(task: &RunTask, terminal: &Terminal) -> Result<Outcome, Failure> {
-    let lab = find(task)?;
+    let catalogue = Catalogue::built_in();
+    let base = catalogue.find(&task.lab)?;
+    let lab = match &task.variant {
+        Some(name) => base.with_break(name)?,
+        None => base.clone(),
+    };
+    let mut progress = Progress::open();
+    let asked = ask(task, *terminal, &lab, &mut progress)?;
     let out = task.out.clone().unwrap_or_else(|| PathBuf::from("out").join(&lab.id));
-    let finished =
-        crate::lab::run(&lab, &options(task, out.clone())).map_err(|error| Failure::Input(error.to_string()))?;
+    let options = options(task, out);
+    let finished = crate::lab::run(&lab, &options).map_err(|error| Failure::Input(error.to_string()))?;
+    let changes = changes(&base, &lab, &finished, &options, *terminal);
+    let answers = finished.answers(&lab);
+    let passed = went_well(&finished, changes.as_ref().ok().and_then(Option::as_ref));
+    let is_watched = asked.is_some() || terminal.is_terminal;
+    if is_watched && !finished.interrupted {
+        progress.add(remembered(&lab, &finished, passed, asked.as_deref(), &answers));
+    }
+    let lesson = Lesson {
+        asked: asked.unwrap_or_default(),
+        answers,
+        changes,
+        next: next::next(&catalogue, &lab, &task.lab, &progress),
+        note: progress.note(),
+        passed,
+    };
     if task.json {
-        terminal.print_json(&Report::of(&lab, &finished))?;
+        terminal.print_json(&Report::of(&lab, &finished, &lesson))?;
     } else {
-        tell(task, *terminal, &lab, &finished)?;
+        tell(task, *terminal, &lab, &finished, &lesson)?;
     }
     Ok(if finished.interrupted {
         Outcome::Interrupted
-    } else if went_well(&finished) {
+    } else if passed {
         Outcome::Well
     } else {
         Outcome::Failed
     })
 }
 
-fn went_well(finished: &Finished) -> bool {
-    finished.failures.is_empty() && !finished.verdicts.iter().any(Verdict::is_fail)
+/// What goes with a run for a learner.
+struct Lesson {
+    /// What was said to each of the lab's questions; empty when nobody was asked.
+    asked: Vec<Option<Said>>,
+    /// What the run says to each.
+    answers: Vec<Result<Answer, String>>,
+    /// What the break has changed; `None` without a break, an error when the lab could not be run without it.
+    changes: Result<Option<Changes>, String>,
+    next: Option<Next>,
+    /// Why what was said could not be kept.
+    note: Option<String>,
+    passed: bool,
 }
 
-fn find(task: &RunTask) -> Result<Definition, Failure> {
-    let input = |error: crate::lab::LabError| Failure::Input(error.to_string());
-    let lab = Catalogue::built_in().find(&task.lab).map_err(input)?;
-    match &task.variant {
-        Some(name) => lab.with_break(name).map_err(input),
-        None => Ok(lab),
+/// Whether every step went well and every claim holds. Under a break, what it promises to turn red must be red; all else
+/// that it claims by itself, and the integrity of the captures, must hold. Of the lab's own claims others may fall too.
+fn went_well(finished: &Finished, changes: Option<&Changes>) -> bool {
+    let Some(changes) = changes else {
+        return finished.failures.is_empty() && !finished.verdicts.iter().any(Verdict::is_fail);
+    };
+    let may_fall = |verdict: &Verdict| {
+        let is_integrity = check::INTEGRITY_IDS.contains(&verdict.id.as_str());
+        verdict.id == changes.named() || (!changes.has_own_checks() && !is_integrity)
+    };
+    let falls = |verdict: &Verdict| verdict.is_fail() && !may_fall(verdict);
+    finished.failures.is_empty() && changes.kept_its_promise() && !finished.verdicts.iter().any(falls)
+}
+
+/// Asks the lab's questions where somebody sits who can answer; `None` when nobody was asked.
+fn ask(
+    task: &RunTask,
+    terminal: Terminal,
+    lab: &Definition,
+    progress: &mut Progress,
+) -> Result<Option<Vec<Option<Said>>>, Failure> {
+    let is_somebody_there = terminal.is_terminal && io::stdin().is_terminal() && !task.json;
+    if !task.predict.unwrap_or(is_somebody_there) || lab.predictions.is_empty() {
+        return Ok(None);
     }
+    let mut input = io::stdin().lock();
+    // What goes with a document on standard output goes beside it.
+    let mut out: Box<dyn Write> = if task.json { Box::new(io::stderr()) } else { Box::new(terminal.out()) };
+    let broken = lab.broken.as_ref().map(|name| format!(" --break {name}")).unwrap_or_default();
+    writeln!(out, "{}{broken} {}", terminal.bold(&lab.id), lab.title)?;
+    let said = predict::ask(&lab.predictions, &mut input, &mut out, terminal)?;
+    for (question, said) in lab.predictions.iter().zip(&said) {
+        let Some(said) = said else { continue };
+        progress.add(Line::Answer {
+            at: now(),
+            lab: lab.id.clone(),
+            variant: lab.broken.clone(),
+            ask: question.ask.clone(),
+            said: said.text.clone(),
+        });
+    }
+    Ok(Some(said))
+}
+
+fn remembered(
+    lab: &Definition,
+    finished: &Finished,
+    passed: bool,
+    asked: Option<&[Option<Said>]>,
+    answers: &[Result<Answer, String>],
+) -> Line {
+    let said = asked.unwrap_or_default().iter().zip(answers).filter_map(|(said, is)| Some((said.as_ref()?, is)));
+    let right = |(said, is): &(&Said, &Result<Answer, String>)| {
+        is.as_ref().is_ok_and(|is| predict::is_right(said.amount, is.amount))
+    };
+    Line::Run {
+        at: now(),
+        lab: lab.id.clone(),
+        variant: lab.broken.clone(),
+        mode: mode_name(finished.mode).to_owned(),
+        seed: finished.seed,
+        passed,
+        asked: said.clone().count(),
+        right: said.filter(right).count(),
+    }
+}
+
+/// Runs the lab without its break too, in the same mode and with the same seed, and compares. Nothing of it is written.
+fn changes(
+    base: &Definition,
+    lab: &Definition,
+    finished: &Finished,
+    options: &Options,
+    terminal: Terminal,
+) -> Result<Option<Changes>, String> {
+    let Some(broken) = base.breaks.iter().find(|each| Some(&each.name) == lab.broken.as_ref()) else { return Ok(None) };
+    if finished.interrupted {
+        return Err("the run was broken off".to_owned());
+    }
+    let silent = Options {
+        wanted: Wanted::Only(finished.mode),
+        seed: options.seed,
+        stack: options.stack,
+        door: options.door,
+        owner: options.owner,
+        ..Options::default()
+    };
+    let without = crate::lab::run(base, &silent).map_err(|error| error.to_string())?;
+    if without.interrupted {
+        return Err("the run without the break was broken off".to_owned());
+    }
+    let style = terminal.style(false);
+    let ladder = |lab: &Definition, finished: &Finished| {
+        let entries: Vec<&Entry> = finished.recorder.journal().entries().collect();
+        Story { lab, finished, entries: &entries }.ladder(&style)
+    };
+    let (before, after) = (ladder(base, &without), ladder(lab, finished));
+    Ok(Some(Changes::between(
+        Ran { lab: base, finished: &without, ladder: &before },
+        Ran { lab, finished, ladder: &after },
+        broken,
+    )))
 }
 
 fn options(task: &RunTask, out: PathBuf) -> Options {
@@ -78,7 +209,7 @@ fn options(task: &RunTask, out: PathBuf) -> Options {
 }
 
 /// One packet in `layers.txt`.
-fn describe(node: &str, number: u64, record: &Record) -> String {
+pub(super) fn describe(node: &str, number: u64, record: &Record) -> String {
     let way = match record.direction {
         Direction::Out => "sent by",
         Direction::In => "arrived at",
@@ -100,7 +231,7 @@ fn layers_of(number: u64, record: &Record, route: &str, style: &Style) -> String
 }
 
 /// Everything for a person, in the order of interest.
-fn tell(task: &RunTask, terminal: Terminal, lab: &Definition, finished: &Finished) -> io::Result<()> {
+fn tell(task: &RunTask, terminal: Terminal, lab: &Definition, finished: &Finished, lesson: &Lesson) -> io::Result<()> {
     let style =
         Style { width: terminal.width, color: terminal.colour, ascii: !terminal.unicode, verbose: task.verbose };
     let entries: Vec<&Entry> = finished.recorder.journal().entries().collect();
@@ -128,11 +259,35 @@ fn tell(task: &RunTask, terminal: Terminal, lab: &Definition, finished: &Finishe
             _ => writeln!(out, "step {step} ({program} on {node}) failed: {reason}")?,
         }
     }
+    if !lesson.asked.is_empty() {
+        writeln!(out, "{}", terminal.bold("Your predictions"))?;
+        writeln!(out, "{}", report::predictions(&lesson.lines(lab), &style))?;
+    }
     writeln!(out, "{}", terminal.bold("Checks"))?;
     let lines: Vec<VerdictLine> = finished.verdicts.iter().map(verdict_line).collect();
     out.write_all(report::verdicts(&lines, &style).as_bytes())?;
+    match &lesson.changes {
+        Ok(None) => {}
+        Ok(Some(changes)) => out.write_all(changes.told(terminal).as_bytes())?,
+        Err(why) => writeln!(out, "\n{} there is nothing to compare with: {why}", terminal.yellow("note:"))?,
+    }
     write_files(&mut out, terminal, finished)?;
+    if let Some(note) = &lesson.note {
+        writeln!(out, "{} {note}", terminal.yellow("note:"))?;
+    }
+    if let Some(next) = lesson.next.as_ref().filter(|_| !finished.interrupted) {
+        out.write_all(next::shown(next, terminal).as_bytes())?;
+    }
     out.flush()
+}
+
+impl Lesson {
+    /// The lab's questions with both answers.
+    fn lines(&self, lab: &Definition) -> Vec<PredictionLine> {
+        let said = self.asked.iter().map(Option::as_ref).chain(std::iter::repeat(None));
+        let both = lab.predictions.iter().zip(said).zip(&self.answers);
+        both.map(|((question, said), answer)| predict::line(question, said, answer)).collect()
+    }
 }
 
 fn write_heading(out: &mut impl Write, terminal: Terminal, lab: &Definition, finished: &Finished) -> io::Result<()> {
@@ -148,7 +303,8 @@ fn write_heading(out: &mut impl Write, terminal: Terminal, lab: &Definition, fin
     };
     writeln!(out, "{} {} ({mode}{stack})", terminal.bold(&lab.id), lab.title)?;
     if let Some(broken) = lab.breaks.iter().find(|each| Some(&each.name) == lab.broken.as_ref()) {
-        writeln!(out, "broken on purpose: {}: {}", broken.name, broken.teaches)?;
+        let told = format!("broken on purpose: {}: {}", broken.name, broken.teaches);
+        out.write_all(report::paragraph(&told, 0, &terminal.style(false)).as_bytes())?;
     }
     match (&finished.note, finished.mode) {
         (Some(reason), Mode::Sim) => {
@@ -172,7 +328,7 @@ fn door_name(door: DoorKind) -> &'static str {
 }
 
 /// Where the files are, and how to open the first.
-fn write_files(out: &mut impl Write, terminal: Terminal, finished: &Finished) -> io::Result<()> {
+pub(super) fn write_files(out: &mut impl Write, terminal: Terminal, finished: &Finished) -> io::Result<()> {
     let paths: Vec<PathBuf> = finished
         .recorder
         .nodes()
@@ -280,7 +436,7 @@ fn left_out(recorder: &Recorder, node: NodeId, name: &str) -> String {
     }
 }
 
-fn verdict_line(verdict: &Verdict) -> VerdictLine {
+pub(super) fn verdict_line(verdict: &Verdict) -> VerdictLine {
     VerdictLine {
         id: verdict.id.clone(),
         that: verdict.that.clone(),
@@ -289,7 +445,8 @@ fn verdict_line(verdict: &Verdict) -> VerdictLine {
             check::Outcome::Fail => report::Outcome::Fail,
             check::Outcome::Unknown => report::Outcome::Unknown(verdict.measured.clone()),
         },
-        measured: verdict.measured.clone(),
+        // What is not known says why, once.
+        measured: if verdict.outcome == check::Outcome::Unknown { String::new() } else { verdict.measured.clone() },
         packets: verdict.packets.clone(),
         vantage: verdict.vantage.clone(),
         filter: verdict.filter.clone(),
@@ -318,7 +475,41 @@ struct Report<'a> {
     /// What the programs reported, as in `journal.jsonl`, but for the lines that real programs printed.
     programs: Vec<&'a Entry>,
     verdicts: &'a [Verdict],
+    predictions: Vec<PredictionReport<'a>>,
+    /// What the break has changed against the run without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<&'a Changes>,
     failures: &'a [StepFailure],
+    /// What to try next.
+    next: Option<&'a Next>,
+}
+
+/// One question.
+#[derive(Serialize)]
+struct PredictionReport<'a> {
+    ask: &'a str,
+    /// As it was typed; `None` when nobody was asked, or it was skipped.
+    said: Option<&'a str>,
+    right: Option<bool>,
+    /// What the run says; `None` when it says nothing.
+    answer: Option<&'a Answer>,
+}
+
+impl<'a> PredictionReport<'a> {
+    fn all(lab: &'a Definition, lesson: &'a Lesson) -> Vec<PredictionReport<'a>> {
+        let said = lesson.asked.iter().map(Option::as_ref).chain(std::iter::repeat(None));
+        let both = lab.predictions.iter().zip(said).zip(&lesson.answers);
+        let report = |((question, said), answer): ((&'a Prediction, Option<&'a Said>), &'a Result<Answer, String>)| {
+            let answer = answer.as_ref().ok();
+            PredictionReport {
+                ask: &question.ask,
+                said: said.map(|said| said.text.as_str()),
+                right: said.zip(answer).map(|(said, is)| predict::is_right(said.amount, is.amount)),
+                answer,
+            }
+        };
+        both.map(report).collect()
+    }
 }
 
 fn programs(recorder: &Recorder) -> Vec<&Entry> {
@@ -334,7 +525,7 @@ struct CaptureReport {
 }
 
 impl<'a> Report<'a> {
-    fn of(lab: &'a Definition, finished: &'a Finished) -> Report<'a> {
+    fn of(lab: &'a Definition, finished: &'a Finished, lesson: &'a Lesson) -> Report<'a> {
         let recorder = &finished.recorder;
         let capture = |vantage: &crate::capture::VantageConfig| CaptureReport {
             node: vantage.name.clone(),
@@ -350,13 +541,16 @@ impl<'a> Report<'a> {
             door: finished.door,
             stack: finished.stack,
             seed: finished.seed,
-            passed: went_well(finished),
+            passed: lesson.passed,
             interrupted: finished.interrupted,
             duration_ns: finished.ended.as_nanos(),
             programs: programs(recorder),
             captures: recorder.nodes().map(capture).collect(),
             verdicts: &finished.verdicts,
+            predictions: PredictionReport::all(lab, lesson),
+            changes: lesson.changes.as_ref().ok().and_then(Option::as_ref),
             failures: &finished.failures,
+            next: lesson.next.as_ref(),
         }
     }
 }

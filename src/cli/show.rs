@@ -23,16 +23,18 @@ use crate::time::Instant;
 const LIMIT: usize = 100_000;
 
 /// A capture as far as it could be read.
-struct Capture {
+pub(super) struct Capture {
     /// In the file's order, so that the first is packet 1.
-    records: Vec<Record>,
+    pub(super) records: Vec<Record>,
+    /// How many more there are than [`LIMIT`].
+    pub(super) not_kept: u64,
     /// When the earliest was captured, in nanoseconds since 1970-01-01 UTC.
-    epoch_ns: u64,
-    names: HashMap<IpAddr, String>,
+    pub(super) epoch_ns: u64,
+    pub(super) names: HashMap<IpAddr, String>,
     /// Why there is not more; a sentence.
-    problem: Option<String>,
+    pub(super) problem: Option<String>,
     /// Whether the problem is the file's, and not only its length.
-    is_damaged: bool,
+    pub(super) is_damaged: bool,
 }
 
 /// Explains a capture.
@@ -48,7 +50,7 @@ pub(super) fn show(task: &ShowTask, terminal: &Terminal) -> Result<Outcome, Fail
 
 impl Capture {
     /// Reads as much of `file` as can be read; `-` is the standard input.
-    fn read(file: &Path) -> Result<Capture, Failure> {
+    pub(super) fn read(file: &Path) -> Result<Capture, Failure> {
         if file == Path::new("-") {
             let stdin = BufReader::with_capacity(1 << 18, std::io::stdin().lock());
             return Capture::of("standard input", Reader::new(stdin));
@@ -64,12 +66,12 @@ impl Capture {
         };
         let mut reader = opened.map_err(|error| Failure::Input(sentence(&error)))?;
         let mut foreign = Vec::new();
-        let (mut problem, mut is_damaged) = (None, false);
+        let (mut problem, mut is_damaged, mut not_kept) = (None, false, 0);
         for next in &mut reader {
             match next {
                 Ok(_) if foreign.len() == LIMIT => {
-                    problem = Some(format!("{name}: only its first {LIMIT} packets are shown"));
-                    break;
+                    not_kept += 1;
+                    problem = Some(format!("{name}: only its first {LIMIT} packets are looked at"));
                 }
                 Ok(record) => foreign.push(record),
                 Err(error) => (problem, is_damaged) = (Some(sentence(&error)), true),
@@ -77,7 +79,7 @@ impl Capture {
         }
         let epoch_ns = foreign.iter().map(|record| record.at_ns).min().unwrap_or(0);
         let names = reader.names().iter().cloned().collect();
-        Ok(Capture { records: records(&foreign, epoch_ns), epoch_ns, names, problem, is_damaged })
+        Ok(Capture { records: records(&foreign, epoch_ns), not_kept, epoch_ns, names, problem, is_damaged })
     }
 
     fn name(&self, address: IpAddr) -> String {

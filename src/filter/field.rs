@@ -1,5 +1,6 @@
 //! The fields of packets that a filter can ask for, by Wireshark's names.
 
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::PacketSubject;
@@ -65,6 +66,20 @@ pub(super) enum Value<'a> {
     Text(&'a str),
     /// Of [`Kind::Span`], in nanoseconds.
     Span(u64),
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Number(number) | Value::Span(number) => write!(f, "{number}"),
+            Value::Flag(is_set) => write!(f, "{}", u8::from(*is_set)),
+            Value::Ipv4(address) => write!(f, "{address}"),
+            Value::Ipv6(address) => write!(f, "{address}"),
+            Value::Mac(address) => f.write_str(&address.map(|octet| format!("{octet:02x}")).join(":")),
+            Value::Bytes(bytes) => bytes.iter().try_for_each(|octet| write!(f, "{octet:02x}")),
+            Value::Text(text) => f.write_str(text),
+        }
+    }
 }
 
 /// The values of a field in one packet: none when it is not there, several for `ip.addr` and its like.

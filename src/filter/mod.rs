@@ -121,6 +121,18 @@ impl Filter {
     }
 }
 
+/// The name of every field of packets, as Wireshark has it.
+pub fn field_names() -> impl Iterator<Item = &'static str> {
+    field::names()
+}
+
+/// What a packet has of a field, as text: numbers in decimal, flags as 0 or 1, octets in hex, spans in nanoseconds. Several
+/// for `ip.addr` and its like, none when the packet has no such field; `None` when nothing has.
+pub fn field_texts(name: &str, packet: &PacketSubject<'_>) -> Option<Vec<String>> {
+    let field = field::named(name)?;
+    Some(view::values(field, packet).iter().map(ToString::to_string).collect())
+}
+
 /// The filter as a link rule's predicate. Fields that only a capture knows (`frame.number`, `tcp.stream`, relative
 /// sequence numbers) match no packet there.
 pub fn packet_predicate(filter: Filter) -> Arc<dyn Fn(&Packet) -> bool + Send + Sync> {

@@ -2,13 +2,38 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+
 use super::definition::{Definition, LabError, closest, ranked};
 
 /// The labs that can be named.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
     entries: Vec<Entry>,
+    tracks: Vec<Track>,
 }
+
+/// A course: a way through the labs.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Track {
+    /// Its name: `backend`.
+    pub name: String,
+    /// Whom it is for, in a sentence.
+    pub summary: String,
+    /// The numbers of its labs, in their order; some may not be written yet.
+    pub labs: Vec<String>,
+}
+
+/// `tracks.toml`, beside the themes' folders.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tracks {
+    track: Vec<Track>,
+}
+
+/// The file of the tracks.
+const TRACKS: &str = "tracks.toml";
 
 /// One lab of the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +48,10 @@ pub struct Entry {
     pub text: String,
     /// The guide; empty when there is none.
     pub guide: String,
+    /// What teachers get to read; empty when there is none.
+    pub teacher: String,
+    /// The folder on disk that it was read from; `None` when it is built into the binary.
+    pub folder: Option<PathBuf>,
 }
 
 /// Letters that a part of a name must have to be looked for.
@@ -36,10 +65,12 @@ impl Catalogue {
     /// The labs that are built into the binary, by number; none without the feature `cli`.
     pub fn built_in() -> Catalogue {
         #[cfg(feature = "cli")]
-        let entries = built_in_entries();
+        let (entries, tracks) = (built_in_entries(), BUILT_IN.get_file(TRACKS).and_then(|file| file.contents_utf8()));
         #[cfg(not(feature = "cli"))]
-        let entries = Vec::new();
-        Catalogue::of(entries)
+        let (entries, tracks) = (Vec::new(), None);
+        // A file that is wrong is found by a test before it is built in.
+        let tracks = tracks.and_then(|text| toml::from_str::<Tracks>(text).ok()).unwrap_or_default();
+        Catalogue::of(entries, tracks)
     }
 
     /// The labs under a folder of themes, by number.
@@ -50,22 +81,37 @@ impl Catalogue {
         let mut entries = Vec::new();
         for theme in folders(labs)? {
             for lab in folders(&theme)?.into_iter().filter(|lab| lab.join("lab.toml").is_file()) {
-                let file = lab.join("lab.toml");
-                entries.push(Entry {
-                    id: name_of(&lab),
-                    theme: name_of(&theme),
-                    text: read(&file)?,
-                    guide: read(&lab.join("README.md")).unwrap_or_default(),
-                    file: file.display().to_string(),
-                });
+                entries.push(Entry { theme: name_of(&theme), ..Entry::load(&lab)? });
             }
         }
-        Ok(Catalogue::of(entries))
+        Ok(Catalogue::of(entries, tracks_in(&labs.join(TRACKS))?))
     }
 
-    fn of(mut entries: Vec<Entry>) -> Catalogue {
+    fn of(mut entries: Vec<Entry>, Tracks { track: tracks }: Tracks) -> Catalogue {
         entries.sort_by(|a, b| a.id.cmp(&b.id));
-        Catalogue { entries }
+        Catalogue { entries, tracks }
+    }
+
+    /// The courses, in the file's order.
+    pub fn tracks(&self) -> &[Track] {
+        &self.tracks
+    }
+
+    /// A course by its name.
+    ///
+    /// # Errors
+    /// [`LabError::UnknownTrack`] with those that there are.
+    pub fn track(&self, name: &str) -> Result<&Track, LabError> {
+        self.tracks.iter().find(|track| track.name == name).ok_or_else(|| LabError::UnknownTrack {
+            name: name.to_owned(),
+            known: self.tracks.iter().map(|track| track.name.clone()).collect(),
+        })
+    }
+
+    /// The labs of a course that are there, in its order.
+    pub fn of_track(&self, track: &Track) -> Vec<&Entry> {
+        let numbered = |number: &String| self.entries.iter().find(|entry| entry.number() == number);
+        track.labs.iter().filter_map(numbered).collect()
     }
 
     /// All of them, by number.
@@ -82,22 +128,31 @@ impl Catalogue {
     /// [`LabError::Unknown`] with the closest names, [`LabError::Several`] when more than one lab's name has the part or
     /// when it is the name of a theme; what [`Definition::load`] says about the file.
     pub fn find(&self, name: &str) -> Result<Definition, LabError> {
+        let entry = self.entry(name)?;
+        Definition::parse(&entry.file, &entry.text)
+    }
+
+    /// The same, before its text is read.
+    ///
+    /// # Errors
+    /// As [`Catalogue::find`], but for what is wrong inside the file.
+    pub fn entry(&self, name: &str) -> Result<Entry, LabError> {
         if name.contains('/') || name.ends_with(".toml") || matches!(name, "." | "..") {
-            return Definition::load(Path::new(name));
+            return Entry::load(Path::new(name));
         }
         match self.entries.iter().find(|entry| entry.answers_to(name)) {
-            Some(entry) => Definition::parse(&entry.file, &entry.text),
+            Some(entry) => Ok(entry.clone()),
             // A folder beside us needs no `./`, as long as no lab of ours has its name.
-            None if Path::new(name).join("lab.toml").is_file() => Definition::load(Path::new(name)),
-            None => self.find_by_part(name).or_else(|error| match error {
+            None if Path::new(name).join("lab.toml").is_file() => Entry::load(Path::new(name)),
+            None => self.entry_by_part(name).or_else(|error| match error {
                 // Then it is the folder that was meant, and what it lacks is to be said.
-                LabError::Unknown { .. } if Path::new(name).is_dir() => Definition::load(Path::new(name)),
+                LabError::Unknown { .. } if Path::new(name).is_dir() => Entry::load(Path::new(name)),
                 error => Err(error),
             }),
         }
     }
 
-    fn find_by_part(&self, part: &str) -> Result<Definition, LabError> {
+    fn entry_by_part(&self, part: &str) -> Result<Entry, LabError> {
         let several = |what, labs: Vec<&Entry>| {
             Err(LabError::Several {
                 name: part.to_owned(),
@@ -111,7 +166,7 @@ impl Catalogue {
         }
         match self.having(part).as_slice() {
             [] => Err(self.unknown(part)),
-            [one] => Definition::parse(&one.file, &one.text),
+            [one] => Ok((*one).clone()),
             more => several("is part of several names:", more.to_vec()),
         }
     }
@@ -155,6 +210,35 @@ impl Catalogue {
 }
 
 impl Entry {
+    /// Reads a lab that is not in a catalogue, from its folder or its `lab.toml`.
+    ///
+    /// # Errors
+    /// [`LabError::Unreadable`] when there is no such file.
+    pub fn load(path: &Path) -> Result<Entry, LabError> {
+        let file = if path.is_dir() { path.join("lab.toml") } else { path.to_owned() };
+        let text = read(&file)?;
+        let folder = file.parent().map(Path::to_owned).unwrap_or_default();
+        Ok(Entry {
+            id: folder.canonicalize().map(|folder| name_of(&folder)).unwrap_or_default(),
+            theme: String::new(),
+            file: file.display().to_string(),
+            text,
+            guide: read(&folder.join("README.md")).unwrap_or_default(),
+            teacher: read(&folder.join("TEACHER.md")).unwrap_or_default(),
+            folder: Some(folder),
+        })
+    }
+
+    /// Whether a lab can be named so: by its number, its name, or both.
+    pub fn answers_to(&self, name: &str) -> bool {
+        name == self.id || name == self.number() || name == self.words()
+    }
+
+    /// The number alone: `20`.
+    pub fn number(&self) -> &str {
+        self.id.split('-').next().unwrap_or_default()
+    }
+
     /// The name without its number.
     fn words(&self) -> &str {
         without_number(&self.id)
@@ -162,14 +246,6 @@ impl Entry {
 
     fn has_word(&self, wanted: &str) -> bool {
         self.words().split('-').any(|word| word == wanted)
-    }
-
-    fn number(&self) -> &str {
-        self.id.split('-').next().unwrap_or_default()
-    }
-
-    fn answers_to(&self, name: &str) -> bool {
-        name == self.id || name == self.number() || name == self.words()
     }
 }
 
@@ -187,10 +263,21 @@ fn built_in_entries() -> Vec<Entry> {
                 file: format!("labs/{}/lab.toml", lab.path().display()),
                 text,
                 guide: text_of("README.md").unwrap_or_default(),
+                teacher: text_of("TEACHER.md").unwrap_or_default(),
+                folder: None,
             });
         }
     }
     entries
+}
+
+/// The courses that a file tells of; none when it is not there.
+fn tracks_in(file: &Path) -> Result<Tracks, LabError> {
+    let Ok(text) = std::fs::read_to_string(file) else { return Ok(Tracks::default()) };
+    toml::from_str(&text).map_err(|error| {
+        let error = std::io::Error::new(std::io::ErrorKind::InvalidData, error.message().to_owned());
+        LabError::Unreadable { path: file.to_owned(), error }
+    })
 }
 
 /// `rto-backoff` of `20-rto-backoff`.
@@ -301,13 +388,35 @@ mod tests {
         assert!(told.starts_with("./no-such-lab: cannot be read: "), "{told}");
     }
 
+    #[test]
+    fn a_course_has_the_labs_that_are_there_in_its_order() {
+        let catalogue = catalogue();
+        let names: Vec<&str> = catalogue.tracks().iter().map(|track| track.name.as_str()).collect();
+        assert_eq!(names, ["backend", "protocol"]);
+        for track in catalogue.tracks() {
+            let there: Vec<&str> = catalogue.of_track(track).iter().map(|entry| entry.number()).collect();
+            let wanted: Vec<&str> = track.labs.iter().map(String::as_str).filter(|lab| there.contains(lab)).collect();
+            assert_eq!(there, wanted, "{}", track.name);
+            assert!(there.len() >= 2, "{}: {there:?}", track.name);
+        }
+        let reversed = Track { labs: vec!["20".into(), "07".into(), "10".into()], ..catalogue.tracks()[0].clone() };
+        let there: Vec<&str> = catalogue.of_track(&reversed).iter().map(|entry| entry.number()).collect();
+        assert_eq!(there, ["20", "10"]);
+        let told = catalogue.track("frontend").expect_err("no such course").to_string();
+        assert_eq!(told, "there is no track `frontend`; there are `backend`, `protocol`");
+    }
+
     #[cfg(feature = "cli")]
     #[test]
     fn the_labs_of_the_repository_are_built_in() {
         assert_eq!(Catalogue::built_in().entries().len(), catalogue().entries().len());
+        assert_eq!(Catalogue::built_in().tracks(), catalogue().tracks());
         for (built_in, on_disk) in Catalogue::built_in().entries().iter().zip(catalogue().entries()) {
             assert_eq!((&built_in.id, &built_in.theme), (&on_disk.id, &on_disk.theme));
-            assert_eq!(built_in.text, on_disk.text);
+            assert_eq!(
+                (&built_in.text, &built_in.guide, &built_in.teacher),
+                (&on_disk.text, &on_disk.guide, &on_disk.teacher)
+            );
             assert_eq!(built_in.file, format!("labs/{}/{}/lab.toml", on_disk.theme, on_disk.id));
         }
     }

@@ -6,11 +6,13 @@
 mod catalogue;
 mod compare;
 mod definition;
+pub mod elsewhere;
+pub mod guide;
 mod run;
 #[cfg(test)]
 mod tests;
 
-pub use catalogue::{Catalogue, Entry};
+pub use catalogue::{Catalogue, Entry, Track};
 pub use compare::{Column, CompareError, CompareOptions, Comparison, Figures, Subject, Window, compare};
 pub use definition::{
     Break, Definition, Falsifier, Host, Interface, Kernel, LabError, Link, LinkRule, Node, NodeKind, PipeSettings,

@@ -1,14 +1,18 @@
 //! What a learner reads: packets and journals turned into text.
 //!
 //! Every function here is pure: values in, one `String` out, its lines no wider than asked for and without trailing
-//! blanks. [`ladder()`] draws the packets between two nodes, [`pairs()`] says which two, [`layers()`] shows every header of one packet, [`programs()`]
-//! what the applications saw, [`costs()`] what each conversation took, [`table()`] figures side by side, [`verdicts()`] the results of a lab's checks. What
-//! does not live here: printing, and judging (`check`).
+//! blanks. [`ladder()`] draws the packets between two nodes, [`pairs()`] says which two, [`layers()`] shows every header
+//! of one packet, [`programs()`] what the applications saw, [`costs()`] what each conversation took, [`predictions()`] what
+//! was guessed and what is so, [`table()`] figures side by side, [`verdicts()`] the results of a lab's checks. What does not
+//! live here: printing, and judging (`check`).
 
 mod costs;
 mod ladder;
 mod layers;
+#[cfg(feature = "cli")]
+mod page;
 mod pairs;
+mod predictions;
 mod programs;
 mod table;
 mod text;
@@ -17,13 +21,16 @@ mod verdicts;
 pub use costs::costs;
 pub use ladder::{Ends, Ladder, Lane, Side, ladder};
 pub use layers::{PacketView, layers};
+#[cfg(feature = "cli")]
+pub use page::page;
 pub use pairs::pairs;
+pub use predictions::{PredictionLine, grouped, paragraph, predictions, span};
 pub use programs::programs;
 pub use table::{Row, table};
 pub use verdicts::{Outcome, VerdictLine, verdicts};
 
 /// How text is to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Style {
     /// Columns of the widest line; below 80 counts as 80, above 140 as 140.
     pub width: usize,

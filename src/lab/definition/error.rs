@@ -41,6 +41,14 @@ pub enum LabError {
         /// The labs.
         labs: Vec<String>,
     },
+    /// There is no course of this name.
+    #[error("there is no track `{name}`; {}", known_clause("there are", known))]
+    UnknownTrack {
+        /// What was asked for.
+        name: String,
+        /// The courses that there are.
+        known: Vec<String>,
+    },
     /// The lab has no break of this name.
     #[error("lab {lab} has no break `{name}`; {}", known_clause("it has", known))]
     UnknownBreak {

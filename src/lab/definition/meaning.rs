@@ -26,7 +26,7 @@ pub(super) fn definition(text: &str, raw: RawLab, broken: Option<&str>) -> Resul
     let links = links::links(text, &raw.link, &ends, &nodes, &names)?;
     let rules = links::rules(&raw.link, &nodes, of_routers)?;
     let scope = Scope { text, nodes: &nodes, names, rules, select: &raw.select };
-    scope.check_all()?;
+    let selections = scope.named()?;
     let steps = raw.step.iter().map(|step| steps::step(&scope, step.get_ref())).collect::<Result<_, _>>()?;
     let resolver = raw.resolver.as_ref().map(|name| scope.host(name)).transpose()?;
     let claims = claims::claims(&scope, &raw, broken)?;
@@ -48,6 +48,7 @@ pub(super) fn definition(text: &str, raw: RawLab, broken: Option<&str>) -> Resul
         checks: claims.checks,
         falsifiers: claims.falsifiers,
         predictions: claims.predictions,
+        selections,
         breaks: claims.breaks,
         broken: broken.map(str::to_owned),
         source: Source { file: String::new(), text: String::new() },

@@ -30,14 +30,15 @@ mod topology;
 mod values;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::de::DeTable;
 
 use crate::app::Program;
-use crate::check::{Check, Integrity, Measure};
-use crate::filter::Names;
+use crate::check::{Check, Integrity, Measure, Only, Selected, Selection};
+use crate::filter::{Filter, Names};
 use crate::journal::NodeId;
 
 pub use error::{LabError, Place};
@@ -82,6 +83,8 @@ pub struct Definition {
     pub falsifiers: BTreeMap<String, Falsifier>,
     /// What it asks before the run.
     pub predictions: Vec<Prediction>,
+    /// Its named selections.
+    pub selections: BTreeMap<String, Selection>,
     /// Its named variants.
     pub breaks: Vec<Break>,
     /// The break that is laid over it; `None` for the lab as it is.
@@ -151,11 +154,11 @@ impl Definition {
     /// # Errors
     /// [`LabError::Wrong`] with the place of the first mistake.
     pub fn parse(file: &str, text: &str) -> Result<Definition, LabError> {
-        let definition = read(file, text, None)?;
+        let definition = read(file, text, &[])?;
         let breaks = definition.breaks.iter().map(|each| Variant::Break(&each.name));
         let falsifiers = definition.falsifiers.keys().map(|check| Variant::Falsifier(check));
         for variant in breaks.chain(falsifiers) {
-            read(file, text, Some(variant))?;
+            read(file, text, &[variant])?;
         }
         Ok(definition)
     }
@@ -183,7 +186,36 @@ impl Definition {
                 known: self.breaks.iter().map(|each| each.name.clone()).collect(),
             });
         }
-        read(&self.source.file, &self.source.text, Some(Variant::Break(name)))
+        read(&self.source.file, &self.source.text, &[Variant::Break(name)])
+    }
+
+    /// The lab with other addresses, by node name; what was laid over it stays.
+    ///
+    /// # Errors
+    /// [`LabError::Wrong`] when there is no such node, or two nodes get the same address.
+    pub fn with_addresses(&self, addresses: &BTreeMap<String, Vec<IpAddr>>) -> Result<Definition, LabError> {
+        let broken = self.broken.as_deref().map(Variant::Break);
+        let variants: Vec<Variant<'_>> = broken.into_iter().chain([Variant::Addresses(addresses)]).collect();
+        read(&self.source.file, &self.source.text, &variants)
+    }
+
+    /// What a selection's name, a rule's id or a filter finds; `None` when it is none of them.
+    pub fn selection(&self, text: &str) -> Option<Selection> {
+        let plain = |what| Selection { name: text.to_owned(), what, at: None, only: Only::All, nth: None };
+        let of_rule = || {
+            let from = |link: &Link, direction: usize| link.ends.get(direction).copied();
+            let directions = self.links.iter().flat_map(|link| (0..2).map(move |direction| (link, direction)));
+            let mut with_rule = directions.filter(|(link, direction)| {
+                link.pipes.get(*direction).is_some_and(|pipe| pipe.rules.iter().any(|rule| rule.id == text))
+            });
+            let (link, direction) = with_rule.next()?;
+            Some(plain(Selected::Rule { id: text.to_owned(), from: from(link, direction)? }))
+        };
+        let by_filter = || {
+            let filter = Filter::parse(text, &self.names()).ok()?;
+            Some(plain(if filter.is_about_events() { Selected::Events(filter) } else { Selected::Packets(filter) }))
+        };
+        self.selections.get(text).cloned().or_else(of_rule).or_else(by_filter)
     }
 
     /// The lab altered so that its check `check` must fail; `None` when the check does not say what falsifies it, and for
@@ -191,7 +223,7 @@ impl Definition {
     pub fn falsified(&self, check: &str) -> Option<Definition> {
         let falsifier = self.falsifiers.get(check).filter(|_| self.broken.is_none())?;
         // It was read with the file: what is wrong with it has been told then.
-        let mut falsified = read(&self.source.file, &self.source.text, Some(Variant::Falsifier(check))).ok()?;
+        let mut falsified = read(&self.source.file, &self.source.text, &[Variant::Falsifier(check)]).ok()?;
         if let Falsifier::Rule(taken) = falsifier {
             let pipes = falsified.links.iter_mut().flat_map(|link| &mut link.pipes);
             pipes.for_each(|pipe| pipe.rules.retain(|rule| rule.id != *taken));
@@ -215,22 +247,22 @@ impl Definition {
     }
 }
 
-/// Text to meaning, with a variant laid over it.
-fn read(file: &str, text: &str, variant: Option<Variant<'_>>) -> Result<Definition, LabError> {
-    read_document(text, variant)
+/// Text to meaning, with variants laid over it.
+fn read(file: &str, text: &str, variants: &[Variant<'_>]) -> Result<Definition, LabError> {
+    read_document(text, variants)
         .map(|definition| Definition { source: Source { file: file.to_owned(), text: text.to_owned() }, ..definition })
         .map_err(|fault| fault.in_file(file, text))
 }
 
-fn read_document(text: &str, variant: Option<Variant<'_>>) -> Result<Definition, Fault> {
+fn read_document(text: &str, variants: &[Variant<'_>]) -> Result<Definition, Fault> {
     let mut document = DeTable::parse(text).map_err(|error| Fault::of_syntax(&error))?;
     printable::check(document.get_ref())?;
-    let broken = match variant {
-        Some(Variant::Break(name)) => Some(name),
-        Some(Variant::Falsifier(_)) | None => None,
-    };
-    if let Some(variant) = variant {
-        overlay::apply(document.get_mut(), variant)?;
+    let broken = variants.iter().find_map(|variant| match variant {
+        Variant::Break(name) => Some(*name),
+        Variant::Falsifier(_) | Variant::Addresses(_) => None,
+    });
+    for variant in variants {
+        overlay::apply(document.get_mut(), *variant)?;
     }
     let raw = RawLab::deserialize(toml::Deserializer::from(document)).map_err(|error| Fault::of_toml(&error, text))?;
     meaning::definition(text, raw, broken)

@@ -9,6 +9,8 @@
 //!
 //! The value keeps its place in the file, so what is wrong with it is told where the variant says it.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -26,12 +28,15 @@ pub(super) enum Variant<'n> {
     Break(&'n str),
     /// What falsifies the check of this id.
     Falsifier(&'n str),
+    /// Other addresses for these nodes.
+    Addresses(&'n BTreeMap<String, Vec<IpAddr>>),
 }
 
 /// Lays `variant` over the document; one that the document does not have changes nothing.
 pub(super) fn apply(root: &mut DeTable<'_>, variant: Variant<'_>) -> Result<(), Fault> {
     match variant {
         Variant::Break(name) => lay_break(root, name),
+        Variant::Addresses(nodes) => nodes.iter().try_for_each(|(name, addresses)| give(root, name, addresses)),
         Variant::Falsifier(check) => {
             let expect = element(root, "expect", "id", check);
             let Some(falsifier) = expect.and_then(|expect| table_in(expect, "falsified_by")).cloned() else {
@@ -45,6 +50,17 @@ pub(super) fn apply(root: &mut DeTable<'_>, variant: Variant<'_>) -> Result<(), 
             }
         }
     }
+}
+
+/// Gives a node these addresses, each a network of its own: whoever asks for that has packets already, and routes none.
+fn give(root: &mut DeTable<'_>, name: &str, addresses: &[IpAddr]) -> Result<(), Fault> {
+    let mut array = DeArray::new();
+    for address in addresses {
+        let prefix = if address.is_ipv4() { 32 } else { 128 };
+        array.push(Spanned::new(0..0, DeValue::String(format!("{address}/{prefix}").into())));
+    }
+    let path = ["node".to_owned(), name.to_owned(), "addresses".to_owned()];
+    put(root, &path, &(0..0), Spanned::new(0..0, DeValue::Array(array)))
 }
 
 fn lay_break(root: &mut DeTable<'_>, name: &str) -> Result<(), Fault> {

@@ -1,5 +1,6 @@
 //! What selections mean: names, filters, nodes, with the place of whatever is wrong in them.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -46,8 +47,12 @@ impl Scope<'_> {
     }
 
     /// Every selection that has a name.
-    pub(super) fn check_all(&self) -> Result<(), Fault> {
-        self.select.values().try_for_each(|selection| self.selection(selection).map(drop))
+    pub(super) fn named(&self) -> Result<BTreeMap<String, Selection>, Fault> {
+        let named = |(name, raw): (&Spanned<String>, &RawSelection)| {
+            let selection = self.selection(raw)?;
+            Ok((name.get_ref().clone(), Selection { name: name.get_ref().clone(), ..selection }))
+        };
+        self.select.iter().map(named).collect()
     }
 
     /// What a selection means.

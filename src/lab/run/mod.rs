@@ -8,6 +8,7 @@
 //! One lab file, two modes: which nodes are stacks and which are kernels is all that differs; links, steps and checks are
 //! the same. What lives here: putting the parts together. What does not: showing results (`cli`), the parts themselves.
 
+pub(super) mod evidence;
 mod live;
 mod sim;
 mod steps;
@@ -24,7 +25,7 @@ use crate::app::ProgramError;
 use crate::capture::{
     Describe, FileFormat, LinkType, Record, Recorder, RecorderConfig, RecorderError, VantageConfig, Witness,
 };
-use crate::check::{self, Clock as JudgeClock, Evidence, LinkSource, NodeSource, Verdict};
+use crate::check::{self, Verdict};
 use crate::door::DoorKind;
 use crate::forward::{self, Forwarder, PortId, SwitchConfig};
 use crate::host::HolderError;
@@ -358,33 +359,7 @@ impl<'a> Setting<'a> {
 
     /// Judges what was seen.
     fn judge(&self, recorder: &Recorder, ended: Instant) -> Vec<Verdict> {
-        let nodes: Vec<NodeSource<'_>> = node_ids()
-            .zip(&self.lab.nodes)
-            .map(|(id, node)| NodeSource {
-                name: &node.name,
-                records: Some(recorder.records(id)),
-                not_kept: recorder.not_kept(id),
-            })
-            .collect();
-        let links: Vec<LinkSource<'_>> = self
-            .lab
-            .links
-            .iter()
-            .map(|link| LinkSource {
-                name: &link.name,
-                ends: link.ends,
-                mtu: link.mtu,
-                longest_flight: link.longest_flight(),
-            })
-            .collect();
-        let clock = match self.mode {
-            Mode::Live => JudgeClock::Wall,
-            Mode::Sim => JudgeClock::Virtual,
-        };
-        let evidence = Evidence::new(&nodes, &links, Some(recorder.journal()), ended, clock);
-        let mut verdicts = check::integrity(&evidence, self.lab.integrity);
-        verdicts.extend(self.lab.checks.iter().map(|check| check::judge(check, &evidence)));
-        verdicts
+        evidence::judge(self.lab, &evidence::evidence(self.lab, recorder, ended, self.mode))
     }
 
     /// Closes the files and draws the conclusions.
