@@ -7,7 +7,7 @@
 //! | D-SACK reports every retransmission as a duplicate | RFC 3708 |
 //! | after a time-out, what was never sent again is acknowledged | RFC 5682, F-RTO |
 //!
-//! The first two are kept here, the last is in the states of [`Recovery`](super::Recovery).
+//! The first two are kept here, the last in `f_rto`.
 
 use crate::tcp::congestion::Window;
 

@@ -20,19 +20,20 @@
 //! | by duplicate acknowledgments, without SACK | here, `judge` | RFC 5681 §3.2, RFC 6582 |
 //! | the end of a flight is lost | `tail_probe` | RFC 8985 §7 |
 //! | the window comes down | `reduction` | RFC 6937 |
-//! | it was no loss at all | `doubt`; after a time-out here, `after_time_out` | RFC 3522, RFC 3708, RFC 5682 |
+//! | it was no loss at all | `doubt`; after a time-out `f_rto` | RFC 3522, RFC 3708, RFC 5682 |
 
 mod doubt;
+mod evidence;
+mod f_rto;
 mod rack;
 mod reduction;
 mod tail_probe;
 
-use std::ops::Range;
-use std::time::Duration;
-
+pub(crate) use evidence::{Evidence, Outcome, Rules, Verdict};
 pub(crate) use tail_probe::probe_time_out;
 
 use self::doubt::Doubt;
+use self::f_rto::Suspicion;
 use self::rack::{Path, Rack};
 use self::reduction::Reduction;
 use self::tail_probe::{Answer, TailProbe};
@@ -62,17 +63,6 @@ enum State {
     },
 }
 
-/// Whether a time-out may have been needless (F-RTO, RFC 5682 §2.1 and §3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Suspicion {
-    /// No: it is settled, or F-RTO is not used.
-    None,
-    /// The oldest segment went again; what does the first acknowledgment say? (Step 1.)
-    First,
-    /// New data goes instead of old: will it, or what was never sent again, be acknowledged? (Step 2.b.)
-    Testing,
-}
-
 /// The state of recovery, and what counts towards it.
 #[derive(Clone, Debug)]
 pub(crate) struct Recovery {
@@ -86,86 +76,6 @@ pub(crate) struct Recovery {
     /// In a box, like the next: most connections never have them.
     doubt: Option<Box<Doubt>>,
     reduction: Option<Box<Reduction>>,
-}
-
-/// An acknowledgment, as recovery sees it.
-#[derive(Clone, Debug)]
-pub(crate) struct Evidence {
-    /// The time.
-    pub(crate) now: Instant,
-    /// SND.UNA after it, on the line of positions.
-    pub(crate) snd_una: u64,
-    /// SND.NXT, likewise.
-    pub(crate) snd_nxt: u64,
-    /// What it has brought.
-    pub(crate) delivery: Delivery,
-    /// Whether it acknowledged new octets.
-    pub(crate) advanced: bool,
-    /// Whether it acknowledged nothing while something was in flight, and said nothing else (RFC 5681 §2).
-    pub(crate) duplicate: bool,
-    /// The octets that it says came twice (RFC 2883).
-    pub(crate) twice: Option<Range<u64>>,
-    /// The timestamp that it echoes (RFC 7323 §3), when it is usable.
-    pub(crate) echo: Option<u32>,
-    /// Which rules the connection uses.
-    pub(crate) rules: Rules,
-    /// The least and the smoothed round-trip time.
-    pub(crate) rtt: (Duration, Duration),
-    /// Octets of a full segment.
-    pub(crate) mss: u32,
-    /// Whether there is new data that the peer's window has room for.
-    pub(crate) may_send_new: bool,
-}
-
-/// Which rules a connection uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rules {
-    /// Selective acknowledgment was agreed on.
-    pub(crate) sack: bool,
-    /// RACK judges, not RFC 6675. Only with SACK.
-    pub(crate) rack: bool,
-    /// Time-outs are looked through (RFC 5682).
-    pub(crate) f_rto: bool,
-}
-
-/// What follows from an acknowledgment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// The window may grow.
-    Fine,
-    /// Nothing was learnt: the window stays.
-    Wait,
-    /// Fast recovery begins, the first lost segment goes at once. The window must fall, unless it is falling already.
-    Begin,
-    /// Recovery goes on.
-    Continue,
-    /// Everything that was in flight when the trouble began is acknowledged.
-    Done,
-    /// It was no loss: the window becomes again what it was.
-    Undone(Window, NoLoss),
-}
-
-/// A verdict, and what belongs to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Outcome {
-    /// What follows for the window.
-    pub(crate) verdict: Verdict,
-    /// Segments delivered; without SACK, a duplicate acknowledgment stands for one.
-    pub(crate) delivered: u32,
-    /// Segments newly thought lost.
-    pub(crate) lost: u32,
-    /// When somebody has to look again (RFC 8985 §6.2, step 5).
-    pub(crate) look_again: Option<Instant>,
-    /// A probe has mended a loss that nothing else tells of: the window must fall for it (RFC 8985 §7.4).
-    pub(crate) mended_by_probe: bool,
-}
-
-impl Evidence {
-    /// Whether everything sent before `high` is acknowledged. Without SACK one more octet is asked for while others are in
-    /// flight: the duplicates of what went again would else look like a new loss (RFC 6582 §4.1).
-    fn has_passed(&self, high: u64, flight: &Flight) -> bool {
-        self.snd_una > high || (self.snd_una == high && (self.rules.sack || flight.is_empty()))
-    }
 }
 
 impl Recovery {
@@ -210,11 +120,6 @@ impl Recovery {
     /// How far out of order segments arrive, in segments.
     pub(crate) const fn reordering(&self) -> u32 {
         self.reordering
-    }
-
-    /// Whether new data goes first, to find out whether a time-out was needless (RFC 5682 §2.1, step 2.b).
-    pub(crate) const fn holds_retransmissions(&self) -> bool {
-        matches!(self.state, State::Loss { suspicion: Suspicion::Testing, .. })
     }
 
     /// Judges an acknowledgment, and marks in `flight` what it says is lost.
@@ -461,49 +366,6 @@ impl Recovery {
         }
         let look_again = self.judge(evidence, flight);
         (Verdict::Continue, look_again)
-    }
-
-    /// After a time-out, until everything that was in flight then is acknowledged: slow start, and F-RTO.
-    fn after_time_out(
-        &mut self,
-        evidence: &Evidence,
-        flight: &mut Flight,
-        (high, suspicion): (u64, Suspicion),
-    ) -> (Verdict, Option<Instant>) {
-        if evidence.advanced
-            && let Some(undone) = self.take_back(evidence)
-        {
-            flight.forgive();
-            self.settle(flight);
-            return (undone, None);
-        }
-        if evidence.has_passed(high, flight) {
-            self.state = State::Open;
-            self.doubt = None;
-            self.rack.recovered();
-            let look_again = self.judge(evidence, flight);
-            self.settle(flight);
-            return (if evidence.advanced { Verdict::Fine } else { Verdict::Wait }, look_again);
-        }
-        let untouched_arrived = evidence.delivery.lowest_untouched.is_some_and(|(_, end)| end <= high);
-        let tells = evidence.rules.sack && suspicion == Suspicion::First || suspicion == Suspicion::Testing;
-        if tells && untouched_arrived {
-            // Step 3.b: what was never sent again, and not reported before, arrives. So it was late, and not lost.
-            flight.forgive();
-            let verdict = self.undo(NoLoss::FRto);
-            self.settle(flight);
-            return (verdict, None);
-        }
-        let (suspicion, high) = match suspicion {
-            Suspicion::First if evidence.advanced && evidence.may_send_new => (Suspicion::Testing, evidence.snd_nxt),
-            // Step 3.a: a duplicate says that the loss was real.
-            Suspicion::Testing if evidence.advanced && evidence.delivery.sacked == 0 => (Suspicion::Testing, high),
-            Suspicion::First if !evidence.advanced => (Suspicion::First, high),
-            _ => (Suspicion::None, high),
-        };
-        self.state = State::Loss { high, suspicion };
-        let look_again = self.judge(evidence, flight);
-        (if evidence.advanced { Verdict::Fine } else { Verdict::Wait }, look_again)
     }
 
     /// Marks in the flight what is lost by now. Returns when to look again.
