@@ -50,7 +50,7 @@ impl Connection {
         if advanced {
             self.path_carried(cx);
         }
-        let evidence = self.evidence(cx, segment, (advanced, duplicate), delivery);
+        let evidence = self.evidence(cx, segment, (advanced, repeats, duplicate), delivery);
         self.recover(cx, &evidence, in_flight_before);
         self.take_congestion_echo(cx, segment);
         if advanced {

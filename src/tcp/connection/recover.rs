@@ -24,12 +24,12 @@ impl Connection {
         &self,
         cx: &Context<'_>,
         segment: &Segment,
-        (advanced, duplicate): (bool, bool),
+        (advanced, repeats, duplicate): (bool, bool, bool),
         delivery: Delivery,
     ) -> Evidence {
         let twice = self.came_twice(segment);
         let echo = self.echoed(cx.now, segment).map(|(echo, _)| echo);
-        Evidence { delivery, advanced, duplicate, twice, echo, ..self.no_evidence(cx.now) }
+        Evidence { delivery, advanced, repeats, duplicate, twice, echo, ..self.no_evidence(cx.now) }
     }
 
     /// Time passes, and nothing has come.
@@ -40,6 +40,7 @@ impl Connection {
             snd_nxt: self.snd_nxt,
             delivery: Delivery::default(),
             advanced: false,
+            repeats: false,
             duplicate: false,
             twice: None,
             echo: None,

@@ -21,7 +21,9 @@ pub(crate) struct Evidence {
     pub(crate) delivery: Delivery,
     /// Whether it acknowledged new octets.
     pub(crate) advanced: bool,
-    /// Whether it acknowledged nothing while something was in flight, and said nothing else (RFC 5681 §2).
+    /// Whether it acknowledged nothing, brought no data and moved no window.
+    pub(crate) repeats: bool,
+    /// The same while something was in flight: a duplicate acknowledgment (RFC 5681 §2).
     pub(crate) duplicate: bool,
     /// The octets that it says came twice (RFC 2883).
     pub(crate) twice: Option<Range<u64>>,

@@ -129,7 +129,7 @@ impl Recovery {
         self.learn(evidence);
         let mended_by_probe = self.probe.answered(Answer {
             snd_una: evidence.snd_una,
-            is_bare_duplicate: evidence.duplicate && evidence.delivery.delivered == 0 && evidence.twice.is_none(),
+            is_bare_duplicate: evidence.repeats && evidence.delivery.delivered == 0 && evidence.twice.is_none(),
             twice: evidence.twice.as_ref().map(|range| range.end),
         });
         let (verdict, look_again) = match self.state {
