@@ -278,7 +278,11 @@ impl Connection {
     /// Plans a probe of the flight's end (RFC 8985 §7.2), never later than the retransmission timer.
     pub(super) fn plan_probe(&mut self, cx: &mut Context<'_>) {
         let in_flight = self.flight.unacked();
-        if !self.config.tail_loss_probe || !self.terms.agreed.sack || in_flight == 0 || !self.recovery.may_probe() {
+        if !self.config.tail_loss_probe
+            || !self.terms.agreed.sack
+            || in_flight == 0
+            || !self.recovery.may_probe(&self.flight)
+        {
             return self.disarm(cx, Timer::TailProbe);
         }
         let due = cx.now + probe_time_out(self.round_trip.srtt(), in_flight);

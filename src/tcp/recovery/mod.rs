@@ -250,9 +250,11 @@ impl Recovery {
         }
     }
 
-    /// Whether the end of a flight may be probed now (RFC 8985 §7.2): nothing is being recovered, no probe is out.
-    pub(crate) fn may_probe(&self) -> bool {
-        matches!(self.state, State::Open | State::WindowReduced { .. }) && !self.probe.is_out()
+    /// Whether the end of a flight may be probed now (RFC 8985 §7.2): nothing is being recovered or reported by SACK, and no
+    /// probe is out.
+    pub(crate) fn may_probe(&self, flight: &Flight) -> bool {
+        let is_calm = matches!(self.state, State::Open | State::WindowReduced { .. });
+        is_calm && flight.sacked() == 0 && !self.probe.is_out()
     }
 
     /// A probe of the flight's end left; `again` when it carried what had been sent before.
