@@ -236,7 +236,7 @@ impl Connection {
         // What SACK has reported is in flight no more, however much of it waits behind a hole (RFC 6675 §4, pipe).
         let in_flight = self.in_network();
         let before = self.window_to_restore();
-        let falls = self.recovery.timed_out((cx.now, self.snd_nxt), again, self.rules(), &mut self.flight);
+        let falls = self.recovery.timed_out(&self.no_evidence(cx.now), again, &mut self.flight);
         self.tell_losses(cx);
         self.force_resend = true;
         self.burst_left = 0;

@@ -29,6 +29,8 @@ mod rack;
 mod reduction;
 mod tail_probe;
 
+use std::time::Duration;
+
 pub(crate) use evidence::{Evidence, Outcome, Rules, Verdict};
 pub(crate) use tail_probe::probe_time_out;
 
@@ -171,13 +173,8 @@ impl Recovery {
 
     /// The retransmission timer fired, and not for the first time when `again`. Returns whether the threshold must fall: once
     /// for what was in flight (RFC 5681 §3.1).
-    pub(crate) fn timed_out(
-        &mut self,
-        (now, snd_nxt): (Instant, u64),
-        again: bool,
-        rules: Rules,
-        flight: &mut Flight,
-    ) -> bool {
+    pub(crate) fn timed_out(&mut self, evidence: &Evidence, again: bool, flight: &mut Flight) -> bool {
+        let Evidence { now, snd_nxt, rules, .. } = *evidence;
         let snd_una = flight.first().map_or(snd_nxt, |first| first.range.start);
         let falls = match self.state {
             State::Open | State::Disorder => true,
@@ -192,8 +189,8 @@ impl Recovery {
         self.duplicates = 0;
         self.reduction = None;
         self.probe.forget();
-        let rtt = self.rack.latest().map(|(_, rtt)| rtt).filter(|_| rules.sack && rules.rack);
-        flight.lose_all(rtt, now);
+        let latest = self.rack.latest().filter(|_| rules.sack && rules.rack);
+        flight.lose_all(latest.map(|(_, rtt)| rtt + self.reordering_window(evidence, flight)), now);
         falls
     }
 
@@ -393,10 +390,15 @@ impl Recovery {
             return None;
         }
         let (latest, rtt) = self.rack.latest()?;
-        let (min_rtt, srtt) = evidence.rtt;
-        let path = Path { min_rtt, srtt, sacked: flight.sacked(), threshold: DUPLICATE_THRESHOLD, recovers };
-        let (_, next) = flight.judge_by_time(latest, rtt + self.rack.window(path), evidence.now);
+        let (_, next) = flight.judge_by_time(latest, rtt + self.reordering_window(evidence, flight), evidence.now);
         next
+    }
+
+    /// How much later than expected a segment may arrive without being thought lost (RFC 8985 §6.2, step 4).
+    fn reordering_window(&self, evidence: &Evidence, flight: &Flight) -> Duration {
+        let (min_rtt, srtt) = evidence.rtt;
+        let recovers = matches!(self.state, State::FastRecovery { .. } | State::Loss { .. });
+        self.rack.window(Path { min_rtt, srtt, sacked: flight.sacked(), threshold: DUPLICATE_THRESHOLD, recovers })
     }
 
     /// Recovery is over, and it was needed.
