@@ -43,9 +43,7 @@ impl Recovery {
             return (undone, None);
         }
         if evidence.has_passed(high, flight) {
-            self.state = State::Open;
-            self.doubt = None;
-            self.rack.recovered();
+            self.finish(evidence);
             let look_again = self.judge(evidence, flight);
             self.settle(flight);
             return (if evidence.advanced { Verdict::Fine } else { Verdict::Wait }, look_again);

@@ -134,6 +134,10 @@ impl Recovery {
             is_bare_duplicate: evidence.repeats && evidence.delivery.delivered == 0 && evidence.twice.is_none(),
             twice: evidence.twice.as_ref().map(|range| range.end),
         });
+        if mended_by_probe {
+            // The window falls anew; what it was before an older loss counts no more.
+            self.doubt = None;
+        }
         let (verdict, look_again) = match self.state {
             State::Open | State::Disorder => self.watch(evidence, flight),
             State::WindowReduced { high } => {
@@ -143,9 +147,9 @@ impl Recovery {
                 match verdict {
                     Verdict::Begin => (verdict, look_again),
                     _ if over => {
-                        let done = self.finish();
+                        self.reduction = None;
                         self.settle(flight);
-                        (done, look_again)
+                        (Verdict::Done, look_again)
                     }
                     _ => {
                         self.state = State::WindowReduced { high };
@@ -340,7 +344,7 @@ impl Recovery {
     fn recover(&mut self, evidence: &Evidence, flight: &mut Flight, high: u64) -> (Verdict, Option<Instant>) {
         if evidence.has_passed(high, flight) {
             self.duplicates = 0;
-            let verdict = self.take_back(evidence).unwrap_or_else(|| self.finish());
+            let verdict = self.take_back(evidence).unwrap_or_else(|| self.finish(evidence));
             let look_again = self.judge(evidence, flight);
             if flight.lost_to_congestion() > 0 && matches!(verdict, Verdict::Done) {
                 return (self.begin(evidence), look_again);
@@ -401,12 +405,14 @@ impl Recovery {
         self.rack.window(Path { min_rtt, srtt, sacked: flight.sacked(), threshold: DUPLICATE_THRESHOLD, recovers })
     }
 
-    /// Recovery is over, and it was needed.
-    fn finish(&mut self) -> Verdict {
+    /// Recovery is over, and it was needed, as far as is known: the second copies may still turn out to have come twice.
+    fn finish(&mut self, evidence: &Evidence) -> Verdict {
         self.state = State::Open;
         self.reduction = None;
-        self.doubt = None;
         self.rack.recovered();
+        if let Some(doubt) = &mut self.doubt {
+            doubt.recovered(evidence.snd_nxt);
+        }
         Verdict::Done
     }
 
@@ -432,9 +438,8 @@ impl Recovery {
     }
 
     fn undo(&mut self, by: NoLoss) -> Verdict {
-        let Some(doubt) = self.doubt.take() else { return self.finish() };
         self.state = State::Open;
         self.reduction = None;
-        Verdict::Undone(doubt.before, by)
+        self.doubt.take().map_or(Verdict::Done, |doubt| Verdict::Undone(doubt.before, by))
     }
 }
