@@ -22,7 +22,36 @@ pub(super) enum Suspicion {
     Testing,
 }
 
+impl Suspicion {
+    /// What is suspected after an acknowledgment that has not settled it, and up to where SND.UNA must come then.
+    fn after(self, evidence: &Evidence, high: u64) -> (Suspicion, u64) {
+        let tells_of_a_hole = evidence.duplicate || evidence.delivery.sacked > 0;
+        match self {
+            // Step 2.b; without new data, or room for it, what is lost goes again.
+            Suspicion::First if evidence.advanced && evidence.may_send_new => (Suspicion::Testing, evidence.snd_nxt),
+            Suspicion::First if evidence.advanced => (Suspicion::None, high),
+            // Step 2.a of §2.1; with SACK the first acknowledgment that moves SND.UNA is waited for.
+            Suspicion::First if evidence.duplicate && !evidence.rules.sack => (Suspicion::None, high),
+            // Step 3.a: the loss was real.
+            Suspicion::Testing if tells_of_a_hole => (Suspicion::None, high),
+            Suspicion::First | Suspicion::Testing | Suspicion::None => (self, high),
+        }
+    }
+}
+
 impl Recovery {
+    /// No new data may go that would tell whether the time-out was needless. Returns whether that is news: what is lost goes
+    /// again then (RFC 5682 §2.1, step 2.b).
+    pub(crate) fn cannot_test(&mut self, snd_nxt: u64) -> bool {
+        match self.state {
+            State::Loss { high, suspicion: Suspicion::Testing } if high == snd_nxt => {
+                self.state = State::Loss { high, suspicion: Suspicion::None };
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Whether new data goes first, to find out whether a time-out was needless (RFC 5682 §2.1, step 2.b).
     pub(crate) const fn holds_retransmissions(&self) -> bool {
         matches!(self.state, State::Loss { suspicion: Suspicion::Testing, .. })
@@ -57,13 +86,7 @@ impl Recovery {
             self.settle(flight);
             return (verdict, None);
         }
-        let (suspicion, high) = match suspicion {
-            Suspicion::First if evidence.advanced && evidence.may_send_new => (Suspicion::Testing, evidence.snd_nxt),
-            // Step 3.a: a duplicate says that the loss was real.
-            Suspicion::Testing if evidence.advanced && evidence.delivery.sacked == 0 => (Suspicion::Testing, high),
-            Suspicion::First if !evidence.advanced => (Suspicion::First, high),
-            _ => (Suspicion::None, high),
-        };
+        let (suspicion, high) = suspicion.after(evidence, high);
         self.state = State::Loss { high, suspicion };
         let look_again = self.judge(evidence, flight);
         (if evidence.advanced { Verdict::Fine } else { Verdict::Wait }, look_again)

@@ -284,7 +284,12 @@ impl Recovery {
             flight.count_delivered(counted_before.wrapping_neg());
             return delivered - counted_before;
         }
-        if evidence.duplicate && !matches!(self.state, State::Loss { .. }) {
+        // After a time-out only what left since can draw duplicates that tell of a delivery (RFC 5682 §2.1, step 3.a).
+        let counts = match self.state {
+            State::Loss { high, .. } => evidence.snd_nxt > high,
+            State::Open | State::Disorder | State::WindowReduced { .. } | State::FastRecovery { .. } => true,
+        };
+        if evidence.duplicate && counts {
             // Never more than there are: a peer that repeats itself must not empty the network in our books.
             self.duplicates = (self.duplicates + 1).min(flight.unacked().saturating_sub(1));
         }
