@@ -357,6 +357,14 @@ impl Recovery {
             self.settle(flight);
             return (verdict, look_again);
         }
+        if evidence.snd_una >= high {
+            // Nothing is missing, but one octet more is awaited: no acknowledgment of this is a partial one.
+            let undone = self.take_back(evidence);
+            if undone.is_some() {
+                self.settle(flight);
+            }
+            return (undone.unwrap_or(Verdict::Wait), None);
+        }
         let filled_by_first_copy = self.doubt.as_ref().is_some_and(|doubt| doubt.is_disproved_by(evidence.echo));
         if evidence.advanced && filled_by_first_copy {
             // The hole was filled by what was late, not by what was sent again. While copies are under way, wait for them.
