@@ -40,20 +40,17 @@ impl Connection {
         self.snd_una = ack;
 
         let in_flight_before = self.flight.in_network(self.recovery.unreported());
-        let mut delivery = self.flight.acknowledge(ack, cx.now, self.least_rtt());
+        let mut delivery = self.flight.acknowledge(ack, cx.now, self.least_age(cx.now, segment));
         self.take_sack(cx, segment, &mut delivery);
-        if advanced || delivery.sacked > 0 {
-            self.sample_round_trip(cx, &delivery, segment);
-        }
-        let duplicate = was_in_flight
-            && !advanced
-            && !window_moved
-            && segment.sequence_len() == 0
-            && segment.ack == self.seq(self.snd_una);
+        // An echo counts only when SND.UNA moves (RFC 7323 §4.1): with a report beyond a gap it is that of an older segment.
+        self.sample_round_trip(cx, &delivery, advanced.then_some(segment));
+        let repeats =
+            !advanced && !window_moved && segment.sequence_len() == 0 && segment.ack == self.seq(self.snd_una);
+        let duplicate = repeats && was_in_flight;
         if advanced {
             self.path_carried(cx);
         }
-        let evidence = self.evidence(cx, segment, (advanced, duplicate), delivery);
+        let evidence = self.evidence(cx, segment, (advanced, repeats, duplicate), delivery);
         self.recover(cx, &evidence, in_flight_before);
         self.take_congestion_echo(cx, segment);
         if advanced {
@@ -122,9 +119,17 @@ impl Connection {
         self.round_trip.least().unwrap_or_default()
     }
 
-    /// Times the path: by the clock of what was sent once (Karn), else by the timestamp that the peer echoes (RFC 7323 §4).
-    pub(super) fn sample_round_trip(&mut self, cx: &mut Context<'_>, delivery: &Delivery, segment: &Segment) {
-        let echoed = || self.echoed(cx.now, segment).map(|(_, age)| age);
+    /// How long ago a copy must have left that an acknowledgment of new octets may be for: no sooner than any packet ever
+    /// came back, and not later than the one whose timestamp is echoed (RFC 8985 §6.2, step 2). The clock ticks once in a
+    /// millisecond.
+    fn least_age(&self, now: Instant, segment: &Segment) -> Duration {
+        let echoed = self.echoed(now, segment).map(|(_, age)| age.saturating_sub(Duration::from_millis(1)));
+        self.least_rtt().max(echoed.unwrap_or_default())
+    }
+
+    /// Times the path: by the clock of what was sent once (Karn), else by the timestamp that `echo` brings (RFC 7323 §4).
+    pub(super) fn sample_round_trip(&mut self, cx: &mut Context<'_>, delivery: &Delivery, echo: Option<&Segment>) {
+        let echoed = || echo.and_then(|segment| self.echoed(cx.now, segment)).map(|(_, age)| age);
         let Some(rtt) = delivery.rtt.or_else(echoed) else { return };
         self.round_trip.sample(rtt);
         self.backoff = 0;

@@ -61,7 +61,7 @@ impl Connection {
 
     /// No acknowledgment came for the end of the flight: one segment more shall bring it (RFC 8985 §7.3).
     fn tail_probe_expires(&mut self, cx: &mut Context<'_>) {
-        self.probe_due = !self.flight.is_empty() && self.recovery.may_probe();
+        self.probe_due = !self.flight.is_empty() && self.recovery.may_probe(&self.flight);
         if self.probe_due {
             // The probe gets its time, too: the retransmission timer begins anew.
             let rto = self.round_trip.rto(self.backoff).duration();

@@ -94,7 +94,7 @@ impl Connection {
         self.due = None;
         self.snd_una = self.position_of(segment.ack).max(1) as u64;
         let delivery = self.flight.acknowledge(self.snd_una, cx.now, Duration::ZERO);
-        self.sample_round_trip(cx, &delivery, &segment);
+        self.sample_round_trip(cx, &delivery, Some(&segment));
         self.take_send_window(cx, &segment, false);
         self.become_established(cx);
         self.on(cx, Cause::SynAckArrives);
@@ -184,7 +184,7 @@ impl Connection {
     pub(super) fn syn_is_acknowledged(&mut self, cx: &mut Context<'_>, segment: &Segment) {
         self.snd_una = 1;
         let delivery = self.flight.acknowledge(1, cx.now, Duration::ZERO);
-        self.sample_round_trip(cx, &delivery, segment);
+        self.sample_round_trip(cx, &delivery, Some(segment));
         self.due = None;
         self.become_established(cx);
         self.take_send_window(cx, segment, true);

@@ -52,7 +52,8 @@ impl Connection {
             let found = (self.probe_tail(cx).or_else(|| self.resend(cx)))
                 .or_else(|| self.probe(cx))
                 .or_else(|| self.probe_path(cx))
-                .or_else(|| self.new_segment(cx));
+                .or_else(|| self.new_segment(cx))
+                .or_else(|| self.resend_untested(cx));
             if found.is_some() {
                 return found;
             }
@@ -99,6 +100,15 @@ impl Connection {
             self.arm(cx, Timer::Retransmission, cx.now + rto);
         }
         Some((segment, Why::over(reason, self.ends.remote.is_ipv6())))
+    }
+
+    /// What was held back for new data that was to test a time-out, when none of that may go (RFC 5682 §2.1, step 2.b).
+    fn resend_untested(&mut self, cx: &mut Context<'_>) -> Option<(Segment, Why)> {
+        let may_test = !self.recovery.holds_retransmissions() || self.is_held_by_pace(cx);
+        if may_test || !self.recovery.cannot_test(self.snd_nxt) {
+            return None;
+        }
+        self.resend(cx)
     }
 
     /// The segment of `range` once more.
@@ -322,7 +332,8 @@ impl Connection {
             let worthwhile = self.window_override || room >= u64::from(self.max_snd_wnd / 2).max(1);
             return length == room && worthwhile && self.flight.is_empty();
         }
-        if self.fin == Fin::Queued {
+        // What tests a time-out must not wait (RFC 5682 §2.1, step 2.b).
+        if self.fin == Fin::Queued || self.recovery.holds_retransmissions() {
             return true;
         }
         if (self.config.cork || self.more_follows) && self.uncorked_to < self.data_end() {

@@ -24,12 +24,12 @@ impl Connection {
         &self,
         cx: &Context<'_>,
         segment: &Segment,
-        (advanced, duplicate): (bool, bool),
+        (advanced, repeats, duplicate): (bool, bool, bool),
         delivery: Delivery,
     ) -> Evidence {
         let twice = self.came_twice(segment);
         let echo = self.echoed(cx.now, segment).map(|(echo, _)| echo);
-        Evidence { delivery, advanced, duplicate, twice, echo, ..self.no_evidence(cx.now) }
+        Evidence { delivery, advanced, repeats, duplicate, twice, echo, ..self.no_evidence(cx.now) }
     }
 
     /// Time passes, and nothing has come.
@@ -40,6 +40,7 @@ impl Connection {
             snd_nxt: self.snd_nxt,
             delivery: Delivery::default(),
             advanced: false,
+            repeats: false,
             duplicate: false,
             twice: None,
             echo: None,
@@ -235,7 +236,7 @@ impl Connection {
         // What SACK has reported is in flight no more, however much of it waits behind a hole (RFC 6675 §4, pipe).
         let in_flight = self.in_network();
         let before = self.window_to_restore();
-        let falls = self.recovery.timed_out((cx.now, self.snd_nxt), again, self.rules(), &mut self.flight);
+        let falls = self.recovery.timed_out(&self.no_evidence(cx.now), again, &mut self.flight);
         self.tell_losses(cx);
         self.force_resend = true;
         self.burst_left = 0;
@@ -277,7 +278,11 @@ impl Connection {
     /// Plans a probe of the flight's end (RFC 8985 §7.2), never later than the retransmission timer.
     pub(super) fn plan_probe(&mut self, cx: &mut Context<'_>) {
         let in_flight = self.flight.unacked();
-        if !self.config.tail_loss_probe || !self.terms.agreed.sack || in_flight == 0 || !self.recovery.may_probe() {
+        if !self.config.tail_loss_probe
+            || !self.terms.agreed.sack
+            || in_flight == 0
+            || !self.recovery.may_probe(&self.flight)
+        {
             return self.disarm(cx, Timer::TailProbe);
         }
         let due = cx.now + probe_time_out(self.round_trip.srtt(), in_flight);

@@ -149,15 +149,15 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    /// A segment was delivered now. What was sent twice and came back sooner than any packet ever did was the first copy.
-    fn take(&mut self, sent: &Sent, now: Instant, min_rtt: Duration) {
+    /// A segment was delivered now. When it was sent twice, and the last time less than `least_age` ago, it was the first copy.
+    fn take(&mut self, sent: &Sent, now: Instant, least_age: Duration) {
         self.delivered += 1;
         self.highest = self.highest.max(sent.range.end);
         if sent.transmissions == 1 {
             let lowest = self.lowest_untouched.get_or_insert((sent.range.start, sent.range.end));
             *lowest = (*lowest).min((sent.range.start, sent.range.end));
         }
-        if sent.transmissions == 1 || now - sent.at >= min_rtt {
+        if sent.transmissions == 1 || now - sent.at >= least_age {
             let transmission = Transmission { at: sent.at, end: sent.range.end };
             self.latest = self.latest.max(Some(transmission));
         }
@@ -237,9 +237,9 @@ impl Flight {
         follows && continues && self.sent.get(index).is_some_and(|sent| sent.ends_burst)
     }
 
-    /// Everything before `position` is acknowledged. An acknowledgment in the middle of a segment leaves its rest.
-    /// `min_rtt` is the least round-trip time known, zero before any.
-    pub(crate) fn acknowledge(&mut self, position: u64, now: Instant, min_rtt: Duration) -> Delivery {
+    /// Everything before `position` is acknowledged. An acknowledgment in the middle of a segment leaves its rest. Of what
+    /// was sent several times no copy is meant that left less than `least_age` ago.
+    pub(crate) fn acknowledge(&mut self, position: u64, now: Instant, least_age: Duration) -> Delivery {
         let mut delivery = Delivery::default();
         self.resent_to = 0;
         while let Some(front) = self.sent.front_mut() {
@@ -249,7 +249,7 @@ impl Flight {
             }
             delivery.acknowledged += 1;
             if !front.sacked {
-                delivery.take(front, now, min_rtt);
+                delivery.take(front, now, least_age);
                 note_delivered(&mut self.measured, front, now);
             }
             delivery.was_resent |= front.transmissions > 1;

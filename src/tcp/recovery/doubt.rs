@@ -7,7 +7,7 @@
 //! | D-SACK reports every retransmission as a duplicate | RFC 3708 |
 //! | after a time-out, what was never sent again is acknowledged | RFC 5682, F-RTO |
 //!
-//! The first two are kept here, the last is in the states of [`Recovery`](super::Recovery).
+//! The first two are kept here, the last in `f_rto`.
 
 use crate::tcp::congestion::Window;
 
@@ -22,23 +22,34 @@ pub(super) struct Doubt {
     unproved: Option<u32>,
     /// TSval of the first retransmission.
     first_resent: Option<u32>,
+    /// SND.NXT when the recovery was over; `None` while it lasts. What leaves later belongs to no loss of before.
+    over: Option<u64>,
 }
 
 impl Doubt {
     /// The window falls from `before` with SND.UNA at `since`; `resent` segments are under way that were sent again earlier.
     pub(super) fn new(since: u64, before: Window, resent: u32) -> Doubt {
-        Doubt { since, before, unproved: (resent > 0).then_some(resent), first_resent: None }
+        Doubt { since, before, unproved: (resent > 0).then_some(resent), first_resent: None, over: None }
     }
 
     /// A segment was sent again with this timestamp.
     pub(super) fn resent(&mut self, timestamp: u32) {
+        if self.over.is_some() {
+            return;
+        }
         self.unproved = Some(self.unproved.unwrap_or(0).saturating_add(1));
         self.first_resent.get_or_insert(timestamp);
     }
 
+    /// The recovery is over. What went again last may still turn out to have come twice: that is reported only after the
+    /// first copies have ended it.
+    pub(super) fn recovered(&mut self, snd_nxt: u64) {
+        self.over = Some(snd_nxt);
+    }
+
     /// The octets before `end` came twice.
     pub(super) fn came_twice(&mut self, end: u64) {
-        if end > self.since {
+        if end > self.since && self.over.is_none_or(|over| end <= over) {
             self.unproved = self.unproved.map(|unproved| unproved.saturating_sub(1));
         }
     }
@@ -75,6 +86,18 @@ mod tests {
         doubt.came_twice(1000);
         assert!(!doubt.all_came_twice(), "that was before");
         doubt.came_twice(3000);
+        assert!(doubt.all_came_twice());
+    }
+
+    #[test]
+    fn after_the_recovery_only_what_left_before_its_end_is_evidence() {
+        let mut doubt = doubt(0);
+        doubt.resent(7);
+        doubt.recovered(5000);
+        doubt.came_twice(6000);
+        assert!(!doubt.all_came_twice());
+        doubt.resent(9);
+        doubt.came_twice(5000);
         assert!(doubt.all_came_twice());
     }
 

@@ -20,19 +20,22 @@
 //! | by duplicate acknowledgments, without SACK | here, `judge` | RFC 5681 §3.2, RFC 6582 |
 //! | the end of a flight is lost | `tail_probe` | RFC 8985 §7 |
 //! | the window comes down | `reduction` | RFC 6937 |
-//! | it was no loss at all | `doubt`; after a time-out here, `after_time_out` | RFC 3522, RFC 3708, RFC 5682 |
+//! | it was no loss at all | `doubt`; after a time-out `f_rto` | RFC 3522, RFC 3708, RFC 5682 |
 
 mod doubt;
+mod evidence;
+mod f_rto;
 mod rack;
 mod reduction;
 mod tail_probe;
 
-use std::ops::Range;
 use std::time::Duration;
 
+pub(crate) use evidence::{Evidence, Outcome, Rules, Verdict};
 pub(crate) use tail_probe::probe_time_out;
 
 use self::doubt::Doubt;
+use self::f_rto::Suspicion;
 use self::rack::{Path, Rack};
 use self::reduction::Reduction;
 use self::tail_probe::{Answer, TailProbe};
@@ -62,17 +65,6 @@ enum State {
     },
 }
 
-/// Whether a time-out may have been needless (F-RTO, RFC 5682 §2.1 and §3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Suspicion {
-    /// No: it is settled, or F-RTO is not used.
-    None,
-    /// The oldest segment went again; what does the first acknowledgment say? (Step 1.)
-    First,
-    /// New data goes instead of old: will it, or what was never sent again, be acknowledged? (Step 2.b.)
-    Testing,
-}
-
 /// The state of recovery, and what counts towards it.
 #[derive(Clone, Debug)]
 pub(crate) struct Recovery {
@@ -86,86 +78,6 @@ pub(crate) struct Recovery {
     /// In a box, like the next: most connections never have them.
     doubt: Option<Box<Doubt>>,
     reduction: Option<Box<Reduction>>,
-}
-
-/// An acknowledgment, as recovery sees it.
-#[derive(Clone, Debug)]
-pub(crate) struct Evidence {
-    /// The time.
-    pub(crate) now: Instant,
-    /// SND.UNA after it, on the line of positions.
-    pub(crate) snd_una: u64,
-    /// SND.NXT, likewise.
-    pub(crate) snd_nxt: u64,
-    /// What it has brought.
-    pub(crate) delivery: Delivery,
-    /// Whether it acknowledged new octets.
-    pub(crate) advanced: bool,
-    /// Whether it acknowledged nothing while something was in flight, and said nothing else (RFC 5681 §2).
-    pub(crate) duplicate: bool,
-    /// The octets that it says came twice (RFC 2883).
-    pub(crate) twice: Option<Range<u64>>,
-    /// The timestamp that it echoes (RFC 7323 §3), when it is usable.
-    pub(crate) echo: Option<u32>,
-    /// Which rules the connection uses.
-    pub(crate) rules: Rules,
-    /// The least and the smoothed round-trip time.
-    pub(crate) rtt: (Duration, Duration),
-    /// Octets of a full segment.
-    pub(crate) mss: u32,
-    /// Whether there is new data that the peer's window has room for.
-    pub(crate) may_send_new: bool,
-}
-
-/// Which rules a connection uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rules {
-    /// Selective acknowledgment was agreed on.
-    pub(crate) sack: bool,
-    /// RACK judges, not RFC 6675. Only with SACK.
-    pub(crate) rack: bool,
-    /// Time-outs are looked through (RFC 5682).
-    pub(crate) f_rto: bool,
-}
-
-/// What follows from an acknowledgment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// The window may grow.
-    Fine,
-    /// Nothing was learnt: the window stays.
-    Wait,
-    /// Fast recovery begins, the first lost segment goes at once. The window must fall, unless it is falling already.
-    Begin,
-    /// Recovery goes on.
-    Continue,
-    /// Everything that was in flight when the trouble began is acknowledged.
-    Done,
-    /// It was no loss: the window becomes again what it was.
-    Undone(Window, NoLoss),
-}
-
-/// A verdict, and what belongs to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Outcome {
-    /// What follows for the window.
-    pub(crate) verdict: Verdict,
-    /// Segments delivered; without SACK, a duplicate acknowledgment stands for one.
-    pub(crate) delivered: u32,
-    /// Segments newly thought lost.
-    pub(crate) lost: u32,
-    /// When somebody has to look again (RFC 8985 §6.2, step 5).
-    pub(crate) look_again: Option<Instant>,
-    /// A probe has mended a loss that nothing else tells of: the window must fall for it (RFC 8985 §7.4).
-    pub(crate) mended_by_probe: bool,
-}
-
-impl Evidence {
-    /// Whether everything sent before `high` is acknowledged. Without SACK one more octet is asked for while others are in
-    /// flight: the duplicates of what went again would else look like a new loss (RFC 6582 §4.1).
-    fn has_passed(&self, high: u64, flight: &Flight) -> bool {
-        self.snd_una > high || (self.snd_una == high && (self.rules.sack || flight.is_empty()))
-    }
 }
 
 impl Recovery {
@@ -212,11 +124,6 @@ impl Recovery {
         self.reordering
     }
 
-    /// Whether new data goes first, to find out whether a time-out was needless (RFC 5682 §2.1, step 2.b).
-    pub(crate) const fn holds_retransmissions(&self) -> bool {
-        matches!(self.state, State::Loss { suspicion: Suspicion::Testing, .. })
-    }
-
     /// Judges an acknowledgment, and marks in `flight` what it says is lost.
     pub(crate) fn acknowledged(&mut self, evidence: &Evidence, flight: &mut Flight) -> Outcome {
         let lost_before = flight.total_losses();
@@ -224,9 +131,13 @@ impl Recovery {
         self.learn(evidence);
         let mended_by_probe = self.probe.answered(Answer {
             snd_una: evidence.snd_una,
-            is_bare_duplicate: evidence.duplicate && evidence.delivery.delivered == 0 && evidence.twice.is_none(),
+            is_bare_duplicate: evidence.repeats && evidence.delivery.delivered == 0 && evidence.twice.is_none(),
             twice: evidence.twice.as_ref().map(|range| range.end),
         });
+        if mended_by_probe {
+            // The window falls anew; what it was before an older loss counts no more.
+            self.doubt = None;
+        }
         let (verdict, look_again) = match self.state {
             State::Open | State::Disorder => self.watch(evidence, flight),
             State::WindowReduced { high } => {
@@ -236,9 +147,9 @@ impl Recovery {
                 match verdict {
                     Verdict::Begin => (verdict, look_again),
                     _ if over => {
-                        let done = self.finish();
+                        self.reduction = None;
                         self.settle(flight);
-                        (done, look_again)
+                        (Verdict::Done, look_again)
                     }
                     _ => {
                         self.state = State::WindowReduced { high };
@@ -266,13 +177,8 @@ impl Recovery {
 
     /// The retransmission timer fired, and not for the first time when `again`. Returns whether the threshold must fall: once
     /// for what was in flight (RFC 5681 §3.1).
-    pub(crate) fn timed_out(
-        &mut self,
-        (now, snd_nxt): (Instant, u64),
-        again: bool,
-        rules: Rules,
-        flight: &mut Flight,
-    ) -> bool {
+    pub(crate) fn timed_out(&mut self, evidence: &Evidence, again: bool, flight: &mut Flight) -> bool {
+        let Evidence { now, snd_nxt, rules, .. } = *evidence;
         let snd_una = flight.first().map_or(snd_nxt, |first| first.range.start);
         let falls = match self.state {
             State::Open | State::Disorder => true,
@@ -287,8 +193,8 @@ impl Recovery {
         self.duplicates = 0;
         self.reduction = None;
         self.probe.forget();
-        let rtt = self.rack.latest().map(|(_, rtt)| rtt).filter(|_| rules.sack && rules.rack);
-        flight.lose_all(rtt, now);
+        let latest = self.rack.latest().filter(|_| rules.sack && rules.rack);
+        flight.lose_all(latest.map(|(_, rtt)| rtt + self.reordering_window(evidence, flight)), now);
         falls
     }
 
@@ -345,9 +251,11 @@ impl Recovery {
         }
     }
 
-    /// Whether the end of a flight may be probed now (RFC 8985 §7.2): nothing is being recovered, no probe is out.
-    pub(crate) fn may_probe(&self) -> bool {
-        matches!(self.state, State::Open | State::WindowReduced { .. }) && !self.probe.is_out()
+    /// Whether the end of a flight may be probed now (RFC 8985 §7.2): nothing is being recovered or reported by SACK, and no
+    /// probe is out.
+    pub(crate) fn may_probe(&self, flight: &Flight) -> bool {
+        let is_calm = matches!(self.state, State::Open | State::WindowReduced { .. });
+        is_calm && flight.sacked() == 0 && !self.probe.is_out()
     }
 
     /// A probe of the flight's end left; `again` when it carried what had been sent before.
@@ -376,7 +284,12 @@ impl Recovery {
             flight.count_delivered(counted_before.wrapping_neg());
             return delivered - counted_before;
         }
-        if evidence.duplicate && !matches!(self.state, State::Loss { .. }) {
+        // After a time-out only what left since can draw duplicates that tell of a delivery (RFC 5682 §2.1, step 3.a).
+        let counts = match self.state {
+            State::Loss { high, .. } => evidence.snd_nxt > high,
+            State::Open | State::Disorder | State::WindowReduced { .. } | State::FastRecovery { .. } => true,
+        };
+        if evidence.duplicate && counts {
             // Never more than there are: a peer that repeats itself must not empty the network in our books.
             self.duplicates = (self.duplicates + 1).min(flight.unacked().saturating_sub(1));
         }
@@ -436,13 +349,21 @@ impl Recovery {
     fn recover(&mut self, evidence: &Evidence, flight: &mut Flight, high: u64) -> (Verdict, Option<Instant>) {
         if evidence.has_passed(high, flight) {
             self.duplicates = 0;
-            let verdict = self.take_back(evidence).unwrap_or_else(|| self.finish());
+            let verdict = self.take_back(evidence).unwrap_or_else(|| self.finish(evidence));
             let look_again = self.judge(evidence, flight);
             if flight.lost_to_congestion() > 0 && matches!(verdict, Verdict::Done) {
                 return (self.begin(evidence), look_again);
             }
             self.settle(flight);
             return (verdict, look_again);
+        }
+        if evidence.snd_una >= high {
+            // Nothing is missing, but one octet more is awaited: no acknowledgment of this is a partial one.
+            let undone = self.take_back(evidence);
+            if undone.is_some() {
+                self.settle(flight);
+            }
+            return (undone.unwrap_or(Verdict::Wait), None);
         }
         let filled_by_first_copy = self.doubt.as_ref().is_some_and(|doubt| doubt.is_disproved_by(evidence.echo));
         if evidence.advanced && filled_by_first_copy {
@@ -461,49 +382,6 @@ impl Recovery {
         }
         let look_again = self.judge(evidence, flight);
         (Verdict::Continue, look_again)
-    }
-
-    /// After a time-out, until everything that was in flight then is acknowledged: slow start, and F-RTO.
-    fn after_time_out(
-        &mut self,
-        evidence: &Evidence,
-        flight: &mut Flight,
-        (high, suspicion): (u64, Suspicion),
-    ) -> (Verdict, Option<Instant>) {
-        if evidence.advanced
-            && let Some(undone) = self.take_back(evidence)
-        {
-            flight.forgive();
-            self.settle(flight);
-            return (undone, None);
-        }
-        if evidence.has_passed(high, flight) {
-            self.state = State::Open;
-            self.doubt = None;
-            self.rack.recovered();
-            let look_again = self.judge(evidence, flight);
-            self.settle(flight);
-            return (if evidence.advanced { Verdict::Fine } else { Verdict::Wait }, look_again);
-        }
-        let untouched_arrived = evidence.delivery.lowest_untouched.is_some_and(|(_, end)| end <= high);
-        let tells = evidence.rules.sack && suspicion == Suspicion::First || suspicion == Suspicion::Testing;
-        if tells && untouched_arrived {
-            // Step 3.b: what was never sent again, and not reported before, arrives. So it was late, and not lost.
-            flight.forgive();
-            let verdict = self.undo(NoLoss::FRto);
-            self.settle(flight);
-            return (verdict, None);
-        }
-        let (suspicion, high) = match suspicion {
-            Suspicion::First if evidence.advanced && evidence.may_send_new => (Suspicion::Testing, evidence.snd_nxt),
-            // Step 3.a: a duplicate says that the loss was real.
-            Suspicion::Testing if evidence.advanced && evidence.delivery.sacked == 0 => (Suspicion::Testing, high),
-            Suspicion::First if !evidence.advanced => (Suspicion::First, high),
-            _ => (Suspicion::None, high),
-        };
-        self.state = State::Loss { high, suspicion };
-        let look_again = self.judge(evidence, flight);
-        (if evidence.advanced { Verdict::Fine } else { Verdict::Wait }, look_again)
     }
 
     /// Marks in the flight what is lost by now. Returns when to look again.
@@ -529,18 +407,25 @@ impl Recovery {
             return None;
         }
         let (latest, rtt) = self.rack.latest()?;
-        let (min_rtt, srtt) = evidence.rtt;
-        let path = Path { min_rtt, srtt, sacked: flight.sacked(), threshold: DUPLICATE_THRESHOLD, recovers };
-        let (_, next) = flight.judge_by_time(latest, rtt + self.rack.window(path), evidence.now);
+        let (_, next) = flight.judge_by_time(latest, rtt + self.reordering_window(evidence, flight), evidence.now);
         next
     }
 
-    /// Recovery is over, and it was needed.
-    fn finish(&mut self) -> Verdict {
+    /// How much later than expected a segment may arrive without being thought lost (RFC 8985 §6.2, step 4).
+    fn reordering_window(&self, evidence: &Evidence, flight: &Flight) -> Duration {
+        let (min_rtt, srtt) = evidence.rtt;
+        let recovers = matches!(self.state, State::FastRecovery { .. } | State::Loss { .. });
+        self.rack.window(Path { min_rtt, srtt, sacked: flight.sacked(), threshold: DUPLICATE_THRESHOLD, recovers })
+    }
+
+    /// Recovery is over, and it was needed, as far as is known: the second copies may still turn out to have come twice.
+    fn finish(&mut self, evidence: &Evidence) -> Verdict {
         self.state = State::Open;
         self.reduction = None;
-        self.doubt = None;
         self.rack.recovered();
+        if let Some(doubt) = &mut self.doubt {
+            doubt.recovered(evidence.snd_nxt);
+        }
         Verdict::Done
     }
 
@@ -566,9 +451,8 @@ impl Recovery {
     }
 
     fn undo(&mut self, by: NoLoss) -> Verdict {
-        let Some(doubt) = self.doubt.take() else { return self.finish() };
         self.state = State::Open;
         self.reduction = None;
-        Verdict::Undone(doubt.before, by)
+        self.doubt.take().map_or(Verdict::Done, |doubt| Verdict::Undone(doubt.before, by))
     }
 }

@@ -6,6 +6,7 @@
 //! | … with data in its first segment | [`fastopen`] |
 //! | … when there are too many | [`cookies`] |
 //! | the retransmission timer | [`timing_out`] |
+//! | what is lost, and what is not | [`recovering`] |
 
 mod attacks;
 mod closing;
@@ -23,6 +24,7 @@ mod opening;
 mod pair;
 mod pairs;
 mod path;
+mod recovering;
 mod sending;
 mod simultaneous;
 mod timing_out;
