@@ -46,7 +46,7 @@ pub use request::{
     Address, Blocked, Control, EpollEvent, Memory, OptionValue, Outcome, Payload, PollFd, Received, Reply, Request,
     Written,
 };
-pub use sysctls::{CongestionName, MEANINGFUL, SysctlError, Sysctls};
+pub use sysctls::{CongestionName, MEANINGFUL, RecoveryRules, SysctlError, Sysctls};
 pub use tcp_info::TcpInfo;
 
 use self::descriptors::{Descriptors, File};
