@@ -14,6 +14,7 @@
 //! What does not live here: moving packets and time, which whoever drives the stack does itself through
 //! [`Posix::stack`], followed by [`Posix::settle`].
 
+mod attempt;
 mod closing;
 mod control;
 mod datagram;
