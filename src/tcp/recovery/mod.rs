@@ -376,7 +376,9 @@ impl Recovery {
             flight.count_delivered(counted_before.wrapping_neg());
             return delivered - counted_before;
         }
-        if evidence.duplicate && !matches!(self.state, State::Loss { .. }) {
+        // After a time-out only those count that tell of the new data of a test (RFC 5682 §2.1, step 3.a): room for what is lost.
+        let counts = !matches!(self.state, State::Loss { suspicion: Suspicion::None | Suspicion::First, .. });
+        if evidence.duplicate && counts {
             // Never more than there are: a peer that repeats itself must not empty the network in our books.
             self.duplicates = (self.duplicates + 1).min(flight.unacked().saturating_sub(1));
         }
@@ -479,7 +481,6 @@ impl Recovery {
         }
         if evidence.has_passed(high, flight) {
             self.state = State::Open;
-            self.doubt = None;
             self.rack.recovered();
             let look_again = self.judge(evidence, flight);
             self.settle(flight);
@@ -535,11 +536,10 @@ impl Recovery {
         next
     }
 
-    /// Recovery is over, and it was needed.
+    /// Recovery is over, and it was needed, as far as is known: the report that what went again came twice may follow it.
     fn finish(&mut self) -> Verdict {
         self.state = State::Open;
         self.reduction = None;
-        self.doubt = None;
         self.rack.recovered();
         Verdict::Done
     }
