@@ -35,7 +35,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "module.tcp_cubic.hystart_detect",
     "net.inet.tcp.blackhole",
     "net.inet.tcp.hostcache.purgenow",
-    "net.inet.tcp.icmp_may_rst",
     "net.inet.tcp.rexmit_drop_options",
 ];
 
@@ -46,6 +45,7 @@ const ONLY: &[(&str, &[&str], &str)] = &[
     ("tcp_invalid_ratelimit", &["500"], "answers to invalid segments are 500 ms apart"),
     ("tcp_orphan_retries", &["0", "8"], "data of closed sockets is sent again 8 times"),
     ("tcp_fastopen_blackhole_timeout_sec", &["0"], "a path that has lost Fast Open's SYNs is tried again at once"),
+    ("net.inet.tcp.icmp_may_rst", &["1"], "hard ICMP errors end an attempt to connect"),
     ("tcp_stdurg", &["0"], "the urgent pointer is that of RFC 6093"),
     ("tcp_thin_linear_timeouts", &["0"], "every time-out doubles"),
 ];

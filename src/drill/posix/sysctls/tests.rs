@@ -23,7 +23,7 @@ fn what_no_stack_can_do_is_refused() {
         assert!(refused(name, "1"), "{name}");
     }
     assert!(refused("tcp_congestion_control", "vegas"));
-    assert!(refused("tcp_ecn", "3"));
+    assert!(refused("tcp_ecn", "3") && refused("net.inet.tcp.icmp_may_rst", "0"));
     assert_eq!(set("tcp_ecn", "1").map(|config| config.ecn), Ok(Ecn::Active));
     assert_eq!(set("tcp_ecn", "0").map(|config| config.ecn), Ok(Ecn::Off));
     let bad = |name, value| matches!(set(name, value), Err(SysctlError::BadValue { .. }));
