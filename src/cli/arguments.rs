@@ -402,7 +402,7 @@ pub(super) struct ShowArguments {
 #[derive(Debug, Args)]
 #[command(after_help = DRILL_EXAMPLES.to_owned() + DRILL_EXIT_CODES)]
 pub(super) struct DrillArguments {
-    /// Scripts, and folders that are searched for *.pkt.
+    /// Scripts, and folders that are searched for *.pkt; `-` is the standard input.
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
     /// The userspace stack.

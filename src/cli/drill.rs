@@ -90,7 +90,7 @@ impl Session<'_> {
 
     /// Runs one script; returns what there is to say of it.
     fn script(&mut self, path: &Path) -> Result<String, Failure> {
-        let shown = path.display().to_string();
+        let shown = name_of(path);
         let script = match read(path, self.task) {
             Ok(script) => script,
             Err(problem) => return Ok(self.unreadable(shown, problem)),
@@ -131,13 +131,10 @@ impl Session<'_> {
 
 /// A script, read; else what is wrong, in full.
 fn read(path: &Path, task: &DrillTask) -> Result<Script, String> {
-    let shown = path.display().to_string();
-    let unreadable = |error: io::Error| format!("{shown} cannot be read: {error}");
-    let mut octets = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(LONGEST + 1).read_to_end(&mut octets).map_err(unreadable)?;
+    let shown = name_of(path);
+    let octets = octets_of(path).map_err(|error| format!("{shown} cannot be read: {error}"))?;
     if CAPTURES.iter().any(|magic| octets.starts_with(magic)) {
-        return Err(format!("{shown} is a capture and no script: `wireglass show {shown}` explains it"));
+        return Err(format!("{shown} is a capture and no script: `wireglass show {}` explains it", path.display()));
     }
     if octets.len() as u64 > LONGEST {
         return Err(format!("{shown} is longer than {LONGEST} octets: is it a script?"));
@@ -155,12 +152,33 @@ fn read(path: &Path, task: &DrillTask) -> Result<Script, String> {
     Ok(script)
 }
 
+/// What a script is called: by its path, or `standard input`.
+fn name_of(path: &Path) -> String {
+    if is_standard_input(path) { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+fn is_standard_input(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// What a file holds, or the standard input, but hardly more than the longest script may have.
+fn octets_of(path: &Path) -> io::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    let most = LONGEST + 1;
+    if is_standard_input(path) {
+        io::stdin().lock().take(most).read_to_end(&mut octets)?;
+    } else {
+        File::open(path)?.take(most).read_to_end(&mut octets)?;
+    }
+    Ok(octets)
+}
+
 /// The scripts that were named, and those in the folders that were named, each in its order; and what is wrong with the
 /// rest.
 fn scripts(named: &[PathBuf]) -> (Vec<PathBuf>, Vec<String>) {
     let (mut found, mut problems) = (Vec::new(), Vec::new());
     for path in named {
-        if !path.is_dir() {
+        if is_standard_input(path) || !path.is_dir() {
             found.push(path.clone());
             continue;
         }
@@ -192,7 +210,8 @@ fn walk(dir: &Path, deepest: usize, found: &mut Vec<PathBuf>) -> io::Result<()> 
 
 /// A name for a script's capture that no other script of this call has.
 fn fresh_name(path: &Path, taken: &mut BTreeSet<String>) -> String {
-    let stem = path.file_stem().map_or_else(|| "script".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let stem = path.file_stem().filter(|_| !is_standard_input(path));
+    let stem = stem.map_or_else(|| "script".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let name = (1..)
         .map(|number| if number == 1 { stem.clone() } else { format!("{stem}-{number}") })
         .find(|name| !taken.contains(name))

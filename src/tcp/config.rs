@@ -85,7 +85,7 @@ pub struct Config {
     pub trusts_resets: bool,
     /// Whether a SYN in the window ends the connection, as before RFC 5961.
     pub trusts_syns: bool,
-    /// Whether a SYN that carries FIN, too, is dropped. No honest peer sends one.
+    /// Whether a listener drops a SYN that carries FIN, too: no honest client sends one. In a simultaneous open both count.
     pub drops_syn_fin: bool,
     /// Whether TIME-WAIT ignores resets (RFC 1337 §3, fix F1); Linux by default does not.
     pub protect_time_wait: bool,

@@ -1,7 +1,9 @@
 //! `wireglass drill` as its users meet it.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
+use std::process::Stdio;
 
 use crate::support::{Folder, printed, wireglass};
 
@@ -70,6 +72,36 @@ fn a_folder_is_searched_in_order_and_an_empty_one_is_said_to_be_empty() {
     fs::create_dir(folder.path().join("empty")).expect("a folder can be made");
     let (code, text) = drill(folder.path(), &["empty"]);
     assert!(code == Some(2) && text.contains("there is no *.pkt below empty"), "{text}");
+}
+
+#[test]
+fn a_script_may_come_from_the_standard_input() {
+    let piped = |text: &str, arguments: &[&str]| {
+        let folder = folder(&[("p.pkt", PASSES)]);
+        let arguments: Vec<&str> = [&["drill"], arguments].concat();
+        let mut child = wireglass(folder.path(), &arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        child.stdin.take().expect("it is piped").write_all(text.as_bytes()).expect("it is read");
+        let output = child.wait_with_output().expect("it ends");
+        let (out, err) = printed(&output);
+        let captured = folder.path().join("out/script.pcapng").exists();
+        (output.status.code(), out + &err, captured)
+    };
+    for (script, arguments, code, said) in [
+        (PASSES, &["-"][..], 0, "1 of 1 passed"),
+        (PASSES, &["p.pkt", "-", "--capture", "out"], 0, "2 of 2 passed"),
+        (FAILS, &["-"], 1, "standard input:2: failed"),
+        (UNREADABLE, &["-"], 2, "standard input:1:5: expected "),
+        ("", &["-"], 2, "standard input:1:1: expected "),
+    ] {
+        let (got, text, captured) = piped(script, arguments);
+        assert_eq!((got, captured), (Some(code), arguments.contains(&"--capture")), "{script}: {text}");
+        assert!(text.contains(said), "{script}: {text}");
+    }
 }
 
 #[test]

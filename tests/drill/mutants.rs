@@ -101,7 +101,12 @@ pub(super) fn mutants(script: &Script) -> Vec<Mutant> {
                     });
                 }
             }
-            What::Inject(_) | What::Shell(_) | What::Code(_) | What::Unsupported(_) => {}
+            What::Code(code) => {
+                for falsified in falsified(code) {
+                    put("comparison turned over", &|_, what| *what = What::Code(falsified.clone()));
+                }
+            }
+            What::Inject(_) | What::Shell(_) | What::Unsupported(_) => {}
         }
     }
     mutants
@@ -117,6 +122,16 @@ const FLAGS: [(TcpFlags, &str); 8] = [
     (TcpFlags::ECE, "ECE turned over"),
     (TcpFlags::CWR, "CWR turned over"),
 ];
+
+/// The code with one of its comparisons turned over, for each of them.
+fn falsified(code: &str) -> Vec<String> {
+    let turned = |(comparison, opposite): &(&str, &str)| {
+        let places: Vec<usize> = code.match_indices(comparison).map(|(at, _)| at).collect();
+        let (length, opposite) = (comparison.len(), opposite.to_string());
+        places.into_iter().map(move |at| format!("{}{opposite}{}", &code[..at], &code[at + length..]))
+    };
+    [(" == ", " != "), (" > ", " <= ")].iter().flat_map(turned).collect()
+}
 
 fn segment(what: &mut What, change: impl Fn(&mut TcpSpec)) {
     if let What::Expect(packet) = what

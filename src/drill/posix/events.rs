@@ -48,8 +48,9 @@ impl Posix {
 
     /// A connection is over: whatever was shut down by halves is now wholly so.
     fn has_closed(&mut self, id: SocketId, reason: CloseReason) {
+        let tells_apart = !self.sysctls.freebsd;
         if let Some((fd, socket)) = self.descriptors.holder(id) {
-            let error = of_close(reason, socket.peer_closed);
+            let error = of_close(reason, socket.peer_closed && tells_apart);
             socket.error = error.or(socket.error);
             (socket.shut_read, socket.shut_write) = (true, true);
             self.stir(fd, ALL);

@@ -8,13 +8,14 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+use super::attempt::Attempt;
 use super::names::{MSG_FASTOPEN, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_KEY, TCP_FASTOPEN_NO_COOKIE};
 use super::opening::MOST_BACKLOG;
 use super::socket::Role;
 use super::stop::{Answer, Stop};
 use super::transfer::{Sending, never_waits};
 use super::{Address, Blocked, Errno, OptionValue, Payload, Posix, Reply};
-use crate::journal::{SocketId, TcpState};
+use crate::journal::SocketId;
 use crate::stack::{FastOpenKeys, SocketOption, TcpConfig};
 
 /// What a write that may open comes to before the queue is looked at.
@@ -90,21 +91,13 @@ impl Posix {
 
     /// A write finds that the connection is being opened, be it by itself.
     fn wait_to_open(&mut self, fd: i32, id: SocketId, sending: &Sending<'_>, blocked: Blocked) -> Answer<Opened> {
-        let state = self.stack.snapshot(id).map_or(TcpState::Closed, |snapshot| snapshot.state);
-        match state {
-            TcpState::SynSent | TcpState::SynReceived => self.sleep_to_open(fd, sending, blocked, Errno::EALREADY),
-            TcpState::Closed => {
+        match Attempt::of(self.stack.as_ref(), id) {
+            Attempt::UnderWay => self.sleep_to_open(fd, sending, blocked, Errno::EALREADY),
+            Attempt::Failed => {
                 let socket = self.descriptors.socket_at(fd)?;
                 Err(socket.error.take().unwrap_or(Errno::EPIPE).into())
             }
-            TcpState::Listen
-            | TcpState::Established
-            | TcpState::FinWait1
-            | TcpState::FinWait2
-            | TcpState::CloseWait
-            | TcpState::Closing
-            | TcpState::LastAck
-            | TcpState::TimeWait => {
+            Attempt::Open => {
                 self.descriptors.socket_at(fd)?.role = Role::Connected(id);
                 Ok(Opened::Go(blocked.moved))
             }

@@ -14,6 +14,7 @@
 //! What does not live here: moving packets and time, which whoever drives the stack does itself through
 //! [`Posix::stack`], followed by [`Posix::settle`].
 
+mod attempt;
 mod closing;
 mod control;
 mod datagram;
@@ -46,7 +47,7 @@ pub use request::{
     Address, Blocked, Control, EpollEvent, Memory, OptionValue, Outcome, Payload, PollFd, Received, Reply, Request,
     Written,
 };
-pub use sysctls::{CongestionName, MEANINGFUL, SysctlError, Sysctls};
+pub use sysctls::{CongestionName, MEANINGFUL, RecoveryRules, SysctlError, Sysctls};
 pub use tcp_info::TcpInfo;
 
 use self::descriptors::{Descriptors, File};

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use super::attempt::Attempt;
 use super::descriptors::File;
 use super::names::{
     AF_INET, AF_INET6, AF_UNSPEC, IPPROTO_TCP, IPPROTO_UDP, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM,
@@ -169,27 +170,19 @@ impl Posix {
     fn finish_to_connect(&mut self, fd: i32, blocked: Blocked) -> Answer<Reply> {
         let socket = self.descriptors.socket_at(fd)?;
         let Role::Connecting(id) = socket.role else { return Err(Errno::EINVAL.into()) };
-        let state = self.stack.snapshot(id).map_or(TcpState::Closed, |snapshot| snapshot.state);
-        match state {
-            TcpState::SynSent | TcpState::SynReceived => {
+        match Attempt::of(self.stack.as_ref(), id) {
+            Attempt::UnderWay => {
                 let timeout = socket.options.send_timeout;
                 let errno = if blocked.moved == BEGUN { Errno::EINPROGRESS } else { Errno::EALREADY };
                 self.sleep(fd, 0, blocked, timeout, errno)
             }
-            TcpState::Closed => {
+            Attempt::Failed => {
                 let error = socket.error.take().unwrap_or(Errno::ECONNABORTED);
                 socket.disconnect();
                 self.stack.close(self.now, id);
                 Err(error.into())
             }
-            TcpState::Listen
-            | TcpState::Established
-            | TcpState::FinWait1
-            | TcpState::FinWait2
-            | TcpState::CloseWait
-            | TcpState::Closing
-            | TcpState::LastAck
-            | TcpState::TimeWait => {
+            Attempt::Open => {
                 socket.role = Role::Connected(id);
                 Ok(Reply::default())
             }

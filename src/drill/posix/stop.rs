@@ -66,7 +66,7 @@ impl From<Stop> for Outcome {
 }
 
 /// The error that a connection's end leaves at its socket; `None` when it ended in order or by our own hand. A reset after
-/// the peer's FIN reads as a broken pipe.
+/// the peer's FIN reads as a broken pipe on Linux, and as a reset elsewhere.
 pub(super) fn of_close(reason: CloseReason, peer_had_closed: bool) -> Option<Errno> {
     match reason {
         CloseReason::Finished | CloseReason::Aborted => None,

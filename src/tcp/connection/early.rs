@@ -118,9 +118,14 @@ impl Connection {
         position >= 1 && position <= self.snd_nxt.max(1) as i64
     }
 
+    /// Octets of data that our first SYN carried.
+    pub(super) fn early_octets(&self) -> u32 {
+        self.early.as_ref().map_or(0, |early| early.carried)
+    }
+
     /// Whether our SYN carried data.
     pub(super) fn has_sent_early(&self) -> bool {
-        self.early.as_ref().is_some_and(|early| early.carried > 0)
+        self.early_octets() > 0
     }
 
     /// The SYN,ACK has come: what the peer took of our SYN's data is done, the rest goes again.

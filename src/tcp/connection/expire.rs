@@ -27,7 +27,7 @@ impl Connection {
                 Timer::UserTimeout => self.give_up(cx),
                 Timer::Cork => {
                     // It has waited in vain: this is all there is.
-                    self.marks.queued(self.data_end(), 0, 0, false);
+                    self.marks.ends(self.data_end());
                     self.uncork(cx);
                 }
                 Timer::FinWait2 | Timer::TimeWait => self.end(cx, CloseReason::Finished),

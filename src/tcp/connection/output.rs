@@ -9,7 +9,8 @@
 //!   "more follows" left in the queue. More data behind it takes the mark along while it is unsent. The mark belongs to
 //!   that octet: whenever it is sent again, it carries PSH again;
 //! - there, too, although more is to follow, once more than half of the greatest window was queued since the last mark:
-//!   who gives much in small pieces must not leave the peer without one for a whole window;
+//!   who gives much in small pieces must not leave the peer without one for a whole window; and who gives more than a
+//!   window in one piece, neither: such a piece has marks inside;
 //! - on the last of several segments that leave together, whatever they hold: a peer that merges segments hands them over
 //!   at PSH, and need not wait to see whether more come. This one is not kept; a lone segment sent again goes without.
 
@@ -313,7 +314,9 @@ impl Connection {
         // At least two bursts share a window, so that acknowledgments of one come while the other is on its way (as Linux).
         let segments = segments.min((self.cwnd.cwnd / 2).max(1)).min(self.burst_segments(mss));
         let most = u64::from(segments) * u64::from(mss);
-        let length = unsent.min(room).min(most);
+        // A burst ends where PSH stands, and with a whole segment.
+        let marked = self.marks.until_inside(self.snd_nxt).unwrap_or(most).next_multiple_of(mss.into());
+        let length = unsent.min(room).min(most).min(marked);
         let full = length - length % u64::from(mss);
         let partial = length % u64::from(mss);
         let length = if partial == 0 || self.may_send_partial(cx, length, unsent, room) { length } else { full };

@@ -6,7 +6,7 @@
 //! §5.4).
 
 use super::{Connection, Context};
-use crate::journal::{CwndCause, DropReason, Event, PathMtuCause, Reason, Recovery, Timer, Why};
+use crate::journal::{CwndCause, DropReason, Event, PathMtuCause, Reason, Recovery, TcpState, Timer, Why};
 use crate::tcp::congestion::Window;
 use crate::tcp::flight::DUPLICATE_THRESHOLD;
 use crate::tcp::options;
@@ -25,6 +25,8 @@ impl Connection {
         let Some(octets) = self.flight.at(position).map(|sent| self.octets_of(&sent.range)) else {
             return self.drop_segment(cx, DropReason::ForgedIcmp);
         };
+        // The data that went with a SYN was in the SYN's packet.
+        let octets = if self.state() == TcpState::SynSent { self.early_octets() } else { octets };
         let length = self.path.headers() + MOST_OPTIONS + octets;
         match self.path.reported(&Report { mtu, position, length }, &self.config.path, cx.now) {
             Verdict::Narrower => {
@@ -167,6 +169,14 @@ impl Connection {
     fn cut_anew(&mut self, cx: &mut Context<'_>, cause: PathMtuCause) {
         cx.tell(Event::PathMtu { socket: cx.socket, mtu: self.path.mtu(), cause });
         self.burst_left = 0;
+        if self.state() == TcpState::SynSent {
+            // The SYN was lost with its data, and goes again without (RFC 7413 §4.2.1). How long the pieces of that may be the
+            // answer says.
+            if self.has_sent_early() && self.early_octets() + MOST_OPTIONS > self.path.room().into() {
+                self.due = Some(Reason::RetransmitForPathMtu);
+            }
+            return self.path.cut();
+        }
         let was_too_long = self.flight.cut(self.snd_mss().into(), self.data_end());
         self.tell_losses(cx);
         self.path.cut();

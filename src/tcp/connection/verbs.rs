@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Connection, Context, Fin};
 use crate::journal::{Reason, TcpState, Timer, Why};
+use crate::tcp::push::Room;
 use crate::tcp::state::Cause;
 use crate::transport::{CloseReason, PathReports, SocketError, SocketOption};
 
@@ -41,10 +42,23 @@ impl Connection {
         // What finds no room will be said by another call: so far this is all.
         self.more_follows = more_follows && !self.write_blocked;
         if taken > 0 {
-            let half_window = u64::from(self.max_snd_wnd / 2).max(1);
-            self.marks.queued(self.data_end(), taken as u64, half_window, self.more_follows);
+            let room = self.room_for_marks(taken as u64);
+            self.marks.queued(self.data_end(), taken as u64, room, self.more_follows);
         }
         Ok(taken)
+    }
+
+    /// How the last `taken` octets meet the windows.
+    fn room_for_marks(&self, taken: u64) -> Room {
+        let mss = u64::from(self.snd_mss().max(1));
+        let begins = self.data_end() - taken;
+        let segments = u64::from(self.cwnd.cwnd.saturating_sub(self.in_network()));
+        let now = (segments * mss).min(self.window_room());
+        Room {
+            waits: (self.snd_nxt.max(1) + now).max(begins),
+            half_window: u64::from(self.max_snd_wnd / 2).max(1),
+            mss,
+        }
     }
 
     /// Octets that the send buffer has room for. What is noted of segments in flight counts as far as it outweighs their

@@ -16,7 +16,7 @@ impl Flight {
             }
         }
         // Nothing of it was judged before: it was the SYN's answer that this follows from.
-        (self.sacked, self.lost, self.resent, self.waiting) = (0, 0, 0, 0);
+        (self.sacked, self.lost, self.too_long, self.resent, self.waiting) = (0, 0, 0, 0, 0);
         for index in 0..self.sent.len() {
             self.lose(index, LossRule::Refused);
         }

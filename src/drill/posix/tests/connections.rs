@@ -235,6 +235,23 @@ fn close_with_a_linger_of_zero_resets() {
 }
 
 #[test]
+fn a_reset_after_the_peers_fin_is_named_as_the_system_does() {
+    for (sysctl, errno) in [("net.ipv4.tcp_sack", Errno::EPIPE), ("net.inet.tcp.sack.enable", Errno::ECONNRESET)] {
+        let (mut world, client, server, _) = World::connected();
+        world.client.posix.sysctls().set(sysctl, "1").expect("it is known");
+        world.server.call(Request::Shutdown { fd: server, how: SHUT_WR });
+        world.pump();
+        assert_eq!(world.client.read(client), "");
+        let value = OptionValue::Linger(Some(0));
+        world.server.call(Request::SetSockOpt { fd: server, level: SOL_SOCKET, name: SO_LINGER, value });
+        world.server.close(server);
+        world.client.send(client, b"x");
+        world.pump();
+        assert_eq!(world.client.error(client), errno, "{sysctl}");
+    }
+}
+
+#[test]
 fn a_lingering_close_waits_for_the_acknowledgment_of_its_fin() {
     let (mut world, client, _, _) = World::connected();
     let linger = OptionValue::Linger(Some(5));
