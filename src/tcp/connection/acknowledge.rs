@@ -42,7 +42,7 @@ impl Connection {
         let in_flight_before = self.flight.in_network(self.recovery.unreported());
         let mut delivery = self.flight.acknowledge(ack, cx.now, self.least_rtt());
         self.take_sack(cx, segment, &mut delivery);
-        if advanced || delivery.sacked > 0 {
+        if advanced || delivery.rtt.is_some() {
             self.sample_round_trip(cx, &delivery, segment);
         }
         let duplicate = was_in_flight
@@ -122,7 +122,9 @@ impl Connection {
         self.round_trip.least().unwrap_or_default()
     }
 
-    /// Times the path: by the clock of what was sent once (Karn), else by the timestamp that the peer echoes (RFC 7323 §4).
+    /// Times the path: by the clock of what was sent once (Karn), else by the timestamp that the peer echoes. The segment
+    /// acknowledges something new: else the echo is that of the last segment in order, however long ago that came
+    /// (RFC 7323 §4.1).
     pub(super) fn sample_round_trip(&mut self, cx: &mut Context<'_>, delivery: &Delivery, segment: &Segment) {
         let echoed = || self.echoed(cx.now, segment).map(|(_, age)| age);
         let Some(rtt) = delivery.rtt.or_else(echoed) else { return };
