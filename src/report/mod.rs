@@ -3,8 +3,8 @@
 //! Every function here is pure: values in, one `String` out, its lines no wider than asked for and without trailing
 //! blanks. [`ladder()`] draws the packets between two nodes, [`pairs()`] says which two, [`layers()`] shows every header
 //! of one packet, [`programs()`] what the applications saw, [`costs()`] what each conversation took, [`predictions()`] what
-//! was guessed and what is so, [`table()`] figures side by side, [`verdicts()`] the results of a lab's checks. What does not
-//! live here: printing, and judging (`check`).
+//! was guessed and what is so, [`table()`] figures side by side, [`verdicts()`] the results of a lab's checks, [`hanging()`] one sentence. What does
+//! not live here: printing, and judging (`check`).
 
 mod costs;
 mod ladder;
@@ -27,6 +27,7 @@ pub use pairs::pairs;
 pub use predictions::{PredictionLine, grouped, paragraph, predictions, span};
 pub use programs::programs;
 pub use table::{Row, table};
+pub use text::hanging;
 pub use verdicts::{Outcome, VerdictLine, verdicts};
 
 /// How text is to look.

@@ -20,11 +20,12 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::definition::{Definition, Kernel, Node};
-use super::run::{self, Finished, Mode, Options, RunError, Wanted};
+use super::run::{self, Finished, Mode, Options, RunError, Wanted, kernel};
 use crate::app::Program;
+use crate::capture::Record;
 use crate::journal::TransportKind;
 use crate::measure::Gauges;
-use crate::stack::{Congestion, StackKind, TcpConfig};
+use crate::stack::{Congestion, StackKind};
 
 pub use figures::{Figures, Window};
 
@@ -40,11 +41,28 @@ pub enum Subject {
     Linux,
 }
 
+impl Subject {
+    /// Its name, and that of its folder.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Subject::Native => "native",
+            Subject::Smoltcp => "smoltcp",
+            Subject::Linux => "linux",
+        }
+    }
+}
+
 /// How to compare.
 #[derive(Clone, Debug, Default)]
 pub struct CompareOptions {
     /// The seed; `None` takes the lab's own.
     pub seed: Option<u64>,
+    /// The folder in which each column has one, of its name, for captures and logs; `None` keeps none.
+    pub out: Option<PathBuf>,
+    /// As [`Options::describe`].
+    pub describe: Option<fn(&str, u64, &Record) -> String>,
+    /// As [`Options::owner`].
+    pub owner: Option<(u32, u32)>,
     /// The program that is started again as the holder of the namespaces; `None` is this one.
     pub holder: Option<PathBuf>,
 }
@@ -81,6 +99,8 @@ pub struct Column {
     pub notes: Vec<String>,
     /// Steps of the lab that failed.
     pub failures: Vec<String>,
+    /// One file for each node, if captures are kept.
+    pub captures: Vec<PathBuf>,
 }
 
 /// Why a lab cannot be compared.
@@ -136,17 +156,14 @@ fn simulated(
     subject: Subject,
     stack: StackKind,
 ) -> Result<Column, CompareError> {
-    let wanted = Wanted::Only(Mode::Sim);
-    let finished = run::run(lab, &Options { wanted, seed: options.seed, stack, ..Options::default() })?;
+    let finished = run::run(lab, &Options { stack, ..options.of_column(subject, Mode::Sim) })?;
     Ok(Column::of(subject, &finished, &[]))
 }
 
 /// The kernel's column, and whether it was broken off.
 fn of_linux(lab: &Definition, options: &CompareOptions) -> Result<(Column, bool), CompareError> {
     let gauges = Gauges::default();
-    let wanted = Wanted::Only(Mode::Live);
-    let (seed, holder) = (options.seed, options.holder.clone());
-    let options = Options { wanted, seed, holder, gauges: Some(gauges.clone()), ..Options::default() };
+    let options = Options { gauges: Some(gauges.clone()), ..options.of_column(Subject::Linux, Mode::Live) };
     match run::run(&on_kernels(lab), &options) {
         Ok(finished) => {
             let stories = gauges.stories();
@@ -168,10 +185,26 @@ fn of_linux(lab: &Definition, options: &CompareOptions) -> Result<(Column, bool)
                 )),
                 notes: Vec::new(),
                 failures: Vec::new(),
+                captures: Vec::new(),
             },
             false,
         )),
         Err(other) => Err(other.into()),
+    }
+}
+
+impl CompareOptions {
+    /// How one column is run.
+    fn of_column(&self, subject: Subject, mode: Mode) -> Options {
+        Options {
+            wanted: Wanted::Only(mode),
+            seed: self.seed,
+            out: self.out.as_ref().map(|out| out.join(subject.name())),
+            describe: self.describe,
+            holder: self.holder.clone(),
+            owner: self.owner,
+            ..Options::default()
+        }
     }
 }
 
@@ -193,6 +226,7 @@ impl Column {
             unavailable: None,
             notes,
             failures: finished.failures.iter().map(failure).collect(),
+            captures: recorder.nodes().filter_map(|each| recorder.capture_path(each.node)).map(PathBuf::from).collect(),
         }
     }
 }
@@ -205,16 +239,10 @@ fn on_kernels(lab: &Definition) -> Definition {
     lab
 }
 
-/// The kernel's name of a congestion control. Linux has none that does nothing; Reno is the plainest.
-pub(super) fn kernel_congestion(congestion: Congestion) -> String {
-    let name = serde_json::to_value(congestion).ok().and_then(|name| name.as_str().map(str::to_owned));
-    name.filter(|name| name != "none").unwrap_or_else(|| "reno".to_owned())
-}
-
 /// What has to be said of the kernels: which congestion controls they `really` had, and what of the lab is not theirs.
 fn kernel_notes(lab: &Definition, really: &[&str]) -> Vec<String> {
-    let mut asked: Vec<String> =
-        lab.nodes.iter().filter_map(Node::host).map(|host| kernel_congestion(host.tcp.congestion)).collect();
+    let hosts = || lab.nodes.iter().filter_map(|node| Some((node.name.as_str(), node.host()?)));
+    let mut asked: Vec<String> = hosts().map(|(_, host)| kernel::congestion(host.tcp.congestion)).collect();
     asked.sort_unstable();
     asked.dedup();
     let mut notes = vec![format!("congestion control: {}, read back from the kernel", really.join(", "))];
@@ -224,12 +252,28 @@ fn kernel_notes(lab: &Definition, really: &[&str]) -> Vec<String> {
             asked.join(", ")
         ));
     }
-    if lab.nodes.iter().filter_map(Node::host).any(|host| host.tcp.congestion == Congestion::None) {
+    if hosts().any(|(_, host)| host.tcp.congestion == Congestion::None) {
         notes.push("the lab wants no congestion control at all, which Linux does not have".to_owned());
     }
-    let is_plain = |tcp: &TcpConfig| *tcp == TcpConfig { congestion: tcp.congestion, ..TcpConfig::default() };
-    if lab.nodes.iter().filter_map(Node::host).any(|host| !is_plain(&host.tcp)) {
-        notes.push("the lab's other `tcp` settings are for userspace stacks; Linux kept its own".to_owned());
+    for (name, host) in hosts() {
+        let told = kernel::sysctls(&host.tcp);
+        let told: Vec<String> = told
+            .into_iter()
+            .filter(|(setting, _)| !host.sysctls.contains_key(*setting))
+            .map(|(setting, value)| format!("{setting}={value}"))
+            .collect();
+        if !told.is_empty() {
+            notes.push(format!("{name} was set to {}, as the lab's `tcp` says", told.join(", ")));
+        }
+        let left = kernel::without_setting(&host.tcp);
+        if !left.is_empty() {
+            notes.push(format!("{name} kept Linux's own {}: no sysctl says what the lab says", left.join(", ")));
+        }
+    }
+    if hosts().any(|(_, host)| !host.tcp.rack) {
+        notes.push(
+            "newer kernels (6.18 for one) have nothing but RACK: there tcp_recovery=0 changes nothing".to_owned(),
+        );
     }
     notes
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::kernel;
 use super::steps::{self, Stage};
 use super::visit::Visit;
 use super::{Finished, Mode, Options, RunError, Setting, mac_of, node_ids, own_medium};
@@ -9,8 +10,7 @@ use crate::app::{Endpoint, Host, Resolver};
 use crate::door::{Door, DoorKind};
 use crate::host::{self, Holder, HolderConfig, LinuxNode, NodeSetup};
 use crate::journal::NodeId;
-use crate::lab::compare::kernel_congestion;
-use crate::lab::definition::{Definition, Node, Route};
+use crate::lab::definition::{self, Definition, Node, Route};
 use crate::measure::Gauges;
 use crate::network::{Clock, World, live};
 use crate::packet::Medium;
@@ -49,7 +49,7 @@ pub(super) fn run(lab: &Definition, options: &Options, visit: Option<&Visit>) ->
             let endpoint = match kernels.next_if(|(kernel, _, _)| *kernel == id) {
                 Some((_, linux, door)) => {
                     let linux = match options.gauges {
-                        Some(_) => linux.with_congestion(&kernel_congestion(host.tcp.congestion)),
+                        Some(_) => linux.with_congestion(&kernel::congestion(host.tcp.congestion)),
                         None => linux,
                     };
                     let outside = world.add_outside();
@@ -147,7 +147,6 @@ fn setup(id: NodeId, node: &Node, door: Option<DoorKind>) -> NodeSetup {
     mac[3] |= KERNEL_MAC;
     let route =
         |route: &Route| host::Route { destination: route.prefix.0, prefix: route.prefix.1, via: Some(route.via) };
-    let sysctls = node.host().map(|host| host.sysctls.clone().into_iter().collect());
     NodeSetup {
         door,
         kernel_addresses: node.addresses().collect(),
@@ -155,7 +154,7 @@ fn setup(id: NodeId, node: &Node, door: Option<DoorKind>) -> NodeSetup {
         routes: first_of_each(&node.routes).map(route).collect(),
         mtu: u16::try_from(node.mtu()).unwrap_or(u16::MAX),
         mac: Some(mac),
-        sysctls: sysctls.unwrap_or_default(),
+        sysctls: node.host().map(sysctls).unwrap_or_default(),
         ..NodeSetup::named(&node.name)
     }
 }
@@ -165,4 +164,10 @@ fn first_of_each(routes: &[Route]) -> impl Iterator<Item = &Route> {
     let is_first =
         |(index, route): &(usize, &Route)| !routes.iter().take(*index).any(|other| other.prefix == route.prefix);
     routes.iter().enumerate().filter(is_first).map(|(_, route)| route)
+}
+
+/// What the node's `tcp` says, and then what it says to the kernel itself, which has the last word.
+fn sysctls(host: &definition::Host) -> Vec<(String, String)> {
+    let of_tcp = kernel::sysctls(&host.tcp).into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    of_tcp.chain(host.sysctls.clone()).collect()
 }

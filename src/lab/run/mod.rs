@@ -9,6 +9,7 @@
 //! the same. What lives here: putting the parts together. What does not: showing results (`cli`), the parts themselves.
 
 pub(super) mod evidence;
+pub(super) mod kernel;
 mod live;
 mod sim;
 mod steps;

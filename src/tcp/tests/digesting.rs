@@ -57,6 +57,25 @@ fn an_echo_that_acknowledges_nothing_new_times_nothing() {
     assert_eq!(wire.snapshot().srtt, Some(Duration::ZERO));
 }
 
+/// RFC 7323 §4.1: beyond a gap the peer echoes what came before the gap. Reported by SACK and sent twice, it times nothing.
+#[test]
+fn the_echo_of_a_retransmission_beyond_a_gap_times_nothing() {
+    let mut wire = Wire::open_with(&config(), "mss 1000, sackOK, ts 1 -");
+    wire.write(1976);
+    wire.log(
+        "
+        > A  1:989      ack 1                            | new-data
+        > PA 989:1977   ack 1                            | new-data
+        +2ms
+        > PA 989:1977   ack 1                            | tail-loss-probe
+        +80ms
+        < A  1          ack 1   <sack 989:1977, ts 2 1>
+        > A  1:989      ack 1                            | retransmit-by-rack
+        ",
+    );
+    assert_eq!(wire.snapshot().srtt, Some(Duration::ZERO));
+}
+
 /// RFC 7323 §4.3: an echo that cannot be ours, a day old or of nothing, is not believed. What was sent twice stays untimed.
 #[test]
 fn an_echo_that_makes_no_sense_times_nothing() {
