@@ -12,7 +12,7 @@ mod path;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::stack::{Congestion, Ecn, FastOpen, FastOpenKeys, SynCookies, TcpConfig};
+use crate::stack::{Congestion, CongestionChoice, Ecn, FastOpen, FastOpenKeys, SynCookies, TcpConfig};
 use crate::tcp::{PathDiscovery, PathProbing};
 
 /// The largest shift of a window (RFC 7323 §2.3).
@@ -193,6 +193,17 @@ impl CongestionName {
             "bbr" => Some(CongestionName(Congestion::Bbr)),
             _ => None,
         }
+    }
+
+    /// As sockets are asked for it; `None` for one that they cannot be asked for.
+    pub fn choice(self) -> Option<CongestionChoice> {
+        Some(match self.0 {
+            Congestion::None => CongestionChoice::None,
+            Congestion::Reno => CongestionChoice::Reno,
+            Congestion::Cubic => CongestionChoice::Cubic,
+            Congestion::Bbr => CongestionChoice::Bbr,
+            Congestion::Other(_) => return None,
+        })
     }
 
     /// As `TCP_CONGESTION` says it.
