@@ -13,6 +13,7 @@ pub mod pcap;
 pub mod pcapng;
 mod reader;
 mod recorder;
+mod shared;
 
 use std::fmt;
 
@@ -22,6 +23,7 @@ use smallvec::SmallVec;
 pub use link_type::LinkType;
 pub use reader::{ForeignRecord, InterfaceInfo, ReadError, Reader};
 pub use recorder::{Describe, FileFormat, Recorder, RecorderConfig, RecorderError, VantageConfig};
+pub use shared::SharedRecorder;
 
 use crate::journal::{Entry, Impairment, NodeId, Why};
 use crate::packet::{Medium, PacketId};

@@ -45,7 +45,21 @@ struct Node {
     kind: Kind,
     /// The pipe that leads away from it.
     out: Option<usize>,
+    /// Pipes that only what is for these addresses takes.
+    ways: Vec<(IpAddr, usize)>,
     inbox: Vec<Packet>,
+}
+
+impl Node {
+    /// The pipe that a packet leaves by.
+    fn way_of(&self, packet: &Packet) -> Option<usize> {
+        if self.ways.is_empty() {
+            return self.out;
+        }
+        let destination = packet.dissect().addresses().map(|(_, destination)| destination);
+        let named = self.ways.iter().find(|(address, _)| Some(*address) == destination);
+        named.map(|(_, pipe)| *pipe).or(self.out)
+    }
 }
 
 enum Kind {
@@ -94,14 +108,19 @@ impl World {
         stack.set_telling(self.telling);
         let node = self.next_id();
         let handle = NodeHandle::new(node, stack, self.clock.clone(), self.doorbell.clone(), self.reporter(node));
-        self.nodes.push(Node { kind: Kind::Stack(handle.clone()), out: None, inbox: Vec::new() });
+        self.nodes.push(Node { kind: Kind::Stack(handle.clone()), out: None, ways: Vec::new(), inbox: Vec::new() });
         handle
     }
 
     /// Adds a node that lives outside: a real kernel behind a door.
     pub fn add_outside(&mut self) -> NodeId {
         let node = self.next_id();
-        self.nodes.push(Node { kind: Kind::Outside { outbox: Vec::new() }, out: None, inbox: Vec::new() });
+        self.nodes.push(Node {
+            kind: Kind::Outside { outbox: Vec::new() },
+            out: None,
+            ways: Vec::new(),
+            inbox: Vec::new(),
+        });
         node
     }
 
@@ -112,6 +131,16 @@ impl World {
     /// Lays a pipe from one node to another. A node has one way out; a second pipe replaces the first.
     pub fn lay_pipe(&mut self, from: NodeId, to: NodeId, pipe: Pipe) {
         self.lay(&[from], Cable { pipe, to, others: Vec::new() });
+    }
+
+    /// Lays a pipe for what one node sends to another, known by these addresses: a node may have many of them. Whatever is
+    /// for nobody there takes the way out of [`World::lay_pipe`], if there is one. For networks of bare IP.
+    pub fn lay_way(&mut self, from: NodeId, to: (NodeId, &[IpAddr]), pipe: Pipe) {
+        let index = self.pipes.len();
+        self.pipes.push(Cable { pipe, to: to.0, others: Vec::new() });
+        if let Some(node) = self.nodes.get_mut(usize::from(from.0)) {
+            node.ways.extend(to.1.iter().map(|address| (*address, index)));
+        }
     }
 
     /// Lays one pipe that several nodes send into, as into the narrowest link of a path: they share its rate and its queue.
@@ -276,7 +305,7 @@ impl World {
             comments.push(Remark::Why(why));
             self.tell(now, from, Event::PacketSent { packet: name, why });
         }
-        let Some(out) = self.nodes.get(usize::from(from.0)).and_then(|node| node.out) else {
+        let Some(out) = self.nodes.get(usize::from(from.0)).and_then(|node| node.way_of(&packet)) else {
             comments.push(Remark::NoLink);
             return self.tell_packet(now, from, Direction::Out, &packet, comments);
         };

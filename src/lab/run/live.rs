@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::steps::{self, Stage};
-use super::{Finished, Mode, Options, RunError, Setting, mac_of, node_ids};
+use super::{Finished, Mode, Options, RunError, Setting};
 use crate::app::{Endpoint, Host, Resolver};
 use crate::door::{Door, DoorKind};
 use crate::host::{Holder, HolderConfig, LinuxNode, NodeSetup};
@@ -11,6 +11,7 @@ use crate::journal::NodeId;
 use crate::lab::compare::kernel_congestion;
 use crate::lab::definition::{Definition, Node, NodeKind};
 use crate::measure::Gauges;
+use crate::network::setup::{mac_of, node_ids};
 use crate::network::{Clock, World, live};
 use crate::packet::Medium;
 

@@ -14,37 +14,24 @@ mod steps;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
 use super::definition::{Definition, Node};
 use crate::app::ProgramError;
-use crate::capture::{
-    Describe, FileFormat, LinkType, Record, Recorder, RecorderConfig, RecorderError, VantageConfig, Witness,
-};
+use crate::capture::{Describe, FileFormat, Record, Recorder, RecorderConfig, RecorderError, SharedRecorder};
 use crate::check::{self, Clock as JudgeClock, Evidence, LinkSource, NodeSource, Verdict};
 use crate::door::DoorKind;
 use crate::host::HolderError;
-use crate::journal::{Entry, NodeId};
-use crate::link::Pipe;
+use crate::journal::NodeId;
 use crate::measure::Gauges;
 use crate::network::World;
+use crate::network::setup::{self, Site, node_ids};
 use crate::packet::Medium;
-use crate::rng::Rng;
-use crate::stack::{Interface, Stack, StackConfig, StackKind};
+use crate::stack::{Stack, StackKind};
 use crate::time::Instant;
 
 pub use steps::StepFailure;
-
-/// When every simulated run begins: 2026-01-01 00:00:00 UTC, in nanoseconds since 1970. Captures must not depend on the day.
-const SIM_EPOCH_NS: u64 = 1_767_225_600_000_000_000;
-/// Packets of each node that stay in memory; files hold all.
-const KEEP_PACKETS: usize = 250_000;
-/// Octets of the packets of all nodes that stay in memory; files hold all.
-const KEEP_OCTETS: usize = 256 << 20;
-/// Journal entries that stay in memory; the file holds all.
-const KEEP_ENTRIES: usize = 1_000_000;
 
 /// How a lab is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -180,51 +167,6 @@ pub fn run(lab: &Definition, options: &Options) -> Result<Finished, RunError> {
     }
 }
 
-/// The recorder, shared between the network that tells it and the run that reads it afterwards.
-#[derive(Clone)]
-struct SharedRecorder(Arc<Mutex<Option<Recorder>>>);
-
-impl SharedRecorder {
-    fn new(recorder: Recorder) -> SharedRecorder {
-        SharedRecorder(Arc::new(Mutex::new(Some(recorder))))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Recorder>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes the recorder back; what is told afterwards goes nowhere. `None` when that has happened already.
-    fn take(&self) -> Option<Recorder> {
-        self.lock().take()
-    }
-}
-
-impl Witness for SharedRecorder {
-    fn packet(&mut self, node: NodeId, record: Record) {
-        if let Some(recorder) = self.lock().as_mut() {
-            recorder.packet(node, record);
-        }
-    }
-
-    fn event(&mut self, entry: Entry) {
-        if let Some(recorder) = self.lock().as_mut() {
-            recorder.event(entry);
-        }
-    }
-
-    fn settle(&mut self) {
-        if let Some(recorder) = self.lock().as_mut() {
-            recorder.settle();
-        }
-    }
-
-    fn secrets(&mut self, key_log: &str) {
-        if let Some(recorder) = self.lock().as_mut() {
-            recorder.secrets(key_log);
-        }
-    }
-}
-
 /// What both modes need to know of a run.
 struct Setting<'a> {
     lab: &'a Definition,
@@ -240,34 +182,15 @@ impl<'a> Setting<'a> {
     }
 
     fn recorder(&self, epoch_ns: u64) -> Result<SharedRecorder, RunError> {
-        let has = |v4: bool| {
-            self.lab.nodes.iter().flat_map(|node| &node.addresses).any(|(address, _)| address.is_ipv4() == v4)
-        };
-        let link_type = LinkType::for_medium(self.medium, has(true), has(false));
-        let vantage = |(id, node): (NodeId, &Node)| VantageConfig {
-            node: id,
-            name: node.name.clone(),
-            description: format!("what the node {} sent and received", node.name),
-            link_type,
-        };
-        let names = self
-            .lab
-            .nodes
-            .iter()
-            .flat_map(|node| node.addresses.iter().map(|(address, _)| (*address, node.name.clone())));
-        let describe = self.options.describe.map(|describe| Box::new(describe) as Describe);
+        let nodes = self.lab.nodes.iter().map(|node| (node.name.as_str(), node.addresses.as_slice()));
         let recorder = Recorder::create(RecorderConfig {
             dir: self.options.out.clone(),
             format: self.options.format,
             epoch_ns,
-            nodes: node_ids().zip(&self.lab.nodes).map(vantage).collect(),
-            names: names.collect(),
             comment: self.comment(),
-            describe,
-            keep_packets: Some(KEEP_PACKETS),
-            keep_octets: Some(KEEP_OCTETS),
-            keep_entries: KEEP_ENTRIES,
+            describe: self.options.describe.map(|describe| Box::new(describe) as Describe),
             owner: self.options.owner,
+            ..RecorderConfig::of_run(self.medium, nodes)
         })?;
         Ok(SharedRecorder::new(recorder))
     }
@@ -286,18 +209,15 @@ impl<'a> Setting<'a> {
     /// The userspace stack of a node.
     fn stack(&self, id: NodeId, node: &Node, now: Instant) -> Box<dyn Stack> {
         let link = self.lab.links.iter().find(|link| link.ends.contains(&id));
-        let config = StackConfig {
-            interface: Interface {
-                medium: self.medium,
-                mac: mac_of(id),
-                addresses: node.addresses.clone(),
-                gateways: Vec::new(),
-                mtu: link.map_or(1500, |link| link.mtu),
-            },
-            seed: Rng::derive(self.seed, &node.name).next_u64(),
-            tcp: node.tcp.clone(),
+        let site = Site {
+            id,
+            name: &node.name,
+            medium: self.medium,
+            addresses: &node.addresses,
+            mtu: link.map_or(1500, |link| link.mtu),
+            tcp: &node.tcp,
         };
-        self.options.stack.make(&config, now)
+        self.options.stack.make(&site.stack_config(self.seed), now)
     }
 
     /// Lays every link of the lab.
@@ -306,8 +226,7 @@ impl<'a> Setting<'a> {
             let [a, b] = link.ends;
             for (direction, (from, to)) in [(a, b), (b, a)].into_iter().enumerate() {
                 if let Some(config) = link.pipe(direction) {
-                    let rng = Rng::derive(self.seed, &format!("{}/{direction}", link.name));
-                    world.lay_pipe(from, to, Pipe::new(config, rng));
+                    world.lay_pipe(from, to, setup::pipe(self.seed, config, direction));
                 }
             }
         }
@@ -379,39 +298,5 @@ fn leave_open(verdict: &mut Verdict) {
         verdict.outcome = check::Outcome::Unknown;
         verdict.measured = format!("interrupted before its end: {}", verdict.measured);
         verdict.hint = None;
-    }
-}
-
-fn node_ids() -> impl Iterator<Item = NodeId> {
-    (0..=u16::MAX).map(NodeId)
-}
-
-/// A locally administered address, a different one for each node.
-fn mac_of(id: NodeId) -> [u8; 6] {
-    let [high, low] = id.0.wrapping_add(1).to_be_bytes();
-    [0x02, 0x77, 0x67, 0x00, high, low]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_that_the_network_is_told_reach_the_captures() {
-        let dir = std::env::temp_dir().join(format!("wireglass-secrets-{}", std::process::id()));
-        let node = VantageConfig {
-            node: NodeId(0),
-            name: "client".to_owned(),
-            description: String::new(),
-            link_type: LinkType::Ipv4,
-        };
-        let config = RecorderConfig { dir: Some(dir.clone()), nodes: vec![node], ..RecorderConfig::default() };
-        let shared = SharedRecorder::new(Recorder::create(config).expect("the folder is ours"));
-        let mut witness: Box<dyn Witness> = Box::new(shared.clone());
-        witness.secrets("CLIENT_RANDOM 0123 4567\n");
-        shared.take().expect("it is there").finish().expect("there is room");
-        let capture = std::fs::read(dir.join("client.pcapng")).expect("it was written");
-        std::fs::remove_dir_all(&dir).expect("it is ours");
-        assert!(capture.windows(18).any(|window| window == b"CLIENT_RANDOM 0123"), "the file has the key log");
     }
 }
