@@ -326,7 +326,7 @@ fn what_makes_no_sense_is_refused() {
     assert_eq!(with(Link::new().loss(1.5)), Some(BuildError::Odds("1.5".to_owned())));
     assert_eq!(with(Link::new().reorder(f64::NAN, 3)), Some(BuildError::Odds("NaN".to_owned())));
     assert!(matches!(with(Link::new().drop("tcp.nonsense")), Some(BuildError::Filter { .. })));
-    assert!(matches!(with(Link::new().drop("event.kind == \"state\"")), Some(_)));
+    assert!(matches!(with(Link::new().drop("event.kind == retransmit")), Some(BuildError::NotAPacket(_))));
     assert!(matches!(build(Network::builder().node("a/b")), Some(BuildError::Name(_))));
     assert_eq!(build(Network::builder().link("a", "a", Link::new())), Some(BuildError::Loop("a".to_owned())));
 }
