@@ -26,6 +26,9 @@ pub mod rng;
 pub mod socket;
 pub mod stack;
 pub mod tcp;
+pub mod testing;
 pub mod time;
 pub mod transport;
 pub mod udp;
+
+pub use testing::{Failure, Link, Network};

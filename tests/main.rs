@@ -19,4 +19,5 @@ mod ip;
 mod labs;
 mod network;
 mod robust;
+mod sockets;
 mod support;

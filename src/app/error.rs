@@ -110,11 +110,7 @@ fn quoted(last_words: &str) -> String {
     if last_words.is_empty() { String::new() } else { format!("; its last words were: {last_words}") }
 }
 
-/// A kernel only says what is wrong; a userspace stack has said what to do as well.
 fn listen_advice(error: &io::Error) -> &'static str {
-    if error.raw_os_error().is_none() {
-        return "";
-    }
     match error.kind() {
         io::ErrorKind::AddrInUse => "; another program of this node holds that port: give each its own",
         io::ErrorKind::AddrNotAvailable => "; the node does not have that address",

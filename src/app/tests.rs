@@ -400,7 +400,7 @@ fn two_servers_on_one_port_are_told_apart_by_an_error() {
         let second = start(r#"{ exchange-server = { port = 9000, bytes = "1KB" } }"#, &server, 1).await;
         let error = second.await.expect("no panic").expect_err("the port is taken").to_string();
         assert!(error.starts_with("`exchange-server` cannot listen on 10.0.0.2:9000: "), "{error}");
-        assert!(error.ends_with("choose another port or close its user"), "{error}");
+        assert!(error.ends_with("another program of this node holds that port: give each its own"), "{error}");
     });
 }
 

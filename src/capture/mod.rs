@@ -13,6 +13,7 @@ pub mod pcap;
 pub mod pcapng;
 mod reader;
 mod recorder;
+mod shared;
 
 use std::fmt;
 
@@ -23,6 +24,7 @@ pub use link_type::LinkType;
 pub use output::append;
 pub use reader::{ForeignRecord, InterfaceInfo, ReadError, Reader};
 pub use recorder::{Describe, FileFormat, Recorder, RecorderConfig, RecorderError, VantageConfig};
+pub use shared::SharedRecorder;
 
 use crate::journal::{DropReason, Entry, Impairment, NodeId, Passage, Why};
 use crate::packet::{Medium, PacketId};

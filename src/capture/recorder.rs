@@ -19,6 +19,7 @@ use serde::Serialize;
 use super::output::{self, Output, Owner};
 use super::{LinkType, Record, Witness, pcap, pcapng};
 use crate::journal::{Entry, Journal, NodeId};
+use crate::packet::Medium;
 use crate::time::Instant;
 
 pub use super::output::RecorderError;
@@ -103,6 +104,43 @@ impl Default for RecorderConfig {
             keep_octets: None,
             keep_entries: usize::MAX,
             owner: None,
+        }
+    }
+}
+
+/// Packets of each node of a run that stay in memory; files hold all.
+const KEEP_PACKETS: usize = 250_000;
+/// Octets of the packets of all nodes of a run that stay in memory; files hold all.
+const KEEP_OCTETS: usize = 256 << 20;
+/// Journal entries of a run that stay in memory; the file holds all.
+const KEEP_ENTRIES: usize = 1_000_000;
+
+impl RecorderConfig {
+    /// For a run of these nodes, each with its name and its addresses, in the order of their [`NodeId`]s: all of them are
+    /// recorded, in memory only, and memory holds a bounded part of a long run.
+    pub fn of_run<'n>(
+        medium: Medium,
+        nodes: impl Iterator<Item = (&'n str, &'n [(IpAddr, u8)])> + Clone,
+    ) -> RecorderConfig {
+        let has =
+            |v4: bool| nodes.clone().flat_map(|(_, addresses)| addresses).any(|(address, _)| address.is_ipv4() == v4);
+        let link_type = LinkType::for_medium(medium, has(true), has(false));
+        let vantage = |(id, (name, _)): (u16, (&str, _))| VantageConfig {
+            node: NodeId(id),
+            name: name.to_owned(),
+            description: format!("what the node {name} sent and received"),
+            link_type,
+        };
+        let names = nodes
+            .clone()
+            .flat_map(|(name, addresses)| addresses.iter().map(move |(address, _)| (*address, name.to_owned())));
+        RecorderConfig {
+            nodes: (0..=u16::MAX).zip(nodes.clone()).map(vantage).collect(),
+            names: names.collect(),
+            keep_packets: Some(KEEP_PACKETS),
+            keep_octets: Some(KEEP_OCTETS),
+            keep_entries: KEEP_ENTRIES,
+            ..RecorderConfig::default()
         }
     }
 }
@@ -330,6 +368,21 @@ impl Recorder {
             self.errors.push_back(error);
         }
         self.take_error().map_or(Ok(()), Err)
+    }
+
+    /// Writes what is in memory into the folder that `config` names, as if it had been written as the run went. Returns the
+    /// captures' paths, in the nodes' order.
+    ///
+    /// # Errors
+    /// [`RecorderError`], the oldest.
+    pub fn replay(&self, config: RecorderConfig) -> Result<Vec<PathBuf>, RecorderError> {
+        let mut copy = Recorder::create(RecorderConfig { epoch_ns: self.epoch_ns, ..config })?;
+        for vantage in &self.vantages {
+            vantage.records.iter().for_each(|record| copy.packet(vantage.config.node, record.clone()));
+        }
+        self.journal.entries().for_each(|entry| copy.event(entry.clone()));
+        copy.finish()?;
+        Ok(copy.vantages.iter().filter_map(|vantage| Some(vantage.file.as_ref()?.path.clone())).collect())
     }
 
     fn vantage(&self, node: NodeId) -> Option<&Vantage> {

@@ -7,6 +7,7 @@
 mod clock;
 pub mod live;
 mod node;
+pub mod setup;
 pub mod sim;
 mod world;
 

@@ -43,11 +43,12 @@ where
 {
     let idle = Arc::new(Idle::default());
     let hook = idle.clone();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .on_thread_park(move || hook.nothing_can_run())
-        .build()?;
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_time().start_paused(true).on_thread_park(move || hook.nothing_can_run());
+    // `select!` without `biased` draws which branch is asked first; tokio lets it be seeded behind this switch only.
+    #[cfg(tokio_unstable)]
+    builder.rng_seed(tokio::runtime::RngSeed::from_bytes(b"wireglass"));
+    let runtime = builder.build()?;
     let local = LocalSet::new();
     Ok(local.block_on(&runtime, async {
         let clock = Clock::start_virtual();

@@ -59,7 +59,22 @@ struct Node {
     kind: Kind,
     /// The pipe that leads away from each of its ports; a host has one port.
     out: Vec<Option<usize>>,
+    /// Pipes that only what is for these addresses takes.
+    ways: Vec<(IpAddr, usize)>,
     inbox: Vec<Packet>,
+}
+
+impl Node {
+    /// The pipe that a packet leaves by.
+    fn way_of(&self, packet: &Packet) -> Option<usize> {
+        let out = self.out.first().copied().flatten();
+        if self.ways.is_empty() {
+            return out;
+        }
+        let destination = packet.dissect().addresses().map(|(_, destination)| destination);
+        let named = self.ways.iter().find(|(address, _)| Some(*address) == destination);
+        named.map(|(_, pipe)| *pipe).or(out)
+    }
 }
 
 enum Kind {
@@ -138,14 +153,24 @@ impl World {
         let ears = (self.doorbell.clone(), self.touched.clone());
         let handle = NodeHandle::new(node, stack, self.clock.clone(), ears, self.reporter(node));
         self.node_agenda.set(self.nodes.len(), handle.deadline());
-        self.nodes.push(Node { kind: Kind::Stack(handle.clone()), out: Vec::new(), inbox: Vec::new() });
+        self.nodes.push(Node {
+            kind: Kind::Stack(handle.clone()),
+            out: Vec::new(),
+            ways: Vec::new(),
+            inbox: Vec::new(),
+        });
         handle
     }
 
     /// Adds a node that lives outside: a real kernel behind a door.
     pub fn add_outside(&mut self) -> NodeId {
         let node = self.next_id();
-        self.nodes.push(Node { kind: Kind::Outside { outbox: Vec::new() }, out: Vec::new(), inbox: Vec::new() });
+        self.nodes.push(Node {
+            kind: Kind::Outside { outbox: Vec::new() },
+            out: Vec::new(),
+            ways: Vec::new(),
+            inbox: Vec::new(),
+        });
         node
     }
 
@@ -155,7 +180,7 @@ impl World {
         let node = self.next_id();
         self.node_agenda.set(self.nodes.len(), forwarder.deadline());
         let kind = Kind::Forwarder { forwarder, inbox: Vec::new() };
-        self.nodes.push(Node { kind, out: Vec::new(), inbox: Vec::new() });
+        self.nodes.push(Node { kind, out: Vec::new(), ways: Vec::new(), inbox: Vec::new() });
         node
     }
 
@@ -167,6 +192,16 @@ impl World {
     /// way out; a second pipe replaces the first.
     pub fn lay_pipe(&mut self, from: impl Into<End>, to: impl Into<End>, pipe: Pipe) {
         self.lay(&[from.into()], Cable { pipe, from: NodeId(0), to: to.into(), others: Vec::new() });
+    }
+
+    /// Lays a pipe for what one node sends to another, known by these addresses: a node may have many of them. Whatever is
+    /// for nobody there takes the way out of [`World::lay_pipe`], if there is one. For networks of bare IP.
+    pub fn lay_way(&mut self, from: NodeId, to: (NodeId, &[IpAddr]), pipe: Pipe) {
+        let index = self.pipes.len();
+        self.lay(&[], Cable { pipe, from, to: to.0.into(), others: Vec::new() });
+        if let Some(node) = self.nodes.get_mut(usize::from(from.0)) {
+            node.ways.extend(to.1.iter().map(|address| (*address, index)));
+        }
     }
 
     /// Lays one pipe that several nodes send into, as into the narrowest link of a path: they share its rate and its queue.
@@ -365,7 +400,7 @@ impl World {
             comments.push(Remark::Why(why));
             self.tell(now, from, Event::PacketSent { packet: name, why });
         }
-        let Some(out) = self.pipe_at(from.into()) else {
+        let Some(out) = self.nodes.get(usize::from(from.0)).and_then(|node| node.way_of(&packet)) else {
             comments.push(Remark::NoLink);
             return self.tell_packet(now, from, Direction::Out, &packet, comments);
         };

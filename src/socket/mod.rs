@@ -1,63 +1,29 @@
-//! Sockets for tokio over a userspace stack: [`TcpStream`], [`TcpListener`], [`UdpSocket`].
+//! Sockets for tokio over a userspace stack: [`TcpStream`], [`TcpListener`], [`TcpSocket`], [`UdpSocket`].
 //!
-//! They behave as tokio's own and can stand wherever an `AsyncRead + AsyncWrite + Send + Sync + Unpin` is asked for: hyper
-//! and its relatives run on them unmodified. What lives here: waiting, waking, error kinds. What does not: TCP.
+//! They have the verbs of tokio's own types, and behave as those do on Linux: what a verb answers, which error it ends
+//! with and how often that is said. They can stand wherever an `AsyncRead + AsyncWrite + Send + Sync + Unpin` is asked
+//! for: hyper and its relatives run on them unmodified. The differences:
+//!
+//! - The constructors are told the node: a process has one kernel, and here are many stacks.
+//! - There is no file descriptor underneath, so nothing converts from or to `std::net`.
+//! - [`TcpStream::set_linger`] with a span never blocks: what was written is delivered in the background in any case.
+//! - Buffers have the very size that was asked for; Linux doubles it.
+//!
+//! What lives here: waiting, waking, error kinds. What does not: TCP.
 
-mod tcp;
+mod error;
+mod half;
+mod listener;
+mod owned;
+mod split;
+mod stream;
+mod tcp_socket;
 mod udp;
+mod udp_now;
 
-pub use tcp::{TcpListener, TcpStream};
+pub use listener::TcpListener;
+pub use owned::{OwnedReadHalf, OwnedWriteHalf, ReuniteError};
+pub use split::{ReadHalf, WriteHalf};
+pub use stream::TcpStream;
+pub use tcp_socket::TcpSocket;
 pub use udp::UdpSocket;
-
-use std::io;
-
-use crate::packet::DeliveryError;
-use crate::stack::{CloseReason, OpenError, SocketError};
-
-fn open_error(error: OpenError) -> io::Error {
-    let kind = match error {
-        OpenError::AddressInUse(_) | OpenError::NoPorts => io::ErrorKind::AddrInUse,
-        OpenError::AddressNotAvailable(_) => io::ErrorKind::AddrNotAvailable,
-        OpenError::BadDestination(_) => io::ErrorKind::InvalidInput,
-        OpenError::Unsupported => io::ErrorKind::Unsupported,
-    };
-    io::Error::new(kind, error)
-}
-
-fn socket_error(error: SocketError) -> io::Error {
-    let kind = match error {
-        SocketError::Closed | SocketError::NotConnected => io::ErrorKind::NotConnected,
-        SocketError::ShutDown => io::ErrorKind::BrokenPipe,
-        SocketError::Ended(reason) => close_kind(reason),
-        SocketError::TooLong(_) => io::ErrorKind::InvalidInput,
-        SocketError::Unreachable(_) => io::ErrorKind::NetworkUnreachable,
-        SocketError::NotDelivered(error) => delivery_kind(error),
-        SocketError::Unsupported => io::ErrorKind::Unsupported,
-    };
-    io::Error::new(kind, error)
-}
-
-fn close_kind(reason: CloseReason) -> io::ErrorKind {
-    match reason {
-        CloseReason::Finished => io::ErrorKind::NotConnected,
-        CloseReason::Refused => io::ErrorKind::ConnectionRefused,
-        CloseReason::Reset => io::ErrorKind::ConnectionReset,
-        CloseReason::Aborted => io::ErrorKind::ConnectionAborted,
-        CloseReason::TimedOut => io::ErrorKind::TimedOut,
-        CloseReason::Unreachable(error) => delivery_kind(error),
-    }
-}
-
-/// The kind that the kernel's sockets give for an ICMP error (RFC 1122 §4.2.3.9, as Linux maps it).
-fn delivery_kind(error: DeliveryError) -> io::ErrorKind {
-    match error {
-        DeliveryError::NetworkUnreachable => io::ErrorKind::NetworkUnreachable,
-        DeliveryError::HostUnreachable | DeliveryError::HopsExceeded | DeliveryError::SourceRouteFailed => {
-            io::ErrorKind::HostUnreachable
-        }
-        DeliveryError::ProtocolUnreachable | DeliveryError::PortUnreachable => io::ErrorKind::ConnectionRefused,
-        DeliveryError::TooBig { .. } => io::ErrorKind::InvalidInput,
-        DeliveryError::Prohibited => io::ErrorKind::PermissionDenied,
-        DeliveryError::ReassemblyTimeExceeded | DeliveryError::ParameterProblem { .. } => io::ErrorKind::Other,
-    }
-}

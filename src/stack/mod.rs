@@ -19,6 +19,7 @@ pub mod native;
 mod options;
 pub mod smoltcp;
 
+use std::io::IoSlice;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::journal::{Event, Snapshot, SocketId, Timer, Why};
@@ -26,7 +27,9 @@ use crate::packet::{DeliveryError, Packet};
 use crate::time::Instant;
 
 pub use crate::tcp::{Algorithm, Config as TcpConfig, Congestion, Ecn, FastOpen, SynCookies};
-pub use crate::transport::{CloseReason, FastOpenKeys, OpenError, SocketError, SocketEvent, SocketOption};
+pub use crate::transport::{
+    CloseReason, CongestionChoice, FastOpenKeys, OpenError, SocketError, SocketEvent, SocketOption,
+};
 pub use options::{Interface, StackConfig, StackKind};
 
 /// A TCP/IP stack. See the [module](self) for the contract.
@@ -54,6 +57,15 @@ pub trait Stack: Send {
     /// # Errors
     /// [`OpenError`] when the address or port cannot be had.
     fn listen(&mut self, local: SocketAddr, backlog: usize, config: &TcpConfig) -> Result<SocketId, OpenError>;
+
+    /// Keeps an address for a listener or a connection to come: until the id is [closed](Stack::close) nobody else can
+    /// listen there. Port 0 takes a free one.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the address or port cannot be had, or the stack cannot keep one.
+    fn reserve(&mut self, _local: SocketAddr) -> Result<SocketId, OpenError> {
+        Err(OpenError::Unsupported)
+    }
 
     /// The next established connection of a listener, and its remote address; `None` when none waits.
     fn accept(&mut self, now: Instant, listener: SocketId) -> Option<(SocketId, SocketAddr)>;
@@ -111,6 +123,29 @@ pub trait Stack: Send {
     /// [`SocketError`] when nothing can be sent any more.
     fn send(&mut self, now: Instant, socket: SocketId, data: &[u8]) -> Result<usize, SocketError>;
 
+    /// As [`Stack::send`], of what stands in several places (Linux's `writev`).
+    ///
+    /// # Errors
+    /// [`SocketError`] when nothing can be sent any more.
+    fn send_parts(&mut self, now: Instant, socket: SocketId, parts: &[IoSlice<'_>]) -> Result<usize, SocketError> {
+        let mut taken = 0;
+        for part in parts.iter().filter(|part| !part.is_empty()) {
+            let more = self.send(now, socket, part)?;
+            taken += more;
+            if more < part.len() {
+                break;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Octets that [`Stack::send`] would take now, or of the datagram that [`Stack::udp_send_to`] would; when it is 0, an
+    /// event `Writable` follows.
+    ///
+    /// # Errors
+    /// [`SocketError`] when nothing can be sent any more.
+    fn room(&mut self, socket: SocketId) -> Result<usize, SocketError>;
+
     /// As [`Stack::send`], and more follows soon: what does not fill a segment waits for it, and nothing asks the peer to
     /// hand over what it has, until a [`Stack::send`]. Linux's `MSG_MORE`.
     ///
@@ -158,6 +193,12 @@ pub trait Stack: Send {
     /// [`SocketError`] when there is no such socket, or the stack cannot do this.
     fn set_option(&mut self, socket: SocketId, option: SocketOption) -> Result<(), SocketError>;
 
+    /// What a connection, or those of a listener, began with and were told since; `None` when there is no such socket, or
+    /// the stack does not tell.
+    fn tcp_settings(&self, _socket: SocketId) -> Option<&TcpConfig> {
+        None
+    }
+
     /// Takes the error that the network reported since the last call and that did not end the socket (`SO_ERROR`; RFC 9293
     /// MUST-47, MUST-56); `None` when there was none.
     fn take_error(&mut self, socket: SocketId) -> Option<DeliveryError>;
@@ -192,6 +233,19 @@ pub trait Stack: Send {
     /// # Errors
     /// [`SocketError`] when the socket has failed.
     fn udp_receive_from(
+        &mut self,
+        socket: SocketId,
+        buffer: &mut [u8],
+    ) -> Result<Option<(usize, SocketAddr)>, SocketError>;
+
+    /// Whether [`Stack::udp_receive_from`] would answer at once: with a datagram, or with an error. A look.
+    fn is_udp_readable(&mut self, socket: SocketId) -> bool;
+
+    /// As [`Stack::udp_receive_from`], but takes nothing but the error.
+    ///
+    /// # Errors
+    /// As [`Stack::udp_receive_from`].
+    fn udp_peek_from(
         &mut self,
         socket: SocketId,
         buffer: &mut [u8],

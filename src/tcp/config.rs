@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::congestion::CongestionControl;
 use super::fast_open::FastOpen;
 use super::window::ReceiveWindow;
-use crate::transport::PathReports;
+use crate::transport::{CongestionChoice, PathReports};
 
 /// What a connection begins with. A stack that cannot do one of these does what it can.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -239,6 +239,17 @@ pub enum Congestion {
     /// One of the user's own; lab files cannot name it.
     #[serde(skip)]
     Other(Algorithm),
+}
+
+impl From<CongestionChoice> for Congestion {
+    fn from(choice: CongestionChoice) -> Congestion {
+        match choice {
+            CongestionChoice::None => Congestion::None,
+            CongestionChoice::Reno => Congestion::Reno,
+            CongestionChoice::Cubic => Congestion::Cubic,
+            CongestionChoice::Bbr => Congestion::Bbr,
+        }
+    }
 }
 
 /// A congestion control that somebody has written for themselves. Two are the same when their names are.

@@ -68,6 +68,21 @@ pub enum SocketOption {
     FastOpenKeys(FastOpenKeys),
     /// Of a listener: data in a SYN is taken without a cookie (Linux's `TCP_FASTOPEN_NO_COOKIE`).
     FastOpenWithoutCookie(bool),
+    /// Another congestion control takes over; the window stays as it is (Linux's `TCP_CONGESTION`).
+    Congestion(CongestionChoice),
+}
+
+/// The congestion controls that a socket can be switched to. An algorithm of the user's own is a matter of configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CongestionChoice {
+    /// None: only the peer's window bounds the flight.
+    None,
+    /// Reno (RFC 5681).
+    Reno,
+    /// CUBIC (RFC 9438).
+    Cubic,
+    /// BBR version 3 (draft-ietf-ccwg-bbr).
+    Bbr,
 }
 
 /// Whether packets may be cut on their way, and whether reports of those that were too long are heard.
@@ -100,8 +115,8 @@ pub enum OpenError {
     /// The stack does not have this address.
     #[error("{0} is not an address of this stack")]
     AddressNotAvailable(IpAddr),
-    /// The destination cannot be one host's.
-    #[error("{0} cannot be connected to: not the address of one host")]
+    /// The destination cannot be one host's, or no route leads there.
+    #[error("{0} cannot be connected to: not the address of one host, or no route leads there")]
     BadDestination(SocketAddr),
     /// Every ephemeral port is taken.
     #[error("all ephemeral ports of this stack are taken")]

@@ -252,15 +252,49 @@ impl Sockets {
         id: SocketId,
         buffer: &mut [u8],
     ) -> Result<Option<(usize, SocketAddr)>, SocketError> {
+        let peeked = self.peek_from(id, buffer)?;
+        if peeked.is_some()
+            && let Some(socket) = self.sockets.get_mut(&id)
+            && let Some((_, data)) = socket.inbound.pop_front()
+        {
+            socket.inbound_octets -= data.len() + OVERHEAD;
+        }
+        Ok(peeked)
+    }
+
+    /// As [`Sockets::receive_from`], but takes nothing but the error.
+    ///
+    /// # Errors
+    /// As [`Sockets::receive_from`].
+    pub fn peek_from(&mut self, id: SocketId, buffer: &mut [u8]) -> Result<Option<(usize, SocketAddr)>, SocketError> {
         let socket = self.sockets.get_mut(&id).ok_or(SocketError::Closed)?;
         if let Some(error) = socket.error.take() {
             return Err(SocketError::NotDelivered(error));
         }
-        let Some((src, data)) = socket.inbound.pop_front() else { return Ok(None) };
-        socket.inbound_octets -= data.len() + OVERHEAD;
+        let Some((src, data)) = socket.inbound.front() else { return Ok(None) };
         let taken = data.len().min(buffer.len());
         buffer[..taken].copy_from_slice(&data[..taken]);
-        Ok(Some((taken, src)))
+        Ok(Some((taken, *src)))
+    }
+
+    /// Whether [`Sockets::receive_from`] would answer at once: with a datagram, or with an error.
+    pub fn is_readable(&self, id: SocketId) -> bool {
+        self.sockets.get(&id).is_some_and(|socket| socket.error.is_some() || !socket.inbound.is_empty())
+    }
+
+    /// Octets of the datagram that finds room now; [`Event::Writable`] follows when it is 0.
+    ///
+    /// # Errors
+    /// [`SocketError::Closed`] when there is no such socket.
+    pub fn room(&mut self, id: SocketId) -> Result<usize, SocketError> {
+        let socket = self.sockets.get_mut(&id).ok_or(SocketError::Closed)?;
+        let room = match socket.outbound_octets {
+            // One datagram always finds room in an empty buffer.
+            0 => socket.outbound_most.max(1),
+            octets => socket.outbound_most.saturating_sub(octets + OVERHEAD),
+        };
+        socket.wants_room |= room == 0;
+        Ok(room)
     }
 
     /// Whether a socket is open that can have sent a datagram from one of these ends to the other.

@@ -5,13 +5,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::kernel;
 use super::steps::{self, Stage};
 use super::visit::Visit;
-use super::{Finished, Mode, Options, RunError, Setting, mac_of, node_ids, own_medium};
+use super::{Finished, Mode, Options, RunError, Setting, own_medium};
 use crate::app::{Endpoint, Host, Resolver};
 use crate::door::{Door, DoorKind};
 use crate::host::{self, Holder, HolderConfig, LinuxNode, NodeSetup};
 use crate::journal::NodeId;
 use crate::lab::definition::{self, Definition, Node, Route};
 use crate::measure::Gauges;
+use crate::network::setup::{mac_of, node_ids};
 use crate::network::{Clock, World, live};
 use crate::packet::Medium;
 

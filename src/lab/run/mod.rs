@@ -17,39 +17,27 @@ mod visit;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
 use super::definition::{Definition, Host, Node, NodeKind};
 use crate::app::ProgramError;
-use crate::capture::{
-    Describe, FileFormat, LinkType, Record, Recorder, RecorderConfig, RecorderError, VantageConfig, Witness,
-};
+use crate::capture::{Describe, FileFormat, Record, Recorder, RecorderConfig, RecorderError, SharedRecorder};
 use crate::check::{self, Verdict};
 use crate::door::DoorKind;
 use crate::forward::{self, Forwarder, PortId, SwitchConfig};
 use crate::host::HolderError;
-use crate::journal::{Entry, NodeId};
-use crate::link::Pipe;
+use crate::journal::NodeId;
 use crate::measure::Gauges;
+use crate::network::setup::{self, Site, mac_of, node_ids};
 use crate::network::{End, World};
 use crate::packet::Medium;
 use crate::rng::Rng;
-use crate::stack::{Interface, Stack, StackConfig, StackKind};
+use crate::stack::{Stack, StackKind};
 use crate::time::Instant;
 
 pub use steps::StepFailure;
 pub use visit::{Visit, visit};
-
-/// When every simulated run begins: 2026-01-01 00:00:00 UTC, in nanoseconds since 1970. Captures must not depend on the day.
-const SIM_EPOCH_NS: u64 = 1_767_225_600_000_000_000;
-/// Packets of each node that stay in memory; files hold all.
-const KEEP_PACKETS: usize = 250_000;
-/// Octets of the packets of all nodes that stay in memory; files hold all.
-const KEEP_OCTETS: usize = 256 << 20;
-/// Journal entries that stay in memory; the file holds all.
-const KEEP_ENTRIES: usize = 1_000_000;
 
 /// How a lab is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -198,51 +186,6 @@ pub fn run(lab: &Definition, options: &Options) -> Result<Finished, RunError> {
     }
 }
 
-/// The recorder, shared between the network that tells it and the run that reads it afterwards.
-#[derive(Clone)]
-struct SharedRecorder(Arc<Mutex<Option<Recorder>>>);
-
-impl SharedRecorder {
-    fn new(recorder: Recorder) -> SharedRecorder {
-        SharedRecorder(Arc::new(Mutex::new(Some(recorder))))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Recorder>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes the recorder back; what is told afterwards goes nowhere. `None` when that has happened already.
-    fn take(&self) -> Option<Recorder> {
-        self.lock().take()
-    }
-}
-
-impl Witness for SharedRecorder {
-    fn packet(&mut self, node: NodeId, record: Record) {
-        if let Some(recorder) = self.lock().as_mut() {
-            recorder.packet(node, record);
-        }
-    }
-
-    fn event(&mut self, entry: Entry) {
-        if let Some(recorder) = self.lock().as_mut() {
-            recorder.event(entry);
-        }
-    }
-
-    fn settle(&mut self) {
-        if let Some(recorder) = self.lock().as_mut() {
-            recorder.settle();
-        }
-    }
-
-    fn secrets(&mut self, key_log: &str) {
-        if let Some(recorder) = self.lock().as_mut() {
-            recorder.secrets(key_log);
-        }
-    }
-}
-
 /// What both modes need to know of a run.
 struct Setting<'a> {
     lab: &'a Definition,
@@ -258,30 +201,21 @@ impl<'a> Setting<'a> {
     }
 
     fn recorder(&self, epoch_ns: u64) -> Result<SharedRecorder, RunError> {
-        let has =
-            |v4: bool| self.lab.nodes.iter().flat_map(Node::addresses).any(|(address, _)| address.is_ipv4() == v4);
-        let link_type = LinkType::for_medium(self.medium, has(true), has(false));
-        let vantage = |(id, node): (NodeId, &Node)| VantageConfig {
-            node: id,
-            name: node.name.clone(),
-            description: what_it_sees(node),
-            link_type,
-        };
-        let names =
-            self.lab.nodes.iter().flat_map(|node| node.addresses().map(|(address, _)| (address, node.name.clone())));
-        let describe = self.options.describe.map(|describe| Box::new(describe) as Describe);
+        let nodes: Vec<(&str, Vec<_>)> =
+            self.lab.nodes.iter().map(|node| (node.name.as_str(), node.addresses().collect())).collect();
+        let mut config =
+            RecorderConfig::of_run(self.medium, nodes.iter().map(|(name, addresses)| (*name, addresses.as_slice())));
+        for (vantage, node) in config.nodes.iter_mut().zip(&self.lab.nodes) {
+            vantage.description = what_it_sees(node);
+        }
         let recorder = Recorder::create(RecorderConfig {
             dir: self.options.out.clone(),
             format: self.options.format,
             epoch_ns,
-            nodes: node_ids().zip(&self.lab.nodes).map(vantage).collect(),
-            names: names.collect(),
             comment: self.comment(),
-            describe,
-            keep_packets: Some(KEEP_PACKETS),
-            keep_octets: Some(KEEP_OCTETS),
-            keep_entries: KEEP_ENTRIES,
+            describe: self.options.describe.map(|describe| Box::new(describe) as Describe),
             owner: self.options.owner,
+            ..config
         })?;
         Ok(SharedRecorder::new(recorder))
     }
@@ -299,18 +233,18 @@ impl<'a> Setting<'a> {
 
     /// The userspace stack of a host.
     fn stack(&self, id: NodeId, node: &Node, host: &Host, now: Instant) -> Box<dyn Stack> {
-        let config = StackConfig {
-            interface: Interface {
-                medium: self.medium,
-                mac: mac_of(id, 0),
-                addresses: node.addresses().collect(),
-                gateways: node.routes.iter().map(|route| route.via).collect(),
-                mtu: node.mtu(),
-            },
-            seed: self.seed_of(node),
-            tcp: host.tcp.clone(),
+        let addresses: Vec<_> = node.addresses().collect();
+        let gateways: Vec<_> = node.routes.iter().map(|route| route.via).collect();
+        let site = Site {
+            id,
+            name: &node.name,
+            medium: self.medium,
+            addresses: &addresses,
+            gateways: &gateways,
+            mtu: node.mtu(),
+            tcp: &host.tcp,
         };
-        self.options.stack.make(&config, now)
+        self.options.stack.make(&site.stack_config(self.seed), now)
     }
 
     /// What passes packets on; `None` for a host.
@@ -339,8 +273,7 @@ impl<'a> Setting<'a> {
             let [a, b] = link.ends.map(|node| End { node, port: self.port(node, index) });
             for (direction, (from, to)) in [(a, b), (b, a)].into_iter().enumerate() {
                 if let Some(config) = link.pipe(direction) {
-                    let rng = Rng::derive(self.seed, &format!("{}/{direction}", link.name));
-                    world.lay_pipe(from, to, Pipe::new(config, rng));
+                    world.lay_pipe(from, to, setup::pipe(self.seed, config, direction));
                 }
             }
         }
@@ -401,18 +334,6 @@ fn own_medium(lab: &Definition) -> Medium {
     if lab.nodes.iter().any(Node::is_switch) { Medium::Ethernet } else { Medium::Ip }
 }
 
-fn node_ids() -> impl Iterator<Item = NodeId> {
-    (0..=u16::MAX).map(NodeId)
-}
-
-/// A locally administered address, a different one for each port of each node.
-fn mac_of(id: NodeId, port: usize) -> [u8; 6] {
-    let [high, low] = id.0.wrapping_add(1).to_be_bytes();
-    // The highest bit of the fourth octet is for kernels.
-    let [port_high, port_low] = [port >> 7 & 0x7f, port & 0x7f].map(|octet| octet as u8);
-    [0x02, 0x77, 0x67_u8.wrapping_add(port_high), port_low, high, low]
-}
-
 /// What is said of a node's capture inside it.
 fn what_it_sees(node: &Node) -> String {
     let name = &node.name;
@@ -420,29 +341,5 @@ fn what_it_sees(node: &Node) -> String {
         NodeKind::Host(_) => format!("what the node {name} sent and received"),
         NodeKind::Router(_) => format!("what came to the router {name}, each packet once, and what it sent itself"),
         NodeKind::Switch(_) => format!("what came to the switch {name}, each frame once"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_that_the_network_is_told_reach_the_captures() {
-        let dir = std::env::temp_dir().join(format!("wireglass-secrets-{}", std::process::id()));
-        let node = VantageConfig {
-            node: NodeId(0),
-            name: "client".to_owned(),
-            description: String::new(),
-            link_type: LinkType::Ipv4,
-        };
-        let config = RecorderConfig { dir: Some(dir.clone()), nodes: vec![node], ..RecorderConfig::default() };
-        let shared = SharedRecorder::new(Recorder::create(config).expect("the folder is ours"));
-        let mut witness: Box<dyn Witness> = Box::new(shared.clone());
-        witness.secrets("CLIENT_RANDOM 0123 4567\n");
-        shared.take().expect("it is there").finish().expect("there is room");
-        let capture = std::fs::read(dir.join("client.pcapng")).expect("it was written");
-        std::fs::remove_dir_all(&dir).expect("it is ours");
-        assert!(capture.windows(18).any(|window| window == b"CLIENT_RANDOM 0123"), "the file has the key log");
     }
 }

@@ -1,9 +1,10 @@
 //! A simulated run: every node a stack, virtual time.
 
 use super::steps::{self, Stage};
-use super::{Finished, Mode, Options, RunError, SIM_EPOCH_NS, Setting, node_ids, own_medium};
+use super::{Finished, Mode, Options, RunError, Setting, own_medium};
 use crate::app::{Endpoint, Host, Resolver};
 use crate::lab::definition::Definition;
+use crate::network::setup::{SIM_EPOCH_NS, node_ids};
 use crate::network::{World, sim};
 use crate::packet::Medium;
 

@@ -1,5 +1,6 @@
 //! The verbs of the [`Stack`] trait.
 
+use std::io::IoSlice;
 use std::net::{IpAddr, SocketAddr};
 
 use super::NativeStack;
@@ -40,6 +41,11 @@ impl Stack for NativeStack {
     fn listen(&mut self, local: SocketAddr, backlog: usize, config: &TcpConfig) -> Result<SocketId, OpenError> {
         self.check_local(local.ip())?;
         self.tcp.listen(local, backlog, config)
+    }
+
+    fn reserve(&mut self, local: SocketAddr) -> Result<SocketId, OpenError> {
+        self.check_local(local.ip())?;
+        self.tcp.reserve(local)
     }
 
     fn accept(&mut self, now: Instant, listener: SocketId) -> Option<(SocketId, SocketAddr)> {
@@ -98,6 +104,18 @@ impl Stack for NativeStack {
     fn send(&mut self, now: Instant, socket: SocketId, data: &[u8]) -> Result<usize, SocketError> {
         self.tell_time(now);
         self.tcp.send(now, socket, data)
+    }
+
+    fn send_parts(&mut self, now: Instant, socket: SocketId, parts: &[IoSlice<'_>]) -> Result<usize, SocketError> {
+        self.tell_time(now);
+        self.tcp.send_parts(now, socket, parts)
+    }
+
+    fn room(&mut self, socket: SocketId) -> Result<usize, SocketError> {
+        match self.is_tcp(socket) {
+            true => self.tcp.room(socket),
+            false => self.udp.room(socket).map_err(udp_error),
+        }
     }
 
     fn send_more(&mut self, now: Instant, socket: SocketId, data: &[u8]) -> Result<usize, SocketError> {
@@ -170,9 +188,14 @@ impl Stack for NativeStack {
             | SocketOption::SynRetries(_)
             | SocketOption::FastOpenQueue(_)
             | SocketOption::FastOpenKeys(_)
-            | SocketOption::FastOpenWithoutCookie(_) => return Err(SocketError::Unsupported),
+            | SocketOption::FastOpenWithoutCookie(_)
+            | SocketOption::Congestion(_) => return Err(SocketError::Unsupported),
         };
         done.map_err(udp_error)
+    }
+
+    fn tcp_settings(&self, socket: SocketId) -> Option<&TcpConfig> {
+        self.tcp.config(socket)
     }
 
     fn take_error(&mut self, socket: SocketId) -> Option<DeliveryError> {
@@ -196,6 +219,7 @@ impl Stack for NativeStack {
     }
 
     fn udp_connect(&mut self, socket: SocketId, remote: SocketAddr) -> Result<(), SocketError> {
+        self.check_route(remote.ip())?;
         let source = self.ip.source_for(remote.ip());
         self.udp.connect(socket, remote, source).map_err(udp_error)
     }
@@ -208,9 +232,7 @@ impl Stack for NativeStack {
         remote: SocketAddr,
     ) -> Result<bool, SocketError> {
         self.tell_time(now);
-        if !self.ip.is_own(remote.ip()) && !self.ip.has_route(remote.ip()) {
-            return Err(SocketError::Unreachable(remote.ip()));
-        }
+        self.check_route(remote.ip())?;
         let source = self.ip.source_for(remote.ip());
         self.udp.send_to(socket, data, remote, source).map_err(udp_error)
     }
@@ -221,6 +243,18 @@ impl Stack for NativeStack {
         buffer: &mut [u8],
     ) -> Result<Option<(usize, SocketAddr)>, SocketError> {
         self.udp.receive_from(socket, buffer).map_err(udp_error)
+    }
+
+    fn is_udp_readable(&mut self, socket: SocketId) -> bool {
+        self.udp.is_readable(socket)
+    }
+
+    fn udp_peek_from(
+        &mut self,
+        socket: SocketId,
+        buffer: &mut [u8],
+    ) -> Result<Option<(usize, SocketAddr)>, SocketError> {
+        self.udp.peek_from(socket, buffer).map_err(udp_error)
     }
 
     fn local_address(&self, socket: SocketId) -> Option<SocketAddr> {
@@ -262,7 +296,6 @@ impl Stack for NativeStack {
 }
 
 impl NativeStack {
-    /// The end that a connection to `remote` begins at; port 0 where any will do.
     /// A connection begins with what is known of its path (RFC 1191 §6.2).
     fn recall_path_of(&mut self, socket: SocketId, remote: SocketAddr) {
         if let Some(local) = self.tcp.local_address(socket) {
@@ -270,10 +303,12 @@ impl NativeStack {
         }
     }
 
+    /// The end that a connection to `remote` begins at; port 0 where any will do.
     fn own_end(&self, local: Option<SocketAddr>, remote: SocketAddr) -> Result<SocketAddr, OpenError> {
         if !self.ip.is_one_host(remote.ip()) || remote.port() == 0 {
             return Err(OpenError::BadDestination(remote));
         }
+        self.check_route(remote.ip()).map_err(|_| OpenError::BadDestination(remote))?;
         let source = || self.ip.source_for(remote.ip()).ok_or(OpenError::BadDestination(remote));
         match local {
             None => Ok(SocketAddr::new(source()?, 0)),
@@ -300,6 +335,13 @@ impl NativeStack {
     fn leave_if_unused(&mut self, group: IpAddr) {
         if group.is_multicast() && !self.udp.is_bound_to(group) {
             self.ip.leave(group);
+        }
+    }
+
+    fn check_route(&self, remote: IpAddr) -> Result<(), SocketError> {
+        match self.ip.is_own(remote) || self.ip.has_route(remote) {
+            true => Ok(()),
+            false => Err(SocketError::Unreachable(remote)),
         }
     }
 

@@ -165,6 +165,32 @@ impl Stack for SmoltcpStack {
         Ok(sent)
     }
 
+    fn room(&mut self, socket: SocketId) -> Result<usize, SocketError> {
+        if let Some(Entry::Udp(datagrams)) = self.entries.get_mut(&socket) {
+            let smol = self.sockets.get_mut::<udp::Socket<'_>>(datagrams.handle);
+            datagrams.was_full |= !smol.can_send();
+            let left = smol.payload_send_capacity().saturating_sub(smol.send_queue());
+            return Ok(if smol.can_send() { left } else { 0 });
+        }
+        let stream = self.stream(socket)?;
+        let failure = stream.failure();
+        let (handle, state) = (stream.handle, stream.state);
+        let smol = self.sockets.get::<tcp::Socket<'_>>(handle);
+        match failure {
+            Some(failure) => Err(failure),
+            None if smol.may_send() || !has_been_open(state) && state != TcpState::Closed => {
+                let room = smol.send_capacity().saturating_sub(smol.send_queue());
+                if room == 0
+                    && let Some(Entry::Stream(stream)) = self.entries.get_mut(&socket)
+                {
+                    stream.writable = false;
+                }
+                Ok(room)
+            }
+            None => Err(SocketError::ShutDown),
+        }
+    }
+
     fn send_urgent(&mut self, _now: Instant, _socket: SocketId, _data: &[u8]) -> Result<usize, SocketError> {
         Err(SocketError::Unsupported)
     }
@@ -287,7 +313,8 @@ impl Stack for SmoltcpStack {
             | SocketOption::SynRetries(_)
             | SocketOption::FastOpenQueue(_)
             | SocketOption::FastOpenKeys(_)
-            | SocketOption::FastOpenWithoutCookie(_) => return Err(SocketError::Unsupported),
+            | SocketOption::FastOpenWithoutCookie(_)
+            | SocketOption::Congestion(_) => return Err(SocketError::Unsupported),
         }
         Ok(())
     }
@@ -364,6 +391,29 @@ impl Stack for SmoltcpStack {
     ) -> Result<Option<(usize, SocketAddr)>, SocketError> {
         let Some(Entry::Udp(datagrams)) = self.entries.get(&socket) else { return Err(SocketError::Closed) };
         match self.sockets.get_mut::<udp::Socket<'_>>(datagrams.handle).recv() {
+            Ok((data, meta)) => {
+                let taken = data.len().min(buffer.len());
+                buffer[..taken].copy_from_slice(&data[..taken]);
+                Ok(Some((taken, socket_address(meta.endpoint))))
+            }
+            Err(udp::RecvError::Exhausted | udp::RecvError::Truncated) => Ok(None),
+        }
+    }
+
+    fn is_udp_readable(&mut self, socket: SocketId) -> bool {
+        match self.entries.get(&socket) {
+            Some(Entry::Udp(datagrams)) => self.sockets.get::<udp::Socket<'_>>(datagrams.handle).can_recv(),
+            Some(Entry::Listener(_) | Entry::Stream(_)) | None => false,
+        }
+    }
+
+    fn udp_peek_from(
+        &mut self,
+        socket: SocketId,
+        buffer: &mut [u8],
+    ) -> Result<Option<(usize, SocketAddr)>, SocketError> {
+        let Some(Entry::Udp(datagrams)) = self.entries.get(&socket) else { return Err(SocketError::Closed) };
+        match self.sockets.get_mut::<udp::Socket<'_>>(datagrams.handle).peek() {
             Ok((data, meta)) => {
                 let taken = data.len().min(buffer.len());
                 buffer[..taken].copy_from_slice(&data[..taken]);

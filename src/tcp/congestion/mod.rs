@@ -147,13 +147,16 @@ pub trait CongestionControl: fmt::Debug + Send {
     }
 }
 
+/// The name of none.
+pub(crate) const UNLIMITED: &str = "none";
+
 /// No congestion control: only the peer's window bounds the flight. For labs that show why it is needed.
 #[derive(Debug)]
 struct Unlimited;
 
 impl CongestionControl for Unlimited {
     fn name(&self) -> &'static str {
-        "none"
+        UNLIMITED
     }
 
     fn acknowledged(&mut self, window: &mut Window, _: &Acknowledged) {

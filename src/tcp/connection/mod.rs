@@ -457,15 +457,14 @@ impl Connection {
         cx.tell(Event::CongestionWindow { socket: cx.socket, cwnd, ssthresh, cause });
     }
 
-    /// The connection is over. What the peer sent and nobody has read stays readable after an orderly end, and after any
-    /// other if nobody could have read it, or it came with the SYN (as with Linux).
+    /// The connection is over. What the peer sent and nobody has read stays readable, however it ended (as with Linux; RFC
+    /// 9293 §3.10.7.4 would flush it on a reset).
     fn end(&mut self, cx: &mut Context<'_>, reason: CloseReason) {
         if self.closed.is_some() {
             return;
         }
         self.closed = Some(reason);
         // A listener's connection that never opened goes as it came: nobody has heard of it (RFC 9293 §3.10.7.4, MUST-11).
-        let stays_readable = !self.held || self.is_open_early();
         let unheard_of =
             self.state() == TcpState::SynReceived && self.origin != Origin::Active && !self.is_open_early();
         let cause = match (self.state(), reason) {
@@ -478,7 +477,7 @@ impl Connection {
         self.send = Octets::default();
         self.flight = Flight::default();
         self.due = None;
-        if reason == CloseReason::Aborted || (reason != CloseReason::Finished && !stays_readable) {
+        if reason == CloseReason::Aborted {
             self.receive.clear();
         }
         if !unheard_of {

@@ -1,10 +1,12 @@
 //! The application asks for something (RFC 9293 §3.10.1 to §3.10.6).
 
+use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Connection, Context, Fin};
 use crate::journal::{Reason, TcpState, Timer, Why};
+use crate::tcp::congestion;
 use crate::tcp::push::Room;
 use crate::tcp::state::Cause;
 use crate::transport::{CloseReason, PathReports, SocketError, SocketOption};
@@ -27,6 +29,22 @@ impl Connection {
     /// As [`Connection::send`].
     pub(crate) fn send_more(&mut self, data: &[u8]) -> Result<usize, SocketError> {
         self.queue(data, true)
+    }
+
+    /// As [`Connection::send`], of what stands in several places: one send, however many they are.
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    pub(crate) fn send_parts(&mut self, parts: &[IoSlice<'_>]) -> Result<usize, SocketError> {
+        let last = parts.iter().rposition(|part| !part.is_empty()).unwrap_or(0);
+        let mut taken = 0;
+        for (index, part) in parts.iter().enumerate().take(last + 1) {
+            taken += self.queue(part, index < last)?;
+            if self.write_blocked {
+                break;
+            }
+        }
+        Ok(taken)
     }
 
     pub(super) fn queue(&mut self, data: &[u8], more_follows: bool) -> Result<usize, SocketError> {
@@ -59,6 +77,22 @@ impl Connection {
             half_window: u64::from(self.max_snd_wnd / 2).max(1),
             mss,
         }
+    }
+
+    /// Octets that [`Connection::send`] would take; when there is no room, somebody waits for it from now on.
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    pub(crate) fn room(&mut self) -> Result<usize, SocketError> {
+        if let Some(reason) = self.closed {
+            return Err(self.failure(reason));
+        }
+        if self.fin != Fin::Open {
+            return Err(SocketError::ShutDown);
+        }
+        let room = self.send_room();
+        self.write_blocked |= room == 0;
+        Ok(room)
     }
 
     /// Octets that the send buffer has room for. What is noted of segments in flight counts as far as it outweighs their
@@ -115,9 +149,10 @@ impl Connection {
     /// What a reader is told when no octet is there.
     fn nothing_to_read(&self) -> Result<Option<usize>, SocketError> {
         match self.closed {
+            // The stream was whole by then, whatever came after (as Linux).
+            _ if self.fin_received => Ok(Some(0)),
             Some(CloseReason::Finished) => Ok(Some(0)),
             Some(reason) => Err(self.failure(reason)),
-            None if self.fin_received => Ok(Some(0)),
             None => Ok(None),
         }
     }
@@ -220,6 +255,7 @@ impl Connection {
             SocketOption::UserTimeout(_) => self.settle_patience(cx, true),
             SocketOption::PathReports(PathReports::NotAsked) => self.stop_asking_the_path(cx),
             SocketOption::NoDelay(true) if self.more_follows => self.uncork(cx),
+            SocketOption::Congestion(_) => self.change_congestion(),
             SocketOption::NoDelay(_)
             | SocketOption::Cork(true)
             | SocketOption::KeepAliveInterval(_)
@@ -235,6 +271,23 @@ impl Connection {
             | SocketOption::FastOpenKeys(_)
             | SocketOption::FastOpenWithoutCookie(_) => {}
         }
+    }
+
+    /// Another algorithm takes over. The window is the connection's and stays, but where one of the two knows none.
+    fn change_congestion(&mut self) {
+        let before = self.congestion.name();
+        let seed = u64::from(self.iss.0) << 32 | u64::from(self.timestamp_offset);
+        let (congestion, first) = congestion::begin(&self.config, seed);
+        if congestion.name() == before {
+            return;
+        }
+        if congestion.measures() {
+            self.flight.measure_rates();
+        }
+        if [before, congestion.name()].contains(&congestion::UNLIMITED) {
+            self.cwnd = first;
+        }
+        self.congestion = congestion;
     }
 
     /// Nobody will ever ask for it.
@@ -263,6 +316,8 @@ impl Connection {
     fn failure(&self, reason: CloseReason) -> SocketError {
         match reason {
             CloseReason::Finished => SocketError::ShutDown,
+            // The peer had closed and reads no more: a broken pipe (as Linux).
+            CloseReason::Reset if self.fin_received => SocketError::ShutDown,
             reason => SocketError::Ended(reason),
         }
     }
@@ -289,6 +344,7 @@ pub(crate) fn apply(config: &mut crate::tcp::config::Config, option: SocketOptio
         SocketOption::FastOpenQueue(connections) => config.fast_open.queue = connections,
         SocketOption::FastOpenKeys(keys) => config.fast_open.keys = Some(keys),
         SocketOption::FastOpenWithoutCookie(trusting) => config.fast_open.takes_without_cookie = trusting,
+        SocketOption::Congestion(choice) => config.congestion = choice.into(),
     }
 }
 

@@ -18,7 +18,7 @@ mod names;
 mod verbs;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 pub(crate) use arrivals::reset_for;
@@ -44,6 +44,8 @@ pub struct Engine {
     listeners: BySocket<Listener>,
     /// Port first, so that those who share a port stand together.
     by_port: BTreeMap<(u16, IpAddr), SocketId>,
+    /// Addresses that are kept for listeners and connections to come.
+    reserved: BTreeMap<SocketId, SocketAddr>,
     /// One entry for a connection, never later than its first timer. Timers move ahead with each acknowledgment, and an
     /// entry follows only when its time has come.
     deadlines: BTreeSet<(Instant, SocketId)>,
@@ -117,6 +119,7 @@ impl Engine {
             by_ends: HashMap::new(),
             listeners: BySocket::default(),
             by_port: BTreeMap::new(),
+            reserved: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             ready: VecDeque::new(),
             busy: 0,

@@ -1,5 +1,6 @@
 //! What the applications of a host ask for.
 
+use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -24,18 +25,42 @@ impl Engine {
     /// # Errors
     /// [`OpenError::AddressInUse`] when another listener is in the way, [`OpenError::NoPorts`].
     pub fn listen(&mut self, local: SocketAddr, backlog: usize, config: &Config) -> Result<SocketId, OpenError> {
-        let local = match local.port() {
-            0 => self
-                .free_port(|engine, port| engine.has_listener(SocketAddr::new(local.ip(), port)))
-                .map(|port| SocketAddr::new(local.ip(), port))?,
-            _ if self.has_listener(local) => return Err(OpenError::AddressInUse(local)),
-            _ => local,
-        };
+        let local = self.free_address(local)?;
         let socket = self.new_id();
         let config = self.share(config);
         self.listeners.insert(socket, Listener::new(local, backlog, config));
         self.by_port.insert((local.port(), local.ip()), socket);
         Ok(socket)
+    }
+
+    /// Keeps an address for a listener or a connection to come, until [`Engine::close`]; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// As [`Engine::listen`].
+    pub fn reserve(&mut self, local: SocketAddr) -> Result<SocketId, OpenError> {
+        let local = self.free_address(local)?;
+        let socket = self.new_id();
+        self.reserved.insert(socket, local);
+        Ok(socket)
+    }
+
+    /// `local` with a port, if nobody listens there and it is kept for nobody.
+    fn free_address(&mut self, local: SocketAddr) -> Result<SocketAddr, OpenError> {
+        let is_taken = |engine: &Engine, local| engine.has_listener(local) || engine.has_reserved(local);
+        match local.port() {
+            0 => self
+                .free_port(|engine, port| is_taken(engine, SocketAddr::new(local.ip(), port)))
+                .map(|port| SocketAddr::new(local.ip(), port)),
+            _ if is_taken(self, local) => Err(OpenError::AddressInUse(local)),
+            _ => Ok(local),
+        }
+    }
+
+    fn has_reserved(&self, local: SocketAddr) -> bool {
+        self.reserved.values().any(|other| {
+            let overlap = other.ip() == local.ip() || other.ip().is_unspecified() || local.ip().is_unspecified();
+            other.port() == local.port() && overlap && other.is_ipv4() == local.is_ipv4()
+        })
     }
 
     /// The next open connection of a listener.
@@ -134,6 +159,23 @@ impl Engine {
             .unwrap_or(Err(SocketError::Closed))
     }
 
+    /// Sends what stands in several places as if it stood in one.
+    ///
+    /// # Errors
+    /// As [`Engine::send`].
+    pub fn send_parts(&mut self, now: Instant, socket: SocketId, parts: &[IoSlice<'_>]) -> Result<usize, SocketError> {
+        self.with(now, socket, PacketId::default(), |connection, _| connection.send_parts(parts))
+            .unwrap_or(Err(SocketError::Closed))
+    }
+
+    /// Octets that [`Engine::send`] would take now; an event `Writable` follows when it is 0.
+    ///
+    /// # Errors
+    /// As [`Engine::send`].
+    pub fn room(&mut self, socket: SocketId) -> Result<usize, SocketError> {
+        self.connections.get_mut(&socket).map_or(Err(SocketError::Closed), |slot| slot.connection.room())
+    }
+
     /// As [`Engine::send`], and more follows soon: only full segments go until it has come, and none with PSH.
     ///
     /// # Errors
@@ -181,6 +223,7 @@ impl Engine {
 
     /// Gives a connection or a listener up; what was sent is still delivered.
     pub fn close(&mut self, now: Instant, socket: SocketId) {
+        self.reserved.remove(&socket);
         if self.listeners.contains_key(&socket) {
             return self.close_listener(now, socket);
         }
@@ -208,6 +251,12 @@ impl Engine {
             .ok_or(SocketError::Closed)
     }
 
+    /// What a connection, or those of a listener, begin with and were told since; `None` when there is no such socket.
+    pub fn config(&self, socket: SocketId) -> Option<&Config> {
+        let listening = || self.listeners.get(&socket).map(|listener| &*listener.config);
+        self.connections.get(&socket).map(|slot| slot.connection.config()).or_else(listening)
+    }
+
     /// Takes what the network has reported and did not end the connection.
     pub fn take_error(&mut self, socket: SocketId) -> Option<DeliveryError> {
         self.connections.get_mut(&socket)?.connection.take_error()
@@ -216,12 +265,15 @@ impl Engine {
     /// The socket's own end.
     pub fn local_address(&self, socket: SocketId) -> Option<SocketAddr> {
         let listening = || self.listeners.get(&socket).map(|listener| listener.local);
-        self.connections.get(&socket).map(|slot| slot.connection.ends().local).or_else(listening)
+        let connected = self.connections.get(&socket).map(|slot| slot.connection.ends().local);
+        connected.or_else(listening).or_else(|| self.reserved.get(&socket).copied())
     }
 
     /// Whether there is such a socket.
     pub fn has(&self, socket: SocketId) -> bool {
-        self.connections.contains_key(&socket) || self.listeners.contains_key(&socket)
+        self.connections.contains_key(&socket)
+            || self.listeners.contains_key(&socket)
+            || self.reserved.contains_key(&socket)
     }
 
     /// Closing a listener resets what was not accepted (RFC 9293 §3.10.4 for LISTEN; as Linux does for the rest).

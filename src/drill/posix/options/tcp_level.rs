@@ -175,10 +175,11 @@ impl Posix {
                 let Some(asked) = CongestionName::named(&text) else {
                     return Stop::unsupported(format!("TCP_CONGESTION {text}"));
                 };
-                if has_role && asked != options.congestion.unwrap_or(usual) {
-                    return Stop::unsupported("TCP_CONGESTION on an open socket");
-                }
+                let changes = has_role && asked != options.congestion.unwrap_or(usual);
                 options.congestion = Some(asked);
+                if let Some(choice) = asked.choice().filter(|_| changes) {
+                    self.pass_on(fd, SocketOption::Congestion(choice), "TCP_CONGESTION")?;
+                }
             }
             TCP_INFO => return Err(Errno::ENOPROTOOPT.into()),
             _ => return unknown(IPPROTO_TCP, name),

@@ -1,6 +1,6 @@
 //! Congestion controls, by the names that systems have for them.
 
-use crate::stack::Congestion;
+use crate::stack::{Congestion, CongestionChoice};
 
 /// A congestion control, by the name Linux has for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +15,17 @@ impl CongestionName {
             "bbr" => Some(CongestionName(Congestion::Bbr)),
             _ => None,
         }
+    }
+
+    /// As sockets are asked for it; `None` for one that they cannot be asked for.
+    pub fn choice(self) -> Option<CongestionChoice> {
+        Some(match self.0 {
+            Congestion::None => CongestionChoice::None,
+            Congestion::Reno => CongestionChoice::Reno,
+            Congestion::Cubic => CongestionChoice::Cubic,
+            Congestion::Bbr => CongestionChoice::Bbr,
+            Congestion::Other(_) => return None,
+        })
     }
 
     /// As `TCP_CONGESTION` says it.
