@@ -16,7 +16,7 @@ fn almost() -> impl Strategy<Value = Vec<u8>> {
             let (from, to) = (format!("{src}:{sport}"), format!("{dst}:{dport}"));
             match kind {
                 0 => udp(&from, &to, hops * 20, data),
-                1 => tcp(&from, &to, TcpFlags(hops * 9 | 2), Some(1460)),
+                1 => tcp(&from, &to, TcpFlags((hops * 9) | 2), Some(1460)),
                 2 => ping(src, dst, sport, hops > 1),
                 3 => error(src, dst, (3, hops), &udp(&to, &from, 3, data)[..28 + data.min(60)]),
                 _ => udp("fd00:0::2:4000", "fd00:1::2:53", hops * 20, data),
