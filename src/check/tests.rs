@@ -274,6 +274,12 @@ fn a_rule_selects_what_it_acted_on() {
     let verdict = run.judge(Question::Count { of: rule("lose-2"), must: Bound::Between(1, 1) });
     assert_eq!(told(&verdict), (Outcome::Pass, "1 packet", [5].as_slice(), Some("frame.number == 5")));
     assert_eq!(run.judge(Question::Absent { of: rule("lose-9") }).outcome, Outcome::Pass);
+    // A router's rule is one, too, and where it is looked for is the sender.
+    let mut run = Run::new();
+    let passage = Passage::Filtered { rule: Some("no-entry".to_owned()), rejected: false };
+    run.record(20, 1, Event::Passage { packet: PacketId(1), passage });
+    let verdict = run.judge(Question::Count { of: rule("no-entry"), must: Bound::Between(1, 1) });
+    assert_eq!(told(&verdict), (Outcome::Pass, "1 packet", [1].as_slice(), Some("frame.number == 1")));
 }
 
 #[test]
