@@ -10,6 +10,7 @@ mod compare;
 mod conformance;
 mod drill;
 mod filter;
+mod forward;
 #[cfg(feature = "cli")]
 mod host;
 #[cfg(feature = "cli")]
