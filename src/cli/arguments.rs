@@ -89,7 +89,8 @@ windows, programs) needs the journal of a run; it stays unknown, and that is no 
 const GUIDE_EXAMPLES: &str = "\
 Examples:
   wireglass guide 10                   the guide of a lab
-  wireglass guide 10 | less            a page at a time
+  wireglass guide 10 --color always | less -R
+                                       a page at a time
   wireglass guide 10 --teacher         answers, misconceptions, variants
   wireglass guide ./my-lab --renew     write the run's numbers into the guide of a lab of your own
   wireglass guide ./my-lab --verify    fail when the guide says what the run does not
@@ -457,8 +458,18 @@ mod tests {
 
     /// The commands of the examples, each without what stands before and behind it.
     fn examples() -> Vec<&'static str> {
-        let texts =
-            [EXAMPLES, RUN_EXAMPLES, COMPARE_EXAMPLES, LIST_EXAMPLES, SHOW_EXAMPLES, DRILL_EXAMPLES, DOCTOR_EXAMPLES];
+        let texts = [
+            EXAMPLES,
+            RUN_EXAMPLES,
+            GUIDE_EXAMPLES,
+            CHECK_EXAMPLES,
+            NEW_EXAMPLES,
+            COMPARE_EXAMPLES,
+            LIST_EXAMPLES,
+            SHOW_EXAMPLES,
+            DRILL_EXAMPLES,
+            DOCTOR_EXAMPLES,
+        ];
         let lines = texts.into_iter().flat_map(str::lines).filter_map(|line| line.strip_prefix("  "));
         let commands = lines.map(|line| line.strip_prefix("sudo ").unwrap_or(line));
         commands.filter(|line| line.starts_with("wireglass ")).collect()
@@ -469,6 +480,7 @@ mod tests {
         assert!(examples().len() > 14, "{:?}", examples());
         for example in examples() {
             let command = example.split("  ").next().unwrap_or_default();
+            let command = command.split(" | less").next().unwrap_or_default();
             let (command, filter) = command.split_once(" | jq ").unwrap_or((command, ""));
             let typed =
                 Arguments::try_parse_from(command.split(' ')).unwrap_or_else(|error| panic!("{example}: {error}"));
@@ -476,6 +488,8 @@ mod tests {
                 Command::Run(run) => (run.json, run.layers),
                 Command::Show(show) => (show.json, show.layers),
                 Command::Compare(compare) => (compare.json, false),
+                Command::Check(check) => (check.json, false),
+                Command::Guide(_) | Command::New(_) => (false, false),
                 Command::List(list) => (list.json, false),
                 Command::Drill(drill) => (drill.json, false),
                 Command::Doctor(doctor) => (doctor.json, false),

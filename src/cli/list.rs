@@ -54,7 +54,8 @@ impl Row {
     /// What it needs, and what can be broken: a line each.
     fn details(&self) -> Vec<String> {
         let needs = self.modes.join(" or ");
-        let programs = if self.programs.is_empty() { String::new() } else { format!(" (with {})", self.programs.join(", ")) };
+        let programs =
+            if self.programs.is_empty() { String::new() } else { format!(" (with {})", self.programs.join(", ")) };
         let breaks = (!self.breaks.is_empty()).then(|| format!("--break {}", self.breaks.join(", ")));
         [format!("{needs}{programs}")].into_iter().chain(breaks).collect()
     }

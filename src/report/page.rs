@@ -257,7 +257,9 @@ impl Typesetter {
         let code = self.code.take().unwrap_or_default();
         self.wants_gap = true;
         self.gap();
-        let indent = self.indent() + STEP;
+        // What needs the whole width gets it.
+        let longest = code.lines().map(width).max().unwrap_or(0);
+        let indent = self.indent() + STEP.min(self.room().saturating_sub(longest));
         for text in code.lines() {
             let mut line = Line::default();
             line.pad_to(indent);

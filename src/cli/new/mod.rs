@@ -43,7 +43,11 @@ pub(super) fn new(task: &NewTask, terminal: &Terminal) -> Result<Outcome, Failur
         let mut file = OpenOptions::new().write(true).create_new(true).open(folder.join(file)).map_err(in_the_way)?;
         file.write_all(text.as_bytes())?;
     }
-    let place = if folder.is_absolute() { folder.display().to_string() } else { format!("./{}", task.folder.trim_start_matches("./")) };
+    let place = if folder.is_absolute() {
+        folder.display().to_string()
+    } else {
+        format!("./{}", task.folder.trim_start_matches("./"))
+    };
     terminal.print(&format!(
         "{place}: lab.toml, README.md, TEACHER.md\n\n  \
          wireglass run {place} --mode sim     it passes already; change it\n  \
