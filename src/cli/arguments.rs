@@ -13,7 +13,7 @@ Exit codes:
 
 const EXAMPLES: &str = "\
 Examples:
-  wireglass list                       which labs there are; --track backend: the course in its order
+  wireglass list                       which labs there are, and with --track a course in its order
   wireglass guide 10                   what the first lab is about
   wireglass run 10                     run it: live where this machine allows it, else in sim
   wireglass run 20 --break three-in-a-row
@@ -75,7 +75,8 @@ Where a TCP does not tell, there is a dash. Where Linux cannot run, its column s
 const CHECK_EXAMPLES: &str = "\
 Examples:
   wireglass check 10 --capture mine.pcapng
-  wireglass check 10 --capture mine.pcap --at server --node client=192.168.0.7 --node server=192.168.0.9
+  wireglass check 10 --capture mine.pcap --at server
+  wireglass check 10 --capture mine.pcap --node client=192.168.0.7 --node server=192.168.0.9
   wireglass check 14 --capture client=a.pcapng,server=b.pcapng
                                        both ends of the link: more can be judged
   wireglass check 20 --capture mine.pcapng --json | jq '.verdicts[] | select(.outcome == \"fail\")'

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::{call, folder, learner, widest};
-use crate::support::printed;
+use crate::support::{printed, skip};
 
 /// The program on a terminal of 80 columns.
 struct Session {
@@ -71,8 +72,8 @@ fn kept(folder: &Path) -> String {
 fn at_a_terminal_the_lab_asks_first_and_marks_afterwards() {
     let folder = folder();
     let mut session = Session::start(folder.path(), &["run", "20", "--mode", "sim"]);
-    session.until("a number, such as 3> ").types("eleven\n");
-    session.until("a time, such as 40 ms or 1.5 s> ").types("soon\n");
+    session.until("a number, such as 7> ").types("eleven\n");
+    session.until("a time, such as 5 ms or 1.5 s> ").types("soon\n");
     session.until("`soon` is not a time").types("40 ms\n");
     session.until("3. How many").types("\n");
     let (code, shown) = session.end();
@@ -120,7 +121,7 @@ fn what_was_done_is_remembered_and_the_next_thing_is_another() {
 fn the_end_of_input_skips_the_rest_and_the_lab_runs() {
     let folder = folder();
     let mut session = Session::start(folder.path(), &["run", "10", "--mode", "sim"]);
-    session.until("a number, such as 3> ").types("\u{4}");
+    session.until("a number, such as 7> ").types("\u{4}");
     let (code, shown) = session.end();
     assert_eq!(code, Some(0), "{shown}");
     assert!(shown.contains("skipped, the run says 3") && shown.contains("checks passed"), "{shown}");
@@ -130,7 +131,7 @@ fn the_end_of_input_skips_the_rest_and_the_lab_runs() {
 fn ctrl_c_in_a_question_ends_the_program_and_nothing_has_run() {
     let folder = folder();
     let mut session = Session::start(folder.path(), &["run", "10", "--mode", "sim"]);
-    session.until("a number, such as 3> ");
+    session.until("a number, such as 7> ");
     let process = Pid::from_raw(i32::try_from(session.child.id()).expect("it is a process id"));
     kill(process, Signal::SIGINT).expect("it is ours");
     let (code, shown) = session.end();
@@ -169,4 +170,29 @@ fn a_memory_that_cannot_be_written_costs_a_note_and_no_more() {
     let (code, shown) = Session::start(folder.path(), &["run", "20", "--mode", "sim", "--no-predict"]).end();
     assert_eq!(code, Some(0), "{shown}");
     assert!(shown.contains("note: your answers are not kept: "), "{shown}");
+}
+
+#[test]
+fn under_sudo_the_memory_is_the_callers_own() {
+    const NOBODY: u32 = 65_534;
+    if !nix::unistd::Uid::effective().is_root() {
+        return skip("under_sudo_the_memory_is_the_callers_own", "only root can act for another user");
+    }
+    let folder = folder();
+    std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("root may");
+    let mut child = learner(folder.path(), &["run", "20", "--mode", "sim", "--predict"])
+        .env("SUDO_UID", NOBODY.to_string())
+        .env("SUDO_GID", NOBODY.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the binary starts");
+    child.stdin.take().expect("it is piped").write_all(b"11\n").expect("it reads");
+    assert!(child.wait().expect("it ends").success());
+    let file = folder.path().join("state/wireglass/answers.jsonl");
+    for path in [file.as_path(), file.parent().expect("it has one")] {
+        let owner = std::fs::metadata(path).expect("it was made");
+        assert_eq!((owner.uid(), owner.gid()), (NOBODY, NOBODY), "{}", path.display());
+    }
+    assert_eq!(std::fs::metadata(&file).expect("it was made").mode() & 0o777, 0o600, "answers are private");
 }
