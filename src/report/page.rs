@@ -179,7 +179,8 @@ impl Typesetter {
     }
 
     fn indent(&self) -> usize {
-        (self.lists.len() + self.quotes) * STEP + usize::from(matches!(self.lists.last(), Some(Some(_))))
+        let of_list = |first: &Option<u64>| STEP + usize::from(first.is_some());
+        self.lists.iter().map(of_list).sum::<usize>() + self.quotes * STEP
     }
 
     fn room(&self) -> usize {
