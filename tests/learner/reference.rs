@@ -14,9 +14,12 @@ fn read(file: &str) -> String {
 fn code(page: &str) -> String {
     let (mut blocks, mut prose, mut is_block) = (String::new(), String::new(), false);
     for line in page.lines() {
-        is_block ^= line.starts_with("```");
+        if line.starts_with("```") {
+            is_block = !is_block;
+            continue;
+        }
         let to = if is_block { &mut blocks } else { &mut prose };
-        to.push_str(line.trim_start_matches('`'));
+        to.push_str(line);
         to.push('\n');
     }
     let spans: Vec<&str> = prose.split('`').skip(1).step_by(2).collect();
