@@ -18,6 +18,8 @@ mod interop;
 mod ip;
 #[cfg(feature = "cli")]
 mod labs;
+#[cfg(feature = "cli")]
+mod learner;
 mod network;
 mod robust;
 mod sockets;
