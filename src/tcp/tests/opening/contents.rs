@@ -85,3 +85,18 @@ fn the_second_segment_may_bring_data_and_fin() {
     wire.log("> S 0 | active-open\n < SFPA 0:10 ack 1 <mss 1000>\n > A 1 ack 12 | complete-open");
     assert_eq!((wire.read(), wire.state()), (10, TcpState::CloseWait));
 }
+
+/// RFC 9293 §3.10.7.3, §3.10.7.4: what of it lies beyond the window that our SYN announced is cut off, and the FIN with it.
+#[test]
+fn the_second_segment_is_cut_to_the_window() {
+    for (octets, taken, state) in
+        [(10, 4, TcpState::Established), (4, 4, TcpState::Established), (3, 3, TcpState::CloseWait)]
+    {
+        let mut wire = Wire::connecting(&Config { receive_buffer: 4, ..config() });
+        wire.log("> S 0 | active-open");
+        wire.receive(&format!("SFPA 0:{octets} ack 1 <mss 1000>"));
+        wire.take_sent();
+        assert_eq!((wire.read(), wire.state()), (taken, state), "{octets}");
+        wire.take_sent();
+    }
+}
