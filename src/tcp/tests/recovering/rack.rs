@@ -33,7 +33,7 @@ fn a_segment_is_lost_when_a_later_one_has_arrived_and_the_window_has_passed() {
         ",
     );
     assert_eq!(told(&mut wire), ["lost 1:1001 by rack"]);
-    assert_eq!(wire.recovery(), Recovery::FastRecovery);
+    assert_eq!((wire.recovery(), wire.ssthresh()), (Recovery::FastRecovery, 2));
 }
 
 /// §6.2, step 5: what arrives within the window was late and is not lost, and the timer stops.

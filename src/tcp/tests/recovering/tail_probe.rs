@@ -59,6 +59,17 @@ fn after_one_probe_comes_the_retransmission_timer() {
     assert_eq!(wire.next_sent(), "A 1:1001 ack 1 | retransmit-by-timer", "no probe while a loss is being mended");
 }
 
+/// §7.4.2: a probe that another recovery has overtaken says nothing any more.
+#[test]
+fn a_time_out_makes_the_probe_forgotten() {
+    let mut wire = tail(&config(), 5);
+    wire.log("+82ms\n > PA 4001:5001 ack 1 | tail-loss-probe\n +240ms\n > A 1:1001 ack 1 | retransmit-by-timer");
+    wire.log("< A 1 ack 5001");
+    wire.write(1000);
+    wire.log("> PA 5001:6001 ack 1 | new-data\n +40ms\n < A 1 ack 6001");
+    assert!(!why_the_window_moved(&mut wire).contains(&CwndCause::TailLoss));
+}
+
 /// §7.3: new data makes the better probe, whatever the congestion window says.
 #[test]
 fn a_probe_takes_new_data_if_there_is_any() {
