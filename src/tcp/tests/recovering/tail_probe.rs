@@ -35,7 +35,7 @@ fn why_the_window_moved(wire: &mut Wire) -> Vec<CwndCause> {
 /// later than the retransmission timer, which it then comes before.
 #[test]
 fn a_probe_leaves_after_two_round_trips() {
-    for (config, segments, after) in [(patient(), 1, 280), (patient(), 2, 82), (config(), 1, 240)] {
+    for (config, segments, after) in [(patient(), 1, 280), (patient(), 2, 80), (config(), 1, 240)] {
         let mut wire = tail(&config, segments);
         assert_eq!(wire.until_sent(), Some(after * MS));
         let start = 1000 * segments - 999;
