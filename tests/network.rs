@@ -1,5 +1,7 @@
 //! Whole networks in virtual time: stacks, links and sockets together.
 
+mod recovery;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

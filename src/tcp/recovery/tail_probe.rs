@@ -6,7 +6,8 @@ use std::time::Duration;
 /// How long a peer may hold back the acknowledgment of a lone segment (RFC 8985 §7.2, TLP.max_ack_delay).
 const MAX_ACK_DELAY: Duration = Duration::from_millis(200);
 
-/// No probe sooner than the ticks of common clocks can tell (as Linux: two of them).
+/// No probe sooner: hosts that are so near take longer to answer than packets to travel. Linux adds its clock's granularity of
+/// two ticks to every PTO; our clock has none to speak of, and RFC 8985 none either.
 const LEAST: Duration = Duration::from_millis(2);
 
 /// After how long without an answer a probe is sent (RFC 8985 §7.2, TLP_calc_PTO): PTO. `srtt` is the smoothed round-trip
@@ -15,7 +16,7 @@ pub(crate) fn probe_time_out(srtt: Option<Duration>, in_flight: u32) -> Duration
     match srtt {
         None => Duration::from_secs(1),
         Some(srtt) if in_flight == 1 => srtt * 2 + MAX_ACK_DELAY,
-        Some(srtt) => srtt * 2 + LEAST,
+        Some(srtt) => (srtt * 2).max(LEAST),
     }
 }
 
@@ -89,7 +90,8 @@ mod tests {
     #[test]
     fn a_lone_segment_waits_for_the_delayed_acknowledgment() {
         let ms = Duration::from_millis;
-        assert_eq!(probe_time_out(Some(ms(20)), 5), ms(42));
+        assert_eq!(probe_time_out(Some(ms(20)), 5), ms(40));
+        assert_eq!(probe_time_out(Some(Duration::from_micros(30)), 5), ms(2));
         assert_eq!(probe_time_out(Some(ms(20)), 1), ms(240));
         assert_eq!(probe_time_out(None, 5), ms(1000));
     }
