@@ -37,6 +37,8 @@ pub(crate) struct Sent {
     pub(crate) range: Range<u64>,
     /// When it was sent last.
     pub(crate) at: Instant,
+    /// When it was sent first.
+    pub(crate) first_at: Instant,
     /// How often it was sent.
     pub(crate) transmissions: u8,
     /// The peer has reported it by SACK.
@@ -142,6 +144,9 @@ pub(crate) struct Delivery {
     pub(crate) was_resent: bool,
     /// The latest transmission that was certainly delivered (RFC 8985 §6.2, step 2).
     pub(crate) latest: Option<Transmission>,
+    /// The latest first copy of what was sent more than once and came back so soon that no copy can be told from another:
+    /// it, or a later one, was delivered.
+    pub(crate) no_earlier_than: Option<Transmission>,
     /// The lowest segment delivered of those that were sent once, from where to where.
     pub(crate) lowest_untouched: Option<(u64, u64)>,
     /// The position after the highest segment delivered.
@@ -149,7 +154,8 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    /// A segment was delivered now. What was sent twice and came back sooner than any packet ever did was the first copy.
+    /// A segment was delivered now. What was sent twice and came back sooner than any packet ever did may be the first copy
+    /// (RFC 8985 §6.2, step 2), or the later one, where no packet happened to be as quick before.
     fn take(&mut self, sent: &Sent, now: Instant, min_rtt: Duration) {
         self.delivered += 1;
         self.highest = self.highest.max(sent.range.end);
@@ -158,8 +164,10 @@ impl Delivery {
             *lowest = (*lowest).min((sent.range.start, sent.range.end));
         }
         if sent.transmissions == 1 || now - sent.at >= min_rtt {
-            let transmission = Transmission { at: sent.at, end: sent.range.end };
-            self.latest = self.latest.max(Some(transmission));
+            self.latest = self.latest.max(Some(sent.transmission()));
+        } else {
+            let first = Transmission { at: sent.first_at, end: sent.range.end };
+            self.no_earlier_than = self.no_earlier_than.max(Some(first));
         }
     }
 }
@@ -225,7 +233,8 @@ impl Flight {
     pub(crate) fn push(&mut self, range: Range<u64>, at: Instant, push: bool, ends_burst: bool) {
         let (transmissions, sacked, lost, resent) = (1, false, None, false);
         let stamp = self.stamp(at, self.in_network(0) + 1);
-        self.sent.push_back(Sent { range, at, transmissions, sacked, lost, resent, push, ends_burst, stamp });
+        let first_at = at;
+        self.sent.push_back(Sent { range, at, first_at, transmissions, sacked, lost, resent, push, ends_burst, stamp });
     }
 
     /// Whether the segment of `range`, about to be sent again, ends a burst of which the segment before has just gone again,

@@ -70,7 +70,10 @@ impl Rack {
     /// Takes what an acknowledgment has brought (§6.2, steps 1 to 3). Returns how far below the highest the lowest segment
     /// lay that came out of order, in octets.
     pub(super) fn delivered(&mut self, delivery: &Delivery, now: Instant) -> Option<u64> {
-        if let Some(latest) = delivery.latest {
+        // RFC 8985 looks away from what may have been either copy. But what had left before the first of them was overtaken in
+        // any case: without that, a probe of the tail that comes back quickly shows nothing, and the timer has to.
+        let either = delivery.no_earlier_than.filter(|first| *first > self.latest);
+        if let Some(latest) = delivery.latest.or(either) {
             self.rtt = u64::try_from((now - latest.at).as_nanos()).unwrap_or(u64::MAX);
             self.latest = self.latest.max(latest);
         }
@@ -155,6 +158,18 @@ mod tests {
         rack.delivered(&delivery(at(5), 3000, 4000), at(45));
         rack.delivered(&delivery(at(3), 5000, 6000), at(46));
         assert_eq!(rack.latest(), Some((Transmission { at: at(5), end: 4000 }, 43 * MS)));
+    }
+
+    #[test]
+    fn what_may_be_either_copy_counts_from_the_first() {
+        let mut rack = Rack::new();
+        let first = Transmission { at: at(5), end: 3000 };
+        let either = Delivery { no_earlier_than: Some(first), ..Delivery::default() };
+        rack.delivered(&either, at(95));
+        assert_eq!(rack.latest(), Some((first, 90 * MS)));
+        rack.delivered(&delivery(at(50), 4000, 5000), at(96));
+        rack.delivered(&either, at(97));
+        assert_eq!(rack.latest(), Some((Transmission { at: at(50), end: 5000 }, 46 * MS)), "that tells nothing new");
     }
 
     #[test]

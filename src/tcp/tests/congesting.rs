@@ -2,6 +2,8 @@
 //!
 //! Segments have 1000 octets here, so that `cwnd` and the numbers in the logs can be compared at sight.
 
+use std::time::Duration;
+
 use super::wire::{Wire, config};
 use crate::journal::Recovery;
 use crate::tcp::{Config, Ecn};
@@ -148,6 +150,28 @@ fn with_sack_only_what_is_missing_goes_again() {
         ",
     );
     assert_eq!(wire.recovery(), Recovery::Open);
+}
+
+/// RFC 8985 §7: a probe of the tail whose answer comes sooner than any before may have been overtaken by the first copy. What
+/// left before either was overtaken in any case, and does not wait for the timer.
+#[test]
+fn a_probe_that_is_answered_quickly_still_shows_what_was_lost_before_it() {
+    let mut wire = Wire::connecting(&config());
+    wire.log("> S 0 | active-open\n +20ms\n < SA 0 ack 1 <mss 1000, sackOK>\n > A 1 ack 1 | complete-open");
+    wire.write(2000);
+    wire.log(
+        "
+        > A  1:1001     ack 1                    | new-data
+        > PA 1001:2001  ack 1                    | new-data
+        +40ms
+        > PA 1001:2001  ack 1                    | tail-loss-probe
+        +19ms
+        < A  1          ack 1   <sack 1001:2001>
+        +5ms
+        > A  1:1001     ack 1                    | retransmit-by-rack
+        ",
+    );
+    assert_eq!(wire.snapshot().srtt, Some(Duration::from_millis(20)), "what was sent twice times nothing");
 }
 
 /// RFC 5681 §2: what moves the window or carries data is no duplicate.
