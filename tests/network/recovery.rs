@@ -1,5 +1,7 @@
 //! What loss and reordering cost a stream, in virtual time and in exact figures.
 
+use std::ops::Range;
+
 use super::*;
 
 const MS: Duration = Duration::from_millis(1);
@@ -58,4 +60,40 @@ fn the_lost_tail_of_a_flight_arrives_in_a_third_of_the_time_with_a_probe() {
     assert!(matches!(timed[..], [Reason::RetransmitByTimer { nth: 1, .. }, Reason::RetransmitAfterTimer]), "{timed:?}");
     // The acknowledgment of eight after 20 ms; 2 SRTT; there and back; there. Against an RTO of 220 ms.
     assert_eq!([with, without], [90 * MS, 270 * MS]);
+}
+
+/// Nothing is lost of 2400 segments, but every so many of a stretch are overtaken by so many others. Returns the places, among
+/// all that was sent, of those that were sent in vain.
+fn sent_in_vain(stretches: &[(Range<u32>, usize, u32)]) -> Vec<u32> {
+    let held = |(stretch, every, by): &(Range<u32>, usize, u32)| {
+        on_data(stretch.clone().step_by(*every).collect(), Action::Hold(*by))
+    };
+    let rules = stretches.iter().map(held).collect();
+    let there = PipeConfig { rate: Some(20_000_000), rules, ..wire() };
+    let (_, seen) = send(TcpConfig::default(), 2400, there);
+    let sent = seen.events.iter().filter_map(|entry| match &entry.event {
+        Event::PacketSent { why, .. } if entry.node == NodeId(0) => Some(why.reason),
+        _ => None,
+    });
+    // The first two are of the handshake.
+    let sent = (0..).zip(sent.skip(2));
+    sent.filter(|(_, reason)| reason.is_retransmission()).map(|(place, _)| place).collect()
+}
+
+/// RFC 8985 §6.2, step 4: each round trip with a D-SACK widens the reordering window by a quarter of the least round-trip
+/// time. So a path that reorders costs a segment in each round trip until the window is wide enough, and then none.
+#[test]
+fn segments_that_come_late_are_sent_in_vain_only_until_that_is_learnt() {
+    for (every, by, most) in [(100, 3, 1), (100, 6, 1), (100, 12, 1), (40, 3, 1), (40, 6, 1), (40, 12, 3)] {
+        let found = sent_in_vain(&[(every as u32..2400, every, by)]);
+        assert!(found.len() <= most, "every {every}th by {by}: {found:?}");
+        assert!(found.iter().all(|place| *place < 240), "every {every}th by {by}: {found:?}");
+    }
+}
+
+/// The same when it becomes worse on the way: 3, 6 and 12 overtake, a third of the stream each.
+#[test]
+fn worse_reordering_than_before_is_learnt_as_quickly() {
+    let found = sent_in_vain(&[(100..800, 100, 3), (800..1600, 100, 6), (1600..2400, 100, 12)]);
+    assert!(found.len() <= 2, "{found:?}");
 }
