@@ -77,6 +77,13 @@ impl Acks {
         }
     }
 
+    /// Nothing is missing any more: one acknowledgment tells it all. The duplicates that still wait would only repeat that, and
+    /// three of them say that something is lost.
+    pub(crate) fn gap_is_filled(&mut self) {
+        self.repeats = 0;
+        self.due = self.due.filter(|reason| *reason != Reason::DuplicateAck);
+    }
+
     /// Data of `length` octets has arrived, in segments of `piece`; at most `room` octets may be sent in a segment to us.
     pub(crate) fn data_arrived(&mut self, now: Instant, piece: u32, room: u32, rcv_wnd: u32) {
         if piece >= self.rcv_mss {

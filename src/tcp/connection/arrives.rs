@@ -313,6 +313,9 @@ impl Connection {
         if had_gap {
             self.tell_hole(cx);
         }
+        if had_gap && !self.receive.has_gap() {
+            self.acks.gap_is_filled();
+        }
         let pending = self.rcv_nxt().offset_from(self.last_ack_sent);
         let patience = self.config.delayed_ack;
         let is_second = !self.config.quick_acks && self.timers.due(Timer::DelayedAck).is_some();

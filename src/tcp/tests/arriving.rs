@@ -434,6 +434,29 @@ fn the_echoed_timestamp_is_that_of_the_earliest_unacknowledged_segment() {
     );
 }
 
+/// RFC 5681 §4.2: what is missing comes in the same batch as what came too early. Duplicates of the acknowledgment of all would
+/// say that something is lost; with a gap left, they say so truly.
+#[test]
+fn a_gap_that_opens_and_closes_in_one_batch_draws_one_ack() {
+    let mut wire = Wire::open();
+    wire.log(
+        "
+        << A 1001:2001  ack 1
+        << A 2001:3001  ack 1
+        << A 3001:4001  ack 1
+        <  A 1:1001     ack 1
+        >  A 1          ack 4001    | acknowledge
+        << A 5001:6001  ack 1
+        << A 7001:8001  ack 1
+        << A 8001:9001  ack 1
+        <  A 4001:5001  ack 1
+        >  A 1          ack 6001    | duplicate-ack
+        >  A 1          ack 6001    | duplicate-ack
+        >  A 1          ack 6001    | duplicate-ack
+        ",
+    );
+}
+
 /// MUST-58, MUST-59: a batch is digested as a whole before it is acknowledged.
 #[test]
 fn one_ack_acknowledges_a_batch() {
