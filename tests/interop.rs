@@ -5,6 +5,7 @@
 
 mod killed;
 mod matrix;
+mod options;
 mod refused;
 mod unprivileged;
 
