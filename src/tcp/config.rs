@@ -259,7 +259,8 @@ impl PartialEq for Algorithm {
 impl Eq for Algorithm {}
 
 /// When explicit congestion notification is used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Ecn {
     /// Never.
     Off,

@@ -166,6 +166,7 @@ fn tcp(raw: &RawTcp) -> TcpConfig {
         rack: raw.rack.unwrap_or(default.rack),
         tail_loss_probe: raw.tail_loss_probe.unwrap_or(default.tail_loss_probe),
         f_rto: raw.f_rto.unwrap_or(default.f_rto),
+        ecn: raw.ecn.unwrap_or(default.ecn),
         ..default
     }
 }

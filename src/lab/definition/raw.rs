@@ -9,7 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::app::{Program, Size, Span};
-use crate::stack::Congestion;
+use crate::stack::{Congestion, Ecn};
 
 use super::values::{Number, Odds, Rate, SpanOrOff};
 
@@ -87,6 +87,7 @@ pub(super) struct RawTcp {
     pub(super) rack: Option<bool>,
     pub(super) tail_loss_probe: Option<bool>,
     pub(super) f_rto: Option<bool>,
+    pub(super) ecn: Option<Ecn>,
 }
 
 /// `[[link]]`: what holds for both directions, and what one direction says of its own.
