@@ -50,7 +50,8 @@ Examples:
 
 The same lab runs three times, over the same links with the same rules: with wireglass's own TCP in every node, with
 smoltcp's (both simulated), and with Linux kernels (live). What is counted in packets is counted alike for all; the
-congestion window and the time-outs come from the stack's own journal, or from the kernel's TCP_INFO.
+congestion window and the time-outs come from the stack's own journal, or from the kernel's TCP_INFO. What the lab's `tcp`
+says, kernels are told by sysctl, as far as they have one for it; the rest is named below the table.
 
   time to recover      from when data was first lost until it had arrived
   cwnd, first loss     the window in segments before it, and the least until it was repaired

@@ -20,11 +20,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::definition::{Definition, NodeKind};
-use super::run::{self, Finished, Mode, Options, RunError, Wanted};
+use super::run::{self, Finished, Mode, Options, RunError, Wanted, kernel};
 use crate::app::Program;
 use crate::journal::TransportKind;
 use crate::measure::Gauges;
-use crate::stack::{Congestion, StackKind, TcpConfig};
+use crate::stack::{Congestion, StackKind};
 
 pub use figures::{Figures, Window};
 
@@ -205,15 +205,9 @@ fn on_kernels(lab: &Definition) -> Definition {
     lab
 }
 
-/// The kernel's name of a congestion control. Linux has none that does nothing; Reno is the plainest.
-pub(super) fn kernel_congestion(congestion: Congestion) -> String {
-    let name = serde_json::to_value(congestion).ok().and_then(|name| name.as_str().map(str::to_owned));
-    name.filter(|name| name != "none").unwrap_or_else(|| "reno".to_owned())
-}
-
 /// What has to be said of the kernels: which congestion controls they `really` had, and what of the lab is not theirs.
 fn kernel_notes(lab: &Definition, really: &[&str]) -> Vec<String> {
-    let mut asked: Vec<String> = lab.nodes.iter().map(|node| kernel_congestion(node.tcp.congestion)).collect();
+    let mut asked: Vec<String> = lab.nodes.iter().map(|node| kernel::congestion(node.tcp.congestion)).collect();
     asked.sort_unstable();
     asked.dedup();
     let mut notes = vec![format!("congestion control: {}, read back from the kernel", really.join(", "))];
@@ -226,9 +220,25 @@ fn kernel_notes(lab: &Definition, really: &[&str]) -> Vec<String> {
     if lab.nodes.iter().any(|node| node.tcp.congestion == Congestion::None) {
         notes.push("the lab wants no congestion control at all, which Linux does not have".to_owned());
     }
-    let is_plain = |tcp: &TcpConfig| *tcp == TcpConfig { congestion: tcp.congestion, ..TcpConfig::default() };
-    if lab.nodes.iter().any(|node| !is_plain(&node.tcp)) {
-        notes.push("the lab's other `tcp` settings are for userspace stacks; Linux kept its own".to_owned());
+    for node in &lab.nodes {
+        let told = kernel::sysctls(&node.tcp);
+        let told: Vec<String> = told
+            .into_iter()
+            .filter(|(name, _)| !node.sysctls.contains_key(*name))
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        if !told.is_empty() {
+            notes.push(format!("{} was set to {}, as the lab's `tcp` says", node.name, told.join(", ")));
+        }
+        let left = kernel::without_setting(&node.tcp);
+        if !left.is_empty() {
+            notes.push(format!("{} kept Linux's own {}: no sysctl says what the lab says", node.name, left.join(", ")));
+        }
+    }
+    if lab.nodes.iter().any(|node| !node.tcp.rack) {
+        notes.push(
+            "newer kernels (6.18 for one) have nothing but RACK: there tcp_recovery=0 changes nothing".to_owned(),
+        );
     }
     notes
 }

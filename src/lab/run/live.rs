@@ -2,13 +2,13 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::kernel;
 use super::steps::{self, Stage};
 use super::{Finished, Mode, Options, RunError, Setting, mac_of, node_ids};
 use crate::app::{Endpoint, Host, Resolver};
 use crate::door::{Door, DoorKind};
 use crate::host::{Holder, HolderConfig, LinuxNode, NodeSetup};
 use crate::journal::NodeId;
-use crate::lab::compare::kernel_congestion;
 use crate::lab::definition::{Definition, Node, NodeKind};
 use crate::measure::Gauges;
 use crate::network::{Clock, World, live};
@@ -43,7 +43,7 @@ pub(super) fn run(lab: &Definition, options: &Options) -> Result<Finished, RunEr
             let endpoint = match kernels.next_if(|(kernel, _, _)| *kernel == id) {
                 Some((_, linux, door)) => {
                     let linux = match options.gauges {
-                        Some(_) => linux.with_congestion(&kernel_congestion(node.tcp.congestion)),
+                        Some(_) => linux.with_congestion(&kernel::congestion(node.tcp.congestion)),
                         None => linux,
                     };
                     let outside = world.add_outside();
@@ -135,7 +135,13 @@ fn setup(lab: &Definition, id: NodeId, node: &Node, door: Option<DoorKind>) -> N
         kernel_addresses: node.addresses.clone(),
         mtu: u16::try_from(mtu).unwrap_or(u16::MAX),
         mac: Some(mac),
-        sysctls: node.sysctls.clone().into_iter().collect(),
+        sysctls: sysctls(node),
         ..NodeSetup::named(&node.name)
     }
+}
+
+/// What the node's `tcp` says, and then what it says to the kernel itself, which has the last word.
+fn sysctls(node: &Node) -> Vec<(String, String)> {
+    let of_tcp = kernel::sysctls(&node.tcp).into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    of_tcp.chain(node.sysctls.clone()).collect()
 }

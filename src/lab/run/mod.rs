@@ -8,6 +8,7 @@
 //! One lab file, two modes: which nodes are stacks and which are kernels is all that differs; links, steps and checks are
 //! the same. What lives here: putting the parts together. What does not: showing results (`cli`), the parts themselves.
 
+pub(super) mod kernel;
 mod live;
 mod sim;
 mod steps;
