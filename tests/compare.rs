@@ -10,7 +10,10 @@ use std::time::Duration;
 use nix::unistd::Uid;
 use serde_json::Value;
 use wireglass::bench::{self, Flow, LiveError, Load, Outcome, Path, Receiver, Sender, Trial};
+use wireglass::capture::Reader;
 use wireglass::host::HolderConfig;
+use wireglass::packet::TcpFlags;
+use wireglass::packet::dissect::Dissection;
 use wireglass::rng::Probability;
 use wireglass::stack::{Congestion, StackKind};
 
@@ -68,7 +71,76 @@ fn lab_20_has_a_column_for_each_tcp_and_linux_answers_with_its_own_words() {
     assert!(was >= Some(10) && is < was, "{linux:#}");
     assert!(notes.contains("congestion control: reno, read back"), "{notes}");
     assert!(notes.contains("which Linux does not have"), "{notes}");
+    assert!(notes.contains("client was set to net.ipv4.tcp_early_retrans=0"), "{notes}");
     assert_eq!(interfaces(), before, "the host's own interfaces");
+}
+
+/// A lab whose client has settings of its own, for its TCP and for a kernel in its place.
+const SETTINGS: &str = r#"
+id      = "92-settings"
+title   = "Settings"
+summary = "A transfer by a client that does without."
+minutes = 1
+seed    = 1
+[node.client]
+live   = "stack"
+tcp    = { sack = false, timestamps = false, rack = false, f_rto = false, ecn = "active", delayed_ack = "10ms" }
+sysctl = { "net.ipv4.tcp_window_scaling" = 0 }
+[node.server]
+live   = "stack"
+[[link]]
+between = ["client", "server"]
+delay   = "2ms"
+[[step]]
+on  = "server"
+run = { sink = { port = 9000 } }
+[[step]]
+on  = "client"
+run = { send = { to = "server:9000", bytes = "20000B" } }
+[[expect]]
+id = "sends"
+that = "Something is sent"
+count = "tcp.len > 0 && ip.src == client"
+at_least = 1
+"#;
+
+/// What the SYN in a capture offers: SACK, timestamps, window scaling, ECN.
+fn offers(capture: &std::path::Path) -> [bool; 4] {
+    let records = Reader::open(capture).expect("a capture").map(|record| record.expect("whole"));
+    let mut read = records.map(|record| {
+        let (medium, bytes) = record.strip().expect("it is IP or Ethernet");
+        Dissection::of(medium, &bytes, bytes.len())
+    });
+    let syn = read.find_map(|packet| packet.tcp().filter(|tcp| tcp.flags.syn()).cloned()).expect("a SYN");
+    let options = syn.options;
+    let asks = [TcpFlags::ECE, TcpFlags::CWR].iter().all(|flag| syn.flags.contains(*flag));
+    [options.sack_permitted, options.timestamps.is_some(), options.window_scale.is_some(), asks]
+}
+
+#[test]
+fn kernels_are_told_what_the_lab_says_of_tcp_and_captures_are_kept_to_prove_it() {
+    let folder = Folder::new();
+    fs::write(folder.path().join("lab.toml"), SETTINGS).expect("the folder is ours");
+    let (lab, out) = (folder.path().display().to_string(), folder.path().join("out"));
+    let report = compared(&[&lab, "--out", &out.display().to_string()]);
+    assert_eq!(offers(&out.join("native/client.pcapng")), [false, false, true, true]);
+    let linux = column(&report, "linux");
+    if linux["unavailable"] != Value::Null {
+        return skip("settings of kernels", &linux["unavailable"].to_string());
+    }
+    assert_eq!(offers(&out.join("linux/client.pcapng")), [false, false, false, true], "and what it is told itself");
+    assert_eq!(linux["captures"][1], out.join("linux/server.pcapng").display().to_string());
+    let notes = linux["notes"].to_string();
+    for said in
+        ["tcp_sack=0, net.ipv4.tcp_timestamps=0, net.ipv4.tcp_recovery=0, net.ipv4.tcp_frto=0", "own delayed_ack"]
+    {
+        assert!(notes.contains(said), "{said}: {notes}");
+    }
+    let _turn = live::turn();
+    let (code, table, _) = call(&["compare", &lab, "--width", "80", "--out", &out.display().to_string()]);
+    assert!(code == Some(0) && table.contains("smoltcp/: client.pcapng, server.pcapng, layers.txt"), "{table}");
+    let is_of_files = |line: &&str| line.starts_with("Files") || line.contains("pcapng");
+    assert!(table.lines().filter(|line| !is_of_files(line)).all(|line| line.chars().count() <= 80), "{table}");
 }
 
 #[test]

@@ -46,6 +46,7 @@ Examples:
   wireglass compare 20 --break lose-the-third
                                        a variant: the loss is in the middle, and acknowledgments tell of it
   wireglass compare 14 --seed 7        other packets are lost
+  wireglass compare 20 --out out/20    keep the captures: out/20/native/client.pcapng and so on
   wireglass compare 20 --json | jq '.columns[] | {stack, figures}'
 
 The same lab runs three times, over the same links with the same rules: with wireglass's own TCP in every node, with
@@ -210,6 +211,9 @@ pub(super) struct CompareArguments {
     /// Take one of the lab's variants that are made to go wrong.
     #[arg(long = "break", value_name = "NAME")]
     pub(super) variant: Option<String>,
+    /// Keep the captures and logs of each column, in DIR/native, DIR/smoltcp and DIR/linux [default: none are kept].
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
     /// One JSON document instead of text.
     #[arg(long)]
     pub(super) json: bool,

@@ -1,18 +1,25 @@
 //! `wireglass compare`: one lab on several TCPs, one table.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 use super::meant::CompareTask;
+use super::run::describe;
 use super::terminal::Terminal;
 use super::{Failure, Outcome};
-use crate::lab::{self, Catalogue, Column, CompareOptions, Comparison, Definition, Figures, Mode, Subject};
+use crate::host::RunAs;
+use crate::lab::{self, Catalogue, Column, CompareOptions, Comparison, Definition, Figures, Mode};
 use crate::report::{self, Row};
 
 /// What stands where a stack does not tell.
 const UNTOLD: &str = "–";
 /// What stands where there was nothing to measure.
 const NO_LOSS: &str = "no loss";
+/// What is to strike the eye below the table.
+const NOT_HERE: &str = "not here:";
+const FAILED: &str = "failed:";
+const INTERRUPTED: &str = "interrupted:";
 
 /// Writes one figure.
 type Cell = fn(&Figures) -> String;
@@ -20,7 +27,13 @@ type Cell = fn(&Figures) -> String;
 /// Compares.
 pub(super) fn compare(task: &CompareTask, terminal: &Terminal) -> Result<Outcome, Failure> {
     let lab = find(task)?;
-    let options = CompareOptions { seed: task.seed, holder: None };
+    let options = CompareOptions {
+        seed: task.seed,
+        out: task.out.clone(),
+        describe: Some(describe),
+        owner: RunAs::caller().map(|caller| (caller.uid, caller.gid)),
+        holder: None,
+    };
     let comparison = lab::compare(&lab, &options).map_err(|error| Failure::Input(error.to_string()))?;
     if task.json {
         terminal.print_json(&comparison)?;
@@ -53,30 +66,40 @@ fn told(comparison: &Comparison, terminal: Terminal) -> String {
     text.push_str(&report::table(&headings(columns), &rows(columns), &terminal.style(false)));
     let mut notes = Vec::new();
     for column in columns {
-        let name = name_of(column.stack);
-        notes.extend(column.unavailable.iter().map(|why| format!("{name}: {} {why}", terminal.yellow("not here:"))));
+        let name = column.stack.name();
+        notes.extend(column.unavailable.iter().map(|why| format!("{name}: {NOT_HERE} {why}")));
         notes.extend(column.notes.iter().map(|note| format!("{name}: {note}")));
-        notes.extend(column.failures.iter().map(|failure| format!("{name}: {} {failure}", terminal.yellow("failed:"))));
+        notes.extend(column.failures.iter().map(|failure| format!("{name}: {FAILED} {failure}")));
         if column.figures.as_ref().is_some_and(|figures| !figures.tells_window) {
             notes.push(format!("{name}: does not tell its congestion window"));
         }
     }
     if comparison.interrupted {
-        notes.push(format!("{} the last column is what was seen until then", terminal.yellow("interrupted:")));
+        notes.push(format!("{INTERRUPTED} the last column is what was seen until then"));
     }
     for note in notes {
+        let mut note = report::hanging(&note, &terminal.style(false));
+        for warning in [NOT_HERE, FAILED, INTERRUPTED] {
+            note = note.replacen(warning, &terminal.yellow(warning), 1);
+        }
         let _ = write!(text, "\n{note}");
     }
     text.push('\n');
+    text.push_str(&files(columns, terminal));
     if terminal.unicode { text } else { text.replace(UNTOLD, "-").replace('→', "->").replace('∞', "inf") }
 }
 
-const fn name_of(subject: Subject) -> &'static str {
-    match subject {
-        Subject::Native => "native",
-        Subject::Smoltcp => "smoltcp",
-        Subject::Linux => "linux",
+/// Where the columns' captures are.
+fn files(columns: &[Column], terminal: Terminal) -> String {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut text = String::new();
+    for column in columns {
+        let Some(folder) = column.captures.first().and_then(|first| first.parent()) else { continue };
+        let names: Vec<String> = column.captures.iter().map(|path| name(path)).collect();
+        let heading = if text.is_empty() { format!("\n{} ", terminal.bold("Files")) } else { " ".repeat(6) };
+        let _ = writeln!(text, "{heading}{}/: {}, layers.txt, journal.jsonl", folder.display(), names.join(", "));
     }
+    text
 }
 
 fn headings(columns: &[Column]) -> [Row; 2] {
@@ -86,7 +109,7 @@ fn headings(columns: &[Column]) -> [Row; 2] {
         (Mode::Live, None) => "live",
     };
     let of = |cell: &dyn Fn(&Column) -> String| Row { label: String::new(), cells: columns.iter().map(cell).collect() };
-    [of(&|column| name_of(column.stack).to_owned()), of(&|column| mode(column).to_owned())]
+    [of(&|column| column.stack.name().to_owned()), of(&|column| mode(column).to_owned())]
 }
 
 fn rows(columns: &[Column]) -> Vec<Row> {
@@ -137,13 +160,21 @@ fn kilobits(bits: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::Window;
+    use crate::lab::{Subject, Window};
 
     const PLAIN: Terminal = Terminal { is_terminal: false, colour: false, width: 100, unicode: true };
 
     fn column(stack: Subject, figures: Option<Figures>) -> Column {
         let mode = if stack == Subject::Linux { Mode::Live } else { Mode::Sim };
-        Column { stack, mode, figures, unavailable: None, notes: Vec::new(), failures: Vec::new() }
+        Column {
+            stack,
+            mode,
+            figures,
+            unavailable: None,
+            notes: Vec::new(),
+            failures: Vec::new(),
+            captures: Vec::new(),
+        }
     }
 
     fn comparison() -> Comparison {

@@ -98,6 +98,8 @@ pub(super) struct CompareTask {
     pub(super) seed: Option<u64>,
     /// The variant to run.
     pub(super) variant: Option<String>,
+    /// The folder of the columns' captures; `None` keeps none.
+    pub(super) out: Option<PathBuf>,
     /// One JSON document.
     pub(super) json: bool,
 }
@@ -162,6 +164,7 @@ impl Meant {
                 lab: typed.lab,
                 seed: typed.seed,
                 variant: typed.variant,
+                out: typed.out,
                 json: typed.json,
             }),
             Command::List(list) => Task::List(ListTask { json: list.json }),

@@ -75,7 +75,7 @@ fn options(task: &RunTask, out: PathBuf) -> Options {
 }
 
 /// One packet in `layers.txt`.
-fn describe(node: &str, number: u64, record: &Record) -> String {
+pub(super) fn describe(node: &str, number: u64, record: &Record) -> String {
     let way = match record.direction {
         Direction::Out => "sent by",
         Direction::In => "arrived at",

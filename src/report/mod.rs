@@ -2,8 +2,8 @@
 //!
 //! Every function here is pure: values in, one `String` out, its lines no wider than asked for and without trailing
 //! blanks. [`ladder()`] draws the packets between two nodes, [`layers()`] shows every header of one packet, [`programs()`]
-//! what the applications saw, [`costs()`] what each conversation took, [`table()`] figures side by side, [`verdicts()`] the results of a lab's checks. What
-//! does not live here: printing, and judging (`check`).
+//! what the applications saw, [`costs()`] what each conversation took, [`table()`] figures side by side, [`verdicts()`] the results of a lab's checks,
+//! [`hanging()`] one sentence. What does not live here: printing, and judging (`check`).
 
 mod costs;
 mod ladder;
@@ -18,6 +18,7 @@ pub use ladder::{Ends, Ladder, Lane, Side, ladder};
 pub use layers::{PacketView, layers};
 pub use programs::programs;
 pub use table::{Row, table};
+pub use text::hanging;
 pub use verdicts::{Outcome, VerdictLine, verdicts};
 
 /// How text is to look.

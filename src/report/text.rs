@@ -162,6 +162,11 @@ pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
+/// A sentence in lines that fit, those after the first set in by two columns.
+pub fn hanging(text: &str, style: &Style) -> String {
+    wrap(&clean(text, *style), style.columns() - 2).join("\n  ")
+}
+
 fn take_columns(text: &str, columns: usize) -> &str {
     let mut used = 0;
     let end = text.char_indices().find(|(_, char)| {

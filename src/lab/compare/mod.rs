@@ -22,6 +22,7 @@ use serde::Serialize;
 use super::definition::{Definition, NodeKind};
 use super::run::{self, Finished, Mode, Options, RunError, Wanted, kernel};
 use crate::app::Program;
+use crate::capture::Record;
 use crate::journal::TransportKind;
 use crate::measure::Gauges;
 use crate::stack::{Congestion, StackKind};
@@ -40,11 +41,28 @@ pub enum Subject {
     Linux,
 }
 
+impl Subject {
+    /// Its name, and that of its folder.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Subject::Native => "native",
+            Subject::Smoltcp => "smoltcp",
+            Subject::Linux => "linux",
+        }
+    }
+}
+
 /// How to compare.
 #[derive(Clone, Debug, Default)]
 pub struct CompareOptions {
     /// The seed; `None` takes the lab's own.
     pub seed: Option<u64>,
+    /// The folder in which each column has one, of its name, for captures and logs; `None` keeps none.
+    pub out: Option<PathBuf>,
+    /// As [`Options::describe`].
+    pub describe: Option<fn(&str, u64, &Record) -> String>,
+    /// As [`Options::owner`].
+    pub owner: Option<(u32, u32)>,
     /// The program that is started again as the holder of the namespaces; `None` is this one.
     pub holder: Option<PathBuf>,
 }
@@ -81,6 +99,8 @@ pub struct Column {
     pub notes: Vec<String>,
     /// Steps of the lab that failed.
     pub failures: Vec<String>,
+    /// One file for each node, if captures are kept.
+    pub captures: Vec<PathBuf>,
 }
 
 /// Why a lab cannot be compared.
@@ -136,17 +156,14 @@ fn simulated(
     subject: Subject,
     stack: StackKind,
 ) -> Result<Column, CompareError> {
-    let wanted = Wanted::Only(Mode::Sim);
-    let finished = run::run(lab, &Options { wanted, seed: options.seed, stack, ..Options::default() })?;
+    let finished = run::run(lab, &Options { stack, ..options.of_column(subject, Mode::Sim) })?;
     Ok(Column::of(subject, &finished, &[]))
 }
 
 /// The kernel's column, and whether it was broken off.
 fn of_linux(lab: &Definition, options: &CompareOptions) -> Result<(Column, bool), CompareError> {
     let gauges = Gauges::default();
-    let wanted = Wanted::Only(Mode::Live);
-    let (seed, holder) = (options.seed, options.holder.clone());
-    let options = Options { wanted, seed, holder, gauges: Some(gauges.clone()), ..Options::default() };
+    let options = Options { gauges: Some(gauges.clone()), ..options.of_column(Subject::Linux, Mode::Live) };
     match run::run(&on_kernels(lab), &options) {
         Ok(finished) => {
             let stories = gauges.stories();
@@ -168,10 +185,26 @@ fn of_linux(lab: &Definition, options: &CompareOptions) -> Result<(Column, bool)
                 )),
                 notes: Vec::new(),
                 failures: Vec::new(),
+                captures: Vec::new(),
             },
             false,
         )),
         Err(other) => Err(other.into()),
+    }
+}
+
+impl CompareOptions {
+    /// How one column is run.
+    fn of_column(&self, subject: Subject, mode: Mode) -> Options {
+        Options {
+            wanted: Wanted::Only(mode),
+            seed: self.seed,
+            out: self.out.as_ref().map(|out| out.join(subject.name())),
+            describe: self.describe,
+            holder: self.holder.clone(),
+            owner: self.owner,
+            ..Options::default()
+        }
     }
 }
 
@@ -193,6 +226,7 @@ impl Column {
             unavailable: None,
             notes,
             failures: finished.failures.iter().map(failure).collect(),
+            captures: recorder.nodes().filter_map(|each| recorder.capture_path(each.node)).map(PathBuf::from).collect(),
         }
     }
 }

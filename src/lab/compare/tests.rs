@@ -131,3 +131,14 @@ fn what_of_the_labs_tcp_a_kernel_was_told_is_said_and_what_the_lab_says_to_it_it
     let own = r#"sysctl = { "net.ipv4.tcp_sack" = 1, "net.ipv4.tcp_ecn" = 0 }"#;
     assert_eq!(notes(own), ["client was set to net.ipv4.tcp_recovery=0, as the lab's `tcp` says", rack]);
 }
+
+#[test]
+fn each_column_keeps_its_captures_in_a_folder_of_its_own() {
+    let out = std::env::temp_dir().join(format!("wireglass-compare-{}", std::process::id()));
+    let options = CompareOptions { out: Some(out.clone()), ..CompareOptions::default() };
+    let column = simulated(&lab(SEND, ""), &options, Subject::Smoltcp, StackKind::Smoltcp).expect("it runs");
+    let expected = ["client", "server"].map(|node| out.join("smoltcp").join(format!("{node}.pcapng")));
+    let are_there = expected.iter().all(|file| file.is_file());
+    std::fs::remove_dir_all(&out).expect("it was made");
+    assert_eq!((column.captures, are_there), (expected.to_vec(), true));
+}
