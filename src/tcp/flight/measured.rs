@@ -63,6 +63,12 @@ impl Measured {
         self.rate.found(segments);
     }
 
+    /// What was newly thought lost tells of no congestion.
+    pub(super) fn excuse(&mut self) {
+        let excused = self.take_losses().len();
+        self.rate.found(u32::try_from(excused).unwrap_or(u32::MAX));
+    }
+
     /// What was newly thought lost.
     pub(super) fn take_losses(&mut self) -> Vec<Lost> {
         std::mem::take(&mut self.losses)

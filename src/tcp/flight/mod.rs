@@ -370,6 +370,13 @@ impl Flight {
         self.measured.as_mut().map(|measured| measured.take_losses()).unwrap_or_default()
     }
 
+    /// What was newly thought lost tells of no congestion: nobody who measures shall hear of it.
+    pub(crate) fn excuse_losses(&mut self) {
+        if let Some(measured) = &mut self.measured {
+            measured.excuse();
+        }
+    }
+
     /// How fast the network delivers, after an acknowledgment; `None` when it brought nothing. `min_rtt` is the least
     /// round-trip time known, zero before any.
     pub(crate) fn rate(&mut self, now: Instant, min_rtt: Duration) -> Option<RateSample> {
