@@ -74,6 +74,11 @@ impl Undo {
     pub(super) fn of(short_term: &ShortTerm, long_term: &LongTerm) -> Undo {
         Undo { from: None, short_term: *short_term, long_term: *long_term }
     }
+
+    /// What is counted in segments.
+    pub(super) fn volumes(&mut self) -> [&mut u32; 2] {
+        [&mut self.short_term.inflight, &mut self.long_term.inflight]
+    }
 }
 
 impl Ack {
