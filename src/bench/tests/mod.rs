@@ -102,6 +102,14 @@ fn there_are_no_more_flows_than_addresses() {
 }
 
 #[test]
+fn a_congestion_control_that_a_stack_lacks_is_not_replaced_by_another() {
+    let flows = vec![Flow::of(StackKind::Smoltcp, Congestion::Bbr)];
+    let refused =
+        simulate(&Trial::of(Path::clean(MEGABIT, millis(20)), flows, Load::Octets(1), 1)).expect_err("it has none");
+    assert_eq!(refused.to_string(), "smoltcp has no Bbr, only none, Reno and CUBIC: give the flow one of these");
+}
+
+#[test]
 fn a_kernel_is_not_simulated() {
     let flow = Flow { receiver: Receiver::Linux, ..Flow::of(StackKind::Native, Congestion::Reno) };
     let path = Path::clean(MEGABIT, millis(20));
