@@ -1,5 +1,6 @@
 //! The harness itself: are its figures right where the right ones are known?
 
+mod figures;
 mod grid;
 mod scenarios;
 
