@@ -99,10 +99,12 @@ pub enum ProgramError {
         error: io::Error,
     },
     /// The program is not in this build.
-    #[error("`{program}` is not in this build: build wireglass with the feature `http`")]
-    WithoutHttp {
+    #[error("`{program}` is not in this build: build wireglass with the feature `{feature}`")]
+    Missing {
         /// The program.
         program: &'static str,
+        /// The feature that brings it.
+        feature: &'static str,
     },
 }
 

@@ -14,11 +14,13 @@ use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 
 use super::lines::Lines;
+use super::program::Play;
 use super::run::Running;
-use super::{ProgramError, Resolver, Stream, Url};
+use super::{Destination, ProgramError, Stream, Url, values};
 use crate::journal::ProgramEvent;
 
 /// How the client names itself, as `curl/8.5.0` does.
@@ -64,18 +66,29 @@ fn response(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Ful
     response
 }
 
-/// `http-server`.
-pub(super) async fn serve(
-    running: &Running,
-    port: u16,
-    path: &str,
-    body: &str,
-    ready: impl FnOnce(),
-) -> Result<(), ProgramError> {
-    let page = Arc::new(Page::new(path, body));
-    running
-        .serve_streams(port, ready, move |running, stream, peer| serve_one(running, stream, peer, page.clone()))
-        .await
+/// `http-server`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpServer {
+    /// Where it listens, from 1.
+    #[serde(deserialize_with = "values::port")]
+    pub port: u16,
+    /// The page's path: `/api/posts`. Elsewhere the answer is 404.
+    #[serde(deserialize_with = "values::path")]
+    pub path: String,
+    /// The page. A JSON object or array is sent as `application/json`, all else as plain text.
+    pub body: String,
+}
+
+impl Play for HttpServer {
+    const NAME: &'static str = "http-server";
+    const IS_SERVER: bool = true;
+
+    async fn run(&self, running: &Running, ready: impl FnOnce()) -> Result<(), ProgramError> {
+        let page = Arc::new(Page::new(&self.path, &self.body));
+        let serve = move |running, stream, peer| serve_one(running, stream, peer, page.clone());
+        running.serve_streams(self.port, ready, serve).await
+    }
 }
 
 /// Answers the requests of one connection until the client closes it.
@@ -101,10 +114,35 @@ fn answer(running: &Running, page: &Page, request: &Request<Incoming>) -> Respon
     response
 }
 
-/// `http-get`: fetches the page, prints it, and closes. A status such as 404 is an answer too, as it is for curl.
-pub(super) async fn fetch(running: &Running, resolver: &Resolver, url: &Url) -> Result<(), ProgramError> {
+/// `http-get`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpGet {
+    /// The page.
+    pub url: Url,
+}
+
+impl Play for HttpGet {
+    const NAME: &'static str = "http-get";
+    const IS_SERVER: bool = false;
+
+    fn peers(&self) -> Vec<&Destination> {
+        vec![&self.url.destination]
+    }
+
+    fn moves_over_tcp(&self) -> bool {
+        true
+    }
+
+    /// Fetches the page, prints it, and closes. A status such as 404 is an answer too, as it is for curl.
+    async fn run(&self, running: &Running, _ready: impl FnOnce()) -> Result<(), ProgramError> {
+        fetch(running, &self.url).await
+    }
+}
+
+async fn fetch(running: &Running, url: &Url) -> Result<(), ProgramError> {
     let peer = &url.destination;
-    let stream = running.connect(resolver, peer).await?;
+    let stream = running.connect(peer).await?;
     let (requests, connection) = hyper::client::conn::http1::Builder::new()
         .title_case_headers(true)
         .handshake(TokioIo::new(stream))

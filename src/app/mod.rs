@@ -12,11 +12,13 @@
 mod error;
 pub mod exec;
 mod host;
-#[cfg_attr(not(feature = "http"), path = "without_http.rs")]
+#[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]
 mod lines;
 mod messages;
+#[cfg(not(feature = "http"))]
+mod missing;
 mod program;
 mod run;
 mod transfer;
@@ -24,6 +26,9 @@ mod values;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(not(feature = "http"))]
+use missing::http;
 
 pub use error::ProgramError;
 pub use host::{Datagram, Endpoint, Host, Listener, Resolver, Stream};

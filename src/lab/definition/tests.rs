@@ -425,8 +425,8 @@ fn a_break_can_reach_what_the_file_leaves_out() {
     assert_eq!(broken.nodes[1].sysctls.get("net.ipv4.tcp_sack").map(String::as_str), Some("0"));
     assert_eq!(broken.links[0].pipes[0].loss, Probability::from_percent(1));
     assert!(broken.links[0].pipes[0].rules.is_empty());
-    let Program::Send { bytes, .. } = &broken.steps[1].program else { panic!("{:?}", broken.steps[1]) };
-    assert_eq!(bytes.octets(), 1000);
+    let Program::Send(send) = &broken.steps[1].program else { panic!("{:?}", broken.steps[1]) };
+    assert_eq!(send.bytes.octets(), 1000);
 }
 
 #[test]
