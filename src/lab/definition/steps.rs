@@ -32,7 +32,7 @@ fn check_peer(scope: &Scope<'_>, run: &Spanned<Program>, peer: &Destination) -> 
     scope.node(&Spanned::new(span.start + offset..span.end, peer.host.clone())).map(drop)
 }
 
-/// A command whose `{server}` are filled in with that node's address.
+/// A command whose `{server}` are filled in with that node's address; `{{` stands for a brace.
 fn command(scope: &Scope<'_>, raw: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<String>, Fault> {
     if raw.get_ref().first().is_none_or(|program| program.get_ref().trim().is_empty()) {
         return Err(Fault::new(raw.span(), "`exec` names a program, such as [\"curl\", \"http://{server}:8080/\"]"));
@@ -44,8 +44,17 @@ fn filled_in(scope: &Scope<'_>, word: &Spanned<String>) -> Result<String, Fault>
     let mut filled = String::new();
     let mut rest = word.get_ref().as_str();
     while let Some((before, after)) = rest.split_once('{') {
+        if let Some(behind) = after.strip_prefix('{') {
+            filled.push_str(before);
+            filled.push('{');
+            rest = behind;
+            continue;
+        }
         let Some((name, behind)) = after.split_once('}') else {
-            return Err(Fault::new(word.span(), "`{` begins the name of a node and ends with `}`"));
+            return Err(Fault::new(
+                word.span(),
+                "`{` begins the name of a node, which ends with `}`; write `{{` for a brace",
+            ));
         };
         let id = scope.node(&Spanned::new(word.span(), name.to_owned()))?;
         filled.push_str(before);

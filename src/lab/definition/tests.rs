@@ -482,6 +482,9 @@ fn a_command_has_addresses_where_it_named_nodes() {
     let with = |exec: &str| LAB.replace(run, &format!("{run}\nexec = {exec}"));
     let lab = Definition::parse("lab.toml", &with(r#"["curl", "http://{server}:80/{client}"]"#)).expect("right");
     assert_eq!(lab.steps[1].exec, Some(vec!["curl".to_owned(), "http://10.0.0.2:80/10.0.0.1".to_owned()]));
+    let lab = Definition::parse("lab.toml", &with(r#"["curl", "--data", "{{\"to\": \"{server}\"}"]"#)).expect("right");
+    let command = lab.steps[1].exec.clone().unwrap_or_default();
+    assert_eq!(command.last().map(String::as_str), Some("{\"to\": \"10.0.0.2\"}"), "two braces stand for one");
     let error = Definition::parse("lab.toml", &with(r#"["curl", "http://{sever}/"]"#)).expect_err("no such node");
     assert_eq!(
         error.to_string(),
