@@ -39,6 +39,20 @@ pub(super) mod http {
 
     missing! { "http":
         HttpServer = "http-server", server: true;
+        HttpCache = "http-cache", server: true;
         HttpGet = "http-get", server: false;
+        OrdersServer = "orders-server", server: true;
+        OrdersClient = "orders-client", server: false;
+    }
+}
+
+#[cfg(not(feature = "dns"))]
+pub(super) mod dns {
+    use super::*;
+
+    missing! { "dns":
+        DnsServer = "dns-server", server: true;
+        DnsResolver = "dns-resolver", server: true;
+        DnsLookup = "dns-lookup", server: false;
     }
 }

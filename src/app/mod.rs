@@ -9,6 +9,8 @@
 //! they are written with ([`Size`], [`Span`], …), and [`exec`] for real programs. What does not: when a program starts
 //! and stops, and what its outcome means. That is the lab's.
 
+#[cfg(feature = "dns")]
+mod dns;
 mod error;
 pub mod exec;
 mod host;
@@ -17,7 +19,7 @@ mod http;
 #[cfg(feature = "http")]
 mod lines;
 mod messages;
-#[cfg(not(feature = "http"))]
+#[cfg(not(all(feature = "dns", feature = "http")))]
 mod missing;
 mod program;
 mod run;
@@ -27,6 +29,8 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+#[cfg(not(feature = "dns"))]
+use missing::dns;
 #[cfg(not(feature = "http"))]
 use missing::http;
 

@@ -6,7 +6,8 @@
 
 use serde::Deserialize;
 
-use super::http::{HttpGet, HttpServer};
+use super::dns::{DnsLookup, DnsResolver, DnsServer};
+use super::http::{HttpCache, HttpGet, HttpServer, OrdersClient, OrdersServer};
 use super::messages::{MessageSend, MessageSink};
 use super::run::Running;
 use super::transfer::{Exchange, ExchangeServer, Send, Sink};
@@ -46,6 +47,9 @@ macro_rules! register {
         }
 
         impl Program {
+            /// The names of all programs, in the order of the register.
+            pub const NAMES: &'static [&'static str] = &[$($program::NAME,)*];
+
             /// Its name in lab files and in the journal: `exchange-server`.
             pub const fn name(&self) -> &'static str {
                 match self {
@@ -98,8 +102,20 @@ register! {
     MessageSend,
     /// An HTTP/1.1 server with pages.
     HttpServer,
+    /// An HTTP/1.1 cache between clients and a server.
+    HttpCache,
     /// An HTTP/1.1 client that fetches pages, as `curl URL` does.
     HttpGet,
+    /// An HTTP/1.1 server that takes orders, each of them once.
+    OrdersServer,
+    /// An HTTP/1.1 client that places an order, and tries again when no answer comes.
+    OrdersClient,
+    /// A DNS server that answers for zones of its own.
+    DnsServer,
+    /// A DNS server that finds answers out for others and remembers them.
+    DnsResolver,
+    /// A DNS client that asks for names and prints what it is told, as `dig +short` does.
+    DnsLookup,
 }
 
 #[cfg(test)]
@@ -125,8 +141,15 @@ mod tests {
             r#"{ message-sink = { port = 9000, over = "udp" } }"#,
             r#"{ message-send = { to = "server:9000", over = "tcp", count = 50, size = "100B", every = "20ms" } }"#,
             r#"{ http-server = { port = 80, path = "/api/posts", body = "{}" } }"#,
+            r#"{ http-cache = { port = 80, origin = "server:80" } }"#,
             r#"{ http-get = { url = "http://server/api/posts" } }"#,
+            r#"{ orders-server = { port = 80 } }"#,
+            r#"{ orders-client = { url = "http://server/orders", body = "{}" } }"#,
+            r#"{ dns-server = { port = 53, zones = [] } }"#,
+            r#"{ dns-resolver = { port = 53, upstream = { forward = ["server:53"] } } }"#,
+            r#"{ dns-lookup = { server = "server:53", ask = ["api.example.com"] } }"#,
         ];
+        assert_eq!(table.len(), Program::NAMES.len(), "each program of {:?} is tried", Program::NAMES);
         for written in table {
             let program = read(&format!("run = {written}")).expect(written);
             assert!(written.starts_with(&format!("{{ {} =", program.name())), "{written}");

@@ -9,6 +9,7 @@
 mod drop;
 mod event;
 mod notebook;
+mod program;
 mod snapshot;
 mod tcp;
 mod why;
@@ -21,8 +22,9 @@ use serde::Serialize;
 use crate::time::Instant;
 
 pub use drop::DropReason;
-pub use event::{Event, Impairment, ProgramEvent, TransportKind};
+pub use event::{Event, Impairment};
 pub use notebook::Notebook;
+pub use program::{CacheUse, OrderOutcome, ProgramEvent, TransportKind};
 pub use snapshot::{Agreed, Flight, Recovery, Snapshot};
 pub use tcp::{CwndCause, LossRule, NoLoss, PathMtuCause, TcpState, Timer};
 pub use why::{Guess, Reason, Why};
