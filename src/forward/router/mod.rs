@@ -7,7 +7,7 @@
 //!                       echo, ARP, port unreachable
 //! ```
 //!
-//! [`Router`] is the conductor. Each port is an [`ip::Host`](crate::ip::Host), which knows its link: neighbours, addresses,
+//! [`Router`] is the conductor. Each port is an [`crate::ip::Host`], which knows its link: neighbours, addresses,
 //! ICMP. The rooms beside it are leaves that take plain values: routes (`table`), rules (`policy`) over remembered
 //! connections (`tracking`), mappings (`nat`), what a packet has to do with any of them (`flow`), and how headers are
 //! changed (`rewrite`, `mss_clamp`).
