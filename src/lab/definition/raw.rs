@@ -413,6 +413,7 @@ pub(super) struct RawExpect {
     pub(super) falsified_by: Option<Spanned<RawFalsifier>>,
     pub(super) count: Option<RawSelection>,
     pub(super) bytes: Option<RawSelection>,
+    pub(super) octets: Option<RawSelection>,
     pub(super) absent: Option<RawSelection>,
     pub(super) first: Option<RawSelection>,
     pub(super) last: Option<RawSelection>,
@@ -467,6 +468,7 @@ pub(super) struct RawRatio {
 pub(super) enum RawMeasure {
     Count(RawSelection),
     Bytes(RawSelection),
+    Octets(RawSelection),
     Gap([RawSelection; 2]),
 }
 

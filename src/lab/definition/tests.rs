@@ -233,13 +233,18 @@ fn a_mistake_is_told_with_its_place_its_field_and_what_was_expected() {
         (
             "count = \"again\"",
             "absent = \"again\"",
-            "lab.toml:41:6: `is` belongs to `count` and `bytes`; this check has neither",
+            "lab.toml:41:6: `is` belongs to `count`, `bytes` and `octets`; this check has none of them",
         ),
         (
             "count = \"again\"",
             "count = \"again\"\nabsent = \"data\"",
-            "lab.toml:38:6: a check has exactly one of `count`, `bytes`, `absent`, `first`, `last`, `every`, `before`, \
-             `gap`, `ratio`, `equals`, `sorted`",
+            "lab.toml:38:6: a check has exactly one of `count`, `bytes`, `octets`, `absent`, `first`, `last`, `every`, \
+             `before`, `gap`, `ratio`, `equals`, `sorted`",
+        ),
+        (
+            "count = \"again\"",
+            "octets = 'event.kind == \"state\"'",
+            "lab.toml:40:10: `octets` are those of packets on the wire; of events `bytes` sums what they tell",
         ),
         ("is = 1", "", "lab.toml:38:6: `count` needs `is`, or `at_least` and/or `at_most`, or `same_as`"),
         (
