@@ -31,6 +31,7 @@ pub(super) struct RawLab {
     #[serde(default)]
     pub(super) resets: bool,
     pub(super) resolver: Option<Spanned<String>>,
+    pub(super) stacks: Option<Spanned<Vec<RawStack>>>,
     #[serde(default)]
     pub(super) node: Named<RawNode>,
     #[serde(default)]
@@ -49,6 +50,14 @@ pub(super) struct RawLab {
     pub(super) predict: Vec<Spanned<RawPredict>>,
     #[serde(default, rename = "break")]
     pub(super) breaks: Vec<Spanned<RawBreak>>,
+}
+
+/// `stacks = ["native"]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawStack {
+    Native,
+    Smoltcp,
 }
 
 /// What a node is made of.

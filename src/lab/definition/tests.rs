@@ -246,6 +246,11 @@ fn a_mistake_is_told_with_its_place_its_field_and_what_was_expected() {
             "octets = 'event.kind == \"state\"'",
             "lab.toml:40:10: `octets` are those of packets on the wire; of events `bytes` sums what they tell",
         ),
+        (
+            "seed = 1",
+            "seed = 1\nstacks = [\"smoltcp\"]",
+            "lab.toml:6:10: `stacks` names `native`, on which every lab runs unless told otherwise",
+        ),
         ("is = 1", "", "lab.toml:38:6: `count` needs `is`, or `at_least` and/or `at_most`, or `same_as`"),
         (
             "count = \"again\"\nis = 1",
