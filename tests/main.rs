@@ -10,6 +10,7 @@ mod compare;
 mod conformance;
 mod drill;
 mod filter;
+mod forward;
 #[cfg(feature = "cli")]
 mod host;
 #[cfg(feature = "cli")]
@@ -17,6 +18,8 @@ mod interop;
 mod ip;
 #[cfg(feature = "cli")]
 mod labs;
+#[cfg(feature = "cli")]
+mod learner;
 mod network;
 mod robust;
 mod sockets;

@@ -8,9 +8,11 @@ use crate::journal::{Impairment, NodeId};
 use crate::packet::checksum;
 use crate::packet::dissect::ETHERNET_HEADER;
 use crate::packet::{Medium, PacketId};
+use crate::time::Instant;
 
 use super::evidence::{Evidence, Frame, LinkSource};
 use super::judge::frame_filter;
+use super::passed_on::PassedOn;
 use super::{Outcome, Verdict};
 
 /// The names of these checks; a lab's own checks have other names.
@@ -49,7 +51,7 @@ pub fn integrity(evidence: &Evidence<'_>, lab: Integrity) -> Vec<Verdict> {
 }
 
 /// A frame that breaks a rule: where it was seen, and its number there.
-type Culprit = (NodeId, u64);
+pub(super) type Culprit = (NodeId, u64);
 
 /// Passes when there are no culprits among the packets, and shows those of the first node that has some.
 fn each_frame(evidence: &Evidence<'_>, id: &str, that: &str, wrong: &str, culprits: &[Culprit]) -> Verdict {
@@ -126,7 +128,28 @@ fn over_mtu(evidence: &Evidence<'_>) -> Vec<Culprit> {
         .flat_map(|(node, frames)| frames.iter().map(move |frame| (node, frame)))
         .filter(|(node, frame)| network_len(frame) > mtu_of(*node))
         .map(|(node, frame)| (node, frame.number))
+        .chain(over_the_mtu_of_a_hop(evidence))
         .collect()
+}
+
+/// Packets that came through a link which is too narrow for them, at a node that has wider ones, too.
+fn over_the_mtu_of_a_hop(evidence: &Evidence<'_>) -> Vec<Culprit> {
+    let Ok(passed_on) = PassedOn::of(evidence) else { return Vec::new() };
+    let mut culprits = Vec::new();
+    for link in &evidence.links {
+        let [one, other] = link.ends;
+        for (sender, receiver) in [(one, other), (other, one)] {
+            let sent: HashSet<PacketId> = passed_on.to(sender, link.name).map(|(packet, _)| packet).collect();
+            let is_long = |frame: &&Frame<'_>| {
+                frame.record.direction == Direction::In
+                    && sent.contains(&frame.record.packet)
+                    && network_len(frame) > link.mtu
+            };
+            let frames = evidence.frames(receiver).unwrap_or_default();
+            culprits.extend(frames.iter().filter(is_long).map(|frame| (receiver, frame.number)));
+        }
+    }
+    culprits
 }
 
 /// Octets that count against an MTU.
@@ -196,12 +219,22 @@ fn drops_explained(evidence: &Evidence<'_>, id: &str) -> Verdict {
         Ok(explained) => explained,
         Err(missing) => return unknown(evidence, id, &that, missing),
     };
-    let culprits: Vec<Culprit> = evidence.links.iter().flat_map(|link| vanished(evidence, link, &explained)).collect();
+    let passed_on = match PassedOn::of(evidence) {
+        Ok(passed_on) => passed_on,
+        Err(missing) => return unknown(evidence, id, &that, missing),
+    };
+    let on_links = evidence.links.iter().flat_map(|link| vanished(evidence, link, &explained, &passed_on));
+    let culprits: Vec<Culprit> = on_links.chain(passed_on.swallowed(evidence)).collect();
     each_frame(evidence, id, &that, "sent, never arrived, and no cause is told", &culprits)
 }
 
 /// The packets of one link that are gone without a cause.
-fn vanished(evidence: &Evidence<'_>, link: &LinkSource<'_>, explained: &HashSet<PacketId>) -> Vec<Culprit> {
+fn vanished(
+    evidence: &Evidence<'_>,
+    link: &LinkSource<'_>,
+    explained: &HashSet<PacketId>,
+    passed_on: &PassedOn<'_>,
+) -> Vec<Culprit> {
     let [one, other] = link.ends;
     let mut culprits = Vec::new();
     for (sender, receiver) in [(one, other), (other, one)] {
@@ -211,13 +244,18 @@ fn vanished(evidence: &Evidence<'_>, link: &LinkSource<'_>, explained: &HashSet<
             .filter(|frame| frame.record.direction == Direction::In)
             .map(|frame| (frame.record.packet, frame.number))
             .collect();
-        let is_gone = |frame: &&Frame<'_>| {
-            frame.record.direction == Direction::Out
-                && !arrived.contains_key(&frame.record.packet)
-                && !explained.contains(&frame.record.packet)
-                && frame.record.at + link.longest_flight < evidence.ended
+        let is_gone = |packet: PacketId, at: Instant| {
+            !arrived.contains_key(&packet) && !explained.contains(&packet) && at + link.longest_flight < evidence.ended
         };
-        culprits.extend(sent.iter().filter(is_gone).map(|frame| (sender, frame.number)));
+        if passed_on.forwards(sender) {
+            // Its vantage point holds what came in; what went to which link, it tells.
+            let gone = passed_on.to(sender, link.name).filter(|(packet, at)| is_gone(*packet, *at));
+            culprits.extend(gone.map(|(packet, _)| (sender, passed_on.number_of(evidence, sender, packet))));
+            continue;
+        }
+        let sent = sent.iter().filter(|frame| frame.record.direction == Direction::Out);
+        let gone = sent.filter(|frame| is_gone(frame.record.packet, frame.record.at));
+        culprits.extend(gone.map(|frame| (sender, frame.number)));
     }
     culprits
 }

@@ -12,6 +12,7 @@ mod evidence;
 mod integrity;
 mod judge;
 mod member;
+mod passed_on;
 mod selection;
 #[cfg(test)]
 mod tests;

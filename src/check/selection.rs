@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::filter::{Filter, Subject};
-use crate::journal::{Entry, Event, Impairment, NodeId};
+use crate::journal::{Entry, Event, Impairment, NodeId, Passage};
 use crate::packet::PacketId;
 use crate::time::Instant;
 
@@ -215,7 +215,13 @@ impl<'a> Evidence<'a> {
     }
 
     fn packets_of_rule<'e>(&'e self, id: &str, from: NodeId) -> Result<Picked<'e, 'a>, Missing> {
-        let touched = self.packets_impaired(|impairment| rule_of(impairment) == Some(id))?;
+        let mut touched = self.packets_impaired(|impairment| rule_of(impairment) == Some(id))?;
+        touched.extend(self.entries()?.iter().filter_map(|entry| match &entry.event {
+            Event::Passage { packet, passage: Passage::Filtered { rule: Some(rule), .. } } if rule == id => {
+                Some(*packet)
+            }
+            _ => None,
+        }));
         let is_touched = |frame: &&Frame<'a>| touched.contains(&frame.record.packet);
         let items = self.captured(from)?.iter().filter(is_touched).map(Item::of_frame).collect();
         Ok(Picked { items, vantage: from, filter: None, gap: self.gap_of(from, true) })

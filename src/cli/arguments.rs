@@ -13,7 +13,7 @@ Exit codes:
 
 const EXAMPLES: &str = "\
 Examples:
-  wireglass list                       which labs there are; --track backend: the course in its order
+  wireglass list                       which labs there are, and with --track a course in its order
   wireglass guide 10                   what the first lab is about
   wireglass run 10                     run it: live where this machine allows it, else in sim
   wireglass run 20 --break three-in-a-row
@@ -77,7 +77,8 @@ Where a TCP does not tell, there is a dash. Where Linux cannot run, its column s
 const CHECK_EXAMPLES: &str = "\
 Examples:
   wireglass check 10 --capture mine.pcapng
-  wireglass check 10 --capture mine.pcap --at server --node client=192.168.0.7 --node server=192.168.0.9
+  wireglass check 10 --capture mine.pcap --at server
+  wireglass check 10 --capture mine.pcap --node client=192.168.0.7 --node server=192.168.0.9
   wireglass check 14 --capture client=a.pcapng,server=b.pcapng
                                        both ends of the link: more can be judged
   wireglass check 20 --capture mine.pcapng --json | jq '.verdicts[] | select(.outcome == \"fail\")'
@@ -105,7 +106,8 @@ started there.
 const GUIDE_EXAMPLES: &str = "\
 Examples:
   wireglass guide 10                   the guide of a lab
-  wireglass guide 10 | less            a page at a time
+  wireglass guide 10 --color always | less -R
+                                       a page at a time
   wireglass guide 10 --teacher         answers, misconceptions, variants
   wireglass guide ./my-lab --renew     write the run's numbers into the guide of a lab of your own
   wireglass guide ./my-lab --verify    fail when the guide says what the run does not
@@ -506,8 +508,18 @@ mod tests {
 
     /// The commands of the examples, each without what stands before and behind it.
     fn examples() -> Vec<&'static str> {
-        let texts =
-            [EXAMPLES, RUN_EXAMPLES, COMPARE_EXAMPLES, LIST_EXAMPLES, SHOW_EXAMPLES, DRILL_EXAMPLES, DOCTOR_EXAMPLES];
+        let texts = [
+            EXAMPLES,
+            RUN_EXAMPLES,
+            GUIDE_EXAMPLES,
+            CHECK_EXAMPLES,
+            NEW_EXAMPLES,
+            COMPARE_EXAMPLES,
+            LIST_EXAMPLES,
+            SHOW_EXAMPLES,
+            DRILL_EXAMPLES,
+            DOCTOR_EXAMPLES,
+        ];
         let lines = texts.into_iter().flat_map(str::lines).filter_map(|line| line.strip_prefix("  "));
         let commands = lines.map(|line| line.strip_prefix("sudo ").unwrap_or(line));
         commands.filter(|line| line.starts_with("wireglass ")).collect()
@@ -518,6 +530,7 @@ mod tests {
         assert!(examples().len() > 14, "{:?}", examples());
         for example in examples() {
             let command = example.split("  ").next().unwrap_or_default();
+            let command = command.split(" | less").next().unwrap_or_default();
             let (command, filter) = command.split_once(" | jq ").unwrap_or((command, ""));
             let typed =
                 Arguments::try_parse_from(command.split(' ')).unwrap_or_else(|error| panic!("{example}: {error}"));
@@ -525,6 +538,8 @@ mod tests {
                 Command::Run(run) => (run.json, run.layers),
                 Command::Show(show) => (show.json, show.layers),
                 Command::Compare(compare) => (compare.json, false),
+                Command::Check(check) => (check.json, false),
+                Command::Guide(_) | Command::New(_) => (false, false),
                 Command::List(list) => (list.json, false),
                 Command::Drill(drill) => (drill.json, false),
                 Command::Doctor(doctor) => (doctor.json, false),

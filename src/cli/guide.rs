@@ -85,11 +85,12 @@ fn renew(entry: &Entry, terminal: Terminal) -> Result<Outcome, Failure> {
             let errors: Vec<String> = errors.iter().map(|error| format!("{file}: {error}")).collect();
             Failure::Input(errors.join("\n"))
         })?;
-        let changed = text.lines().zip(renewed.lines()).filter(|(was, is)| was != is).count();
-        if renewed != text {
+        let has_changed = renewed != text;
+        if has_changed {
             fs::write(folder.join(file), &renewed)?;
         }
-        said.push_str(&format!("{}: {changed} lines renewed\n", folder.join(file).display()));
+        let word = if has_changed { "renewed" } else { "as it was" };
+        said.push_str(&format!("{}: {word}\n", folder.join(file).display()));
     }
     terminal.print(&said)?;
     Ok(Outcome::Well)

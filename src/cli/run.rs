@@ -344,7 +344,12 @@ pub(super) fn write_files(out: &mut impl Write, terminal: Terminal, finished: &F
     let folder = first.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
     let names: Vec<String> =
         paths.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned()).collect();
-    writeln!(out, "\n{} {folder}/: {}, layers.txt, journal.jsonl", terminal.bold("Files"), names.join(", "))?;
+    let told = report::paragraph(
+        &format!("Files {folder}/: {}, layers.txt, journal.jsonl", names.join(", ")),
+        0,
+        &terminal.style(false),
+    );
+    writeln!(out, "\n{}{}", terminal.bold("Files"), told.trim_start_matches("Files").trim_end())?;
     writeln!(out, "open the capture: wireshark {}", first.display())
 }
 

@@ -127,9 +127,8 @@ impl Host {
         if self.addresses.is_impossible_source(src) && !(nameless && self.is_own(dst)) {
             return Err(DropReason::InvalidSource);
         }
-        if !self.is_own(dst)
-            && (stays_on_link(src) || stays_on_link(dst) || !self.is_one_host(dst) || dst.is_loopback())
-        {
+        let is_local = stays_on_link(src) || stays_on_link(dst) || !self.is_one_host(dst);
+        if dst.is_loopback() || (is_local && !self.is_own(dst)) {
             return Err(DropReason::NotToBeForwarded);
         }
         Ok(Crossing::Transit(Transit { packet, dissection, src, dst, hops, length }))

@@ -46,7 +46,7 @@ pub enum Event {
         #[serde(flatten)]
         impairment: Impairment,
     },
-    /// A router or a switch passed a packet on.
+    /// A router or a switch put a packet on a link: one that came in, a piece of one, or its own.
     Forwarded {
         /// The packet.
         packet: PacketId,

@@ -217,6 +217,6 @@ fn first_talk(lab: &Definition) -> Option<(String, String, Kind)> {
 /// Moves every packet by the same span, so that several files count from one moment.
 pub fn shift(records: &mut [Record], by: Duration) {
     for record in records {
-        record.at = record.at + by;
+        record.at += by;
     }
 }

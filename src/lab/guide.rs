@@ -427,7 +427,7 @@ It took <!--= gap lose-it resend-1 -->?<!--=-->: <!--= count data words -->?<!--
              <!--= count \"tcp.flags.syn == 1\" -->?<!--=--> SYNs, at <!--= time resend-1 -->?<!--=-->, \
              <!--= answer 1 -->?<!--=-->.
 ";
-        let expected = "Packet 23, and 23, 24 and 25.
+        let expected = "Packet 23, and 23 to 25.
 It took 296 ms: eleven segments, 1,448 octets of 1,500, 572 or 3 % headers, ack 13033, three red of 12, 2 SYNs, at 336 ms, 11.
 ";
         let made = renewed(guide).expect("all of it can be had");

@@ -56,19 +56,24 @@ fn run(pipe: &mut Pipe, offers: &[(u64, usize)]) -> (Vec<(u64, u64)>, Told) {
     for (index, (millis, len)) in offers.iter().enumerate() {
         drain(pipe, at(*millis), &mut arrived);
         pipe.offer(at(*millis), segment(index as u64 + 1, *len), &mut ids, &mut told);
+        pipe.drain_late(&mut told);
     }
     drain(pipe, Instant::from_nanos(u64::MAX), &mut arrived);
+    pipe.drain_late(&mut told);
     (arrived.into_iter().map(|(packet, at)| (packet.id.0, at.as_nanos() / MS)).collect(), told)
 }
 
-/// Takes everything due by `until`, each at its deadline: nothing a nanosecond earlier, something at it.
+/// Takes everything due by `until`, each at its deadline: nothing a nanosecond earlier, something at it but where a packet
+/// leaves the queue.
 fn drain(pipe: &mut Pipe, until: Instant, arrived: &mut Vec<(Packet, Instant)>) {
     while let Some(deadline) = pipe.deadline().filter(|deadline| *deadline <= until) {
         if let Some(before) = deadline.as_nanos().checked_sub(1) {
             assert!(pipe.deliver(Instant::from_nanos(before)).is_none(), "due before its deadline");
         }
-        let packet = pipe.deliver(deadline).expect("something is due at the deadline");
-        arrived.push((packet, deadline));
+        match pipe.deliver(deadline) {
+            Some(packet) => arrived.push((packet, deadline)),
+            None => assert!(pipe.deadline() > Some(deadline) || pipe.deadline().is_none(), "it would never end"),
+        }
     }
     assert!(pipe.deliver(until).is_none(), "nothing is due that has no deadline");
 }
@@ -270,6 +275,78 @@ fn a_packet_without_a_bit_beyond_the_link_header_stays_as_it_is() {
     }
 }
 
+/// An ECN-capable segment of 960 octets.
+fn capable(id: u64) -> Packet {
+    let mut packet = segment(id, 920);
+    packet.headers_mut()[1] = 2;
+    let sum = Sum::new().add_bytes(&packet.headers()[..10]).add_bytes(&packet.headers()[12..20]).complement();
+    packet.headers_mut()[10..12].copy_from_slice(&sum.to_be_bytes());
+    packet
+}
+
+#[test]
+fn a_plain_queue_marks_who_finds_too_many_waiting() {
+    // One packet a millisecond.
+    let discipline = Discipline::Fifo { mark_above: Some(2) };
+    let mut pipe = pipe(|config| {
+        (config.rate, config.queue) = (Some(7_680_000), QueueConfig { packets: 10, discipline });
+    });
+    let mut told = Vec::new();
+    for id in 1..=6 {
+        pipe.offer(Instant::ZERO, capable(id), &mut PacketIds::default(), &mut told);
+    }
+    pipe.offer(Instant::ZERO, segment(7, 920), &mut PacketIds::default(), &mut told);
+    // The first is on the wire, and the next three find none, one and two waiting.
+    assert_eq!(told, [(PacketId(5), Impairment::Marked), (PacketId(6), Impairment::Marked)]);
+    let mut arrived = Vec::new();
+    drain(&mut pipe, at(100), &mut arrived);
+    let marked: Vec<u64> =
+        arrived.iter().filter(|(packet, _)| packet.headers()[1] & 3 == 3).map(|(packet, _)| packet.id.0).collect();
+    assert_eq!((marked, arrived.len()), (vec![5, 6], 7));
+    assert!(arrived.iter().all(|(packet, _)| verify(Medium::Ip, &packet.to_bytes()).is_good()));
+}
+
+#[test]
+fn codel_drops_late_keeps_the_rate_and_never_holds_more_than_its_room() {
+    let mut pipe = pipe(|config| (config.rate, config.queue) = (Some(7_680_000), QueueConfig::codel(400)));
+    // Two a millisecond, of which one leaves.
+    let offers: Vec<(u64, usize)> = (0..600).map(|index| (index / 2, 920)).collect();
+    let (arrived, told) = run(&mut pipe, &offers);
+    assert!(arrived.windows(2).all(|pair| pair[1].1 == pair[0].1 + 1), "the wire is never idle");
+    let late: Vec<u64> = told
+        .iter()
+        .map(|(id, what)| match what {
+            Impairment::WaitedTooLong { waited } => {
+                assert!(*waited >= Duration::from_millis(5));
+                id.0
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(late.len() > 5 && late.is_sorted());
+    assert_eq!(arrived.len() + late.len(), 600);
+    let mut small = self::pipe(|config| (config.rate, config.queue) = (Some(7_680_000), QueueConfig::codel(1)));
+    let (arrived, told) = run(&mut small, &[(0, 920), (0, 920), (0, 920)]);
+    assert_eq!((arrived, told), (vec![(1, 1), (2, 2)], vec![(PacketId(3), Impairment::QueueOverflow)]));
+}
+
+#[test]
+fn a_rule_takes_out_what_it_names_and_tells_only_what_it_found() {
+    let bleach = |action| pipe(|config| config.rules = vec![rule("middlebox", &[], action)]);
+    let mut told = Vec::new();
+    let mut pipe = bleach(Action::BleachEcn);
+    for packet in [capable(1), segment(2, 920)] {
+        pipe.offer(Instant::ZERO, packet, &mut PacketIds::default(), &mut told);
+    }
+    assert_eq!(told, [(PacketId(1), Impairment::EcnBleached { rule: "middlebox".to_owned() })]);
+    let arrived = pipe.deliver(Instant::ZERO).expect("it comes");
+    assert_eq!((arrived.headers()[1], verify(Medium::Ip, &arrived.to_bytes()).is_good()), (0, true));
+    // These segments have no options.
+    let mut pipe = bleach(Action::StripOption(4));
+    pipe.offer(Instant::ZERO, segment(3, 5), &mut PacketIds::default(), &mut told);
+    assert_eq!(told.len(), 1);
+}
+
 fn impaired() -> impl Strategy<Value = PipeConfig> {
     let percent = || prop_oneof![Just(0_u32), 0_u32..=60, Just(100)].prop_map(Probability::from_percent);
     let times = (0_u64..50, 0_u64..20, prop_oneof![Just(None), (1_000_u64..10_000_000).prop_map(Some)], 0_usize..8);
@@ -280,12 +357,21 @@ fn impaired() -> impl Strategy<Value = PipeConfig> {
         (0_u32..5).prop_map(Action::Hold),
         Just(Action::Duplicate),
         Just(Action::Corrupt),
+        Just(Action::StripOption(4)),
+        Just(Action::BleachEcn),
     ];
     let rules = prop::collection::vec((prop::collection::vec(1_u32..20, 0..3), action), 0..3);
-    (times, odds, rules).prop_map(|((delay, jitter, rate, queue), (loss, reorder, by, duplicate, corrupt), rules)| {
+    let discipline = prop::sample::select(vec![
+        Discipline::Fifo { mark_above: None },
+        Discipline::Fifo { mark_above: Some(1) },
+        Discipline::CoDel { target: Duration::from_millis(5), interval: Duration::from_millis(100), ecn: false },
+        Discipline::CoDel { target: Duration::from_millis(1), interval: Duration::from_millis(9), ecn: true },
+    ]);
+    (times, odds, rules, discipline).prop_map(|(times, odds, rules, discipline)| {
+        let ((delay, jitter, rate, packets), (loss, reorder, by, duplicate, corrupt)) = (times, odds);
         let rules = rules.into_iter().map(|(nth, action)| rule("rule", &nth, action)).collect();
         let (delay, jitter) = (Duration::from_millis(delay), Duration::from_millis(jitter));
-        let (clean, queue) = (PipeConfig::clean("a-b"), QueueConfig::fifo(queue));
+        let (clean, queue) = (PipeConfig::clean("a-b"), QueueConfig { packets, discipline });
         PipeConfig { delay, jitter, rate, queue, loss, reorder, reorder_by: by, duplicate, corrupt, rules, ..clean }
     })
 }

@@ -90,7 +90,7 @@ pub fn adjust(field: u16, old: &[u8], new: &[u8]) -> u16 {
 pub fn patch(frame: &mut [u8], base: usize, at: usize, new: &[u8], fields: &[usize]) {
     // Whole words of what is summed, however odd the place.
     let start = at - (at.wrapping_sub(base) & 1).min(at);
-    let end = at + new.len() + (at.wrapping_sub(base) + new.len() & 1);
+    let end = at + new.len() + ((at.wrapping_sub(base) + new.len()) & 1);
     if at + new.len() > frame.len() {
         return;
     }
@@ -185,4 +185,48 @@ fn transport_is_good(dissection: &Dissection, frame: &[u8]) -> bool {
         sum = sum.add_pseudo_header(src, dst, protocol, bytes.len() as u32);
     }
     sum.add_bytes(bytes).fold() == 0xffff
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// RFC 1624 §4: where equation 2 would give the wrong zero.
+    #[test]
+    fn an_adjusted_field_never_becomes_the_wrong_zero() {
+        assert_eq!(adjust(0xdd2f, &[0x55, 0x55], &[0x32, 0x85]), 0x0000);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_patched_has_the_checksum_that_a_whole_sum_gives(
+            mut frame in prop::collection::vec(any::<u8>(), 40..80),
+            base in 0_usize..4,
+            at in 0_usize..30,
+            new in prop::collection::vec(any::<u8>(), 0..9),
+            error in 0_u8..2,
+        ) {
+            // The field is the first word that is summed; the place is anywhere behind it.
+            let at = base + 2 + at;
+            frame[base..base + 2].fill(0);
+            let sum = Sum::new().add_bytes(&frame[base..]).complement();
+            frame[base..base + 2].copy_from_slice(&sum.to_be_bytes());
+            frame[base + 1] ^= error;
+            let length = frame.len();
+            patch(&mut frame, base, at, &new, &[base]);
+            prop_assert_eq!(&frame[at..at + new.len()], &new[..]);
+            prop_assert_eq!(frame.len(), length);
+            let is_good = Sum::new().add_bytes(&frame[base..]).fold() == 0xffff;
+            prop_assert_eq!(is_good, error == 0);
+        }
+
+        #[test]
+        fn nothing_is_written_beyond_a_frame(mut frame in prop::collection::vec(any::<u8>(), 0..20), at in 0_usize..40) {
+            let before = frame.clone();
+            patch(&mut frame, 0, at, &[1, 2, 3], &[2, 50]);
+            prop_assert!(at + 3 <= before.len() || frame == before);
+        }
+    }
 }

@@ -179,7 +179,8 @@ impl Typesetter {
     }
 
     fn indent(&self) -> usize {
-        (self.lists.len() + self.quotes) * STEP + usize::from(matches!(self.lists.last(), Some(Some(_))))
+        let of_list = |first: &Option<u64>| STEP + usize::from(first.is_some());
+        self.lists.iter().map(of_list).sum::<usize>() + self.quotes * STEP
     }
 
     fn room(&self) -> usize {
@@ -257,7 +258,9 @@ impl Typesetter {
         let code = self.code.take().unwrap_or_default();
         self.wants_gap = true;
         self.gap();
-        let indent = self.indent() + STEP;
+        // What needs the whole width gets it.
+        let longest = code.lines().map(width).max().unwrap_or(0);
+        let indent = self.indent() + STEP.min(self.room().saturating_sub(longest));
         for text in code.lines() {
             let mut line = Line::default();
             line.pad_to(indent);

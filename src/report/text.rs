@@ -8,6 +8,7 @@ pub(super) enum Paint {
     Plain,
     Dim,
     Bold,
+    #[cfg(feature = "cli")]
     Italic,
     Syn,
     Fin,
@@ -27,6 +28,7 @@ impl Paint {
             Paint::Plain | Paint::Ack => "",
             Paint::Dim => "2",
             Paint::Bold => "1",
+            #[cfg(feature = "cli")]
             Paint::Italic => "3",
             Paint::Syn => "1;32",
             Paint::Fin => "1;35",

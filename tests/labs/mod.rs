@@ -31,14 +31,14 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The folder of every lab, by theme and number.
-fn labs() -> Vec<PathBuf> {
+pub(super) fn labs() -> Vec<PathBuf> {
     let all: Vec<PathBuf> = folders(&root().join("labs")).iter().flat_map(|theme| folders(theme)).collect();
     assert!(all.len() >= 3, "labs/ has the labs: {all:?}");
     all
 }
 
 /// The last part of a path, which is a lab's id.
-fn id_of(folder: &Path) -> String {
+pub(super) fn id_of(folder: &Path) -> String {
     folder.file_name().and_then(OsStr::to_str).expect("labs have plain names").to_owned()
 }
 

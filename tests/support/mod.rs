@@ -3,6 +3,7 @@
 // Without the command line there is no binary, and most of this has nothing to work on.
 #![cfg_attr(not(feature = "cli"), allow(dead_code))]
 
+pub(crate) mod chain;
 pub(crate) mod dump;
 pub(crate) mod live;
 pub(crate) mod wireshark;

@@ -2,7 +2,7 @@
 
 use super::progress::Progress;
 use crate::cli::terminal::Terminal;
-use crate::lab::{Catalogue, Definition};
+use crate::lab::{Catalogue, Definition, Track};
 use crate::report;
 
 /// What to try next.
@@ -26,11 +26,13 @@ pub(in crate::cli) fn next(catalogue: &Catalogue, lab: &Definition, typed: &str,
         });
     }
     let number = known?.number();
-    let after = |labs: &[String]| {
-        let place = labs.iter().position(|lab| lab == number)?;
-        labs.get(place + 1..).map(<[String]>::to_vec)
+    // What follows it in a course; then what was left out on the way.
+    let of_track = |track: &Track| {
+        let place = track.labs.iter().position(|lab| lab == number)?;
+        let (before, after) = track.labs.split_at(place);
+        Some(after.iter().skip(1).chain(before).cloned().collect::<Vec<String>>())
     };
-    let in_order = catalogue.tracks().iter().filter_map(|track| after(&track.labs)).flatten();
+    let in_order = catalogue.tracks().iter().filter_map(of_track).flatten();
     let entries = in_order.filter_map(|lab| catalogue.entries().iter().find(|entry| entry.number() == lab));
     let entry = entries.into_iter().find(|entry| !progress.has_passed(&entry.id))?;
     let title = Definition::parse(&entry.file, &entry.text).map(|lab| lab.title).unwrap_or_default();

@@ -85,9 +85,9 @@ fn one(measure: &Measure, input: &mut impl BufRead, out: &mut impl Write) -> io:
 /// What an answer looks like.
 const fn expected(measure: &Measure) -> &'static str {
     match measure {
-        Measure::Count(_) => "a number, such as 3",
-        Measure::Bytes(_) | Measure::Octets(_) => "octets, such as 1460 or 2 KB",
-        Measure::Gap(..) => "a time, such as 40 ms or 1.5 s",
+        Measure::Count(_) => "a number, such as 7",
+        Measure::Bytes(_) | Measure::Octets(_) => "octets, such as 500 or 2 KB",
+        Measure::Gap(..) => "a time, such as 5 ms or 1.5 s",
     }
 }
 
@@ -287,8 +287,8 @@ mod tests {
     fn a_wrong_answer_is_asked_for_once_more_and_then_skipped() {
         let (said, told) = asked(&[count(), count(), count()], "x\n4\ny\nz\n5\n");
         assert_eq!(said, [Some(Amount::Count(4)), None, Some(Amount::Count(5))]);
-        assert!(told.contains("`x` is not a number, such as 3; once more, or Enter to skip"), "{told}");
-        assert!(told.contains("`z` is not a number, such as 3; skipped"), "{told}");
+        assert!(told.contains("`x` is not a number, such as 7; once more, or Enter to skip"), "{told}");
+        assert!(told.contains("`z` is not a number, such as 7; skipped"), "{told}");
     }
 
     #[test]

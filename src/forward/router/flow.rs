@@ -31,6 +31,9 @@ impl Flow {
     }
 }
 
+/// What the fragments of a datagram have in common: addresses, protocol, identification (RFC 791 §3.2).
+type Datagram = (IpAddr, IpAddr, u8, u32);
+
 /// What a packet has to do with flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
@@ -92,11 +95,12 @@ impl Layout {
 /// The datagrams whose first fragment has passed: later ones have no ports of their own.
 #[derive(Debug, Default)]
 pub(super) struct Fragments {
-    seen: BTreeMap<(IpAddr, IpAddr, u8, u32), (u16, u16, Instant)>,
+    /// The ports of each, and until when they are remembered.
+    seen: BTreeMap<Datagram, (u16, u16, Instant)>,
 }
 
 impl Fragments {
-    fn remember(&mut self, now: Instant, key: (IpAddr, IpAddr, u8, u32), ports: (u16, u16)) {
+    fn remember(&mut self, now: Instant, key: Datagram, ports: (u16, u16)) {
         if self.seen.len() >= DATAGRAMS {
             self.seen.retain(|_, (_, _, until)| *until > now);
         }

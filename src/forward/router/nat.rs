@@ -97,10 +97,10 @@ impl Translator {
         self.use_up(now, id);
         let outside = self.outside(id).ok_or(DropReason::NotTranslated)?;
         if let Some(entry) = self.entries.get_mut(&id)
-            && !entry.peers.contains(&flow.dst)
+            && !entry.peers.contains(&peer(flow.protocol, flow.dst))
         {
             entry.peers.truncate(PEERS - 1);
-            entry.peers.push_front(flow.dst);
+            entry.peers.push_front(peer(flow.protocol, flow.dst));
         }
         Ok(outside)
     }
@@ -114,13 +114,14 @@ impl Translator {
     pub(super) fn inwards(&mut self, now: Instant, flow: &Flow) -> Result<SocketAddr, DropReason> {
         let id = *self.by_outside.get(&(flow.protocol, flow.dst.port())).ok_or(DropReason::NoMapping)?;
         let entry = self.entries.get(&id).ok_or(DropReason::NoMapping)?;
-        let (_, inside, peer) = entry.key;
-        let was_sent_to = match (self.config.filtering, peer) {
+        let (_, inside, only) = entry.key;
+        let src = peer(flow.protocol, flow.src);
+        let was_sent_to = match (self.config.filtering, only) {
             _ if entry.until.is_none() => true,
-            (_, Some(peer)) => peer == flow.src,
+            (_, Some(only)) => only == src,
             (Filtering::EndpointIndependent, None) => true,
-            (Filtering::AddressDependent, None) => entry.peers.iter().any(|peer| peer.ip() == flow.src.ip()),
-            (Filtering::AddressAndPortDependent, None) => entry.peers.contains(&flow.src),
+            (Filtering::AddressDependent, None) => entry.peers.iter().any(|peer| peer.ip() == src.ip()),
+            (Filtering::AddressAndPortDependent, None) => entry.peers.contains(&src),
         };
         if !was_sent_to {
             return Err(DropReason::Unsolicited);
@@ -155,7 +156,7 @@ impl Translator {
 
     fn mapping_of(&self, flow: &Flow) -> Option<u32> {
         let always = self.by_inside.get(&(flow.protocol, flow.src, None));
-        always.or_else(|| self.by_inside.get(&(flow.protocol, flow.src, Some(flow.dst)))).copied()
+        always.or_else(|| self.by_inside.get(&(flow.protocol, flow.src, Some(peer(flow.protocol, flow.dst))))).copied()
     }
 
     fn make(&mut self, now: Instant, flow: &Flow, told: &mut Notebook) -> Result<u32, DropReason> {
@@ -165,12 +166,12 @@ impl Translator {
         if self.entries.len() >= MAPPINGS {
             return Err(DropReason::TableFull);
         }
-        let peer = match self.config.mapping {
+        let only = match self.config.mapping {
             Mapping::EndpointIndependent => None,
-            Mapping::Symmetric => Some(flow.dst),
+            Mapping::Symmetric => Some(peer(flow.protocol, flow.dst)),
         };
-        let port = self.free_port(flow, peer.is_none()).ok_or(DropReason::NotTranslated)?;
-        let key = (flow.protocol, flow.src, peer);
+        let port = self.free_port(flow, only.is_none()).ok_or(DropReason::NotTranslated)?;
+        let key = (flow.protocol, flow.src, only);
         told.tell(Event::MappingMade { mapping: self.described(&key, port) });
         Ok(self.insert(key, port, Some(now + self.config.idle)))
     }
@@ -219,6 +220,11 @@ impl Translator {
         assert_eq!((self.by_inside.len(), self.by_outside.len()), (self.entries.len(), self.entries.len()));
         self.entries.len()
     }
+}
+
+/// Whom a mapping knows: an address and a port, but for echo, whose identifier is not the peer's.
+fn peer(protocol: u8, address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip(), if protocol == 1 { 0 } else { address.port() })
 }
 
 #[cfg(test)]

@@ -77,4 +77,9 @@ impl Guard {
             connections.passed(now, content);
         }
     }
+
+    #[cfg(test)]
+    pub(super) fn tracked(&self) -> Option<usize> {
+        self.connections.as_ref().map(Connections::size)
+    }
 }

@@ -93,7 +93,8 @@ impl World {
     ) {
         let Sending { port, mut packet, cause } = sending;
         let out = self.pipe_at((from, port).into());
-        let link = out.map(|out| self.pipes[out].pipe.name().to_owned());
+        // A name is written down only for who listens.
+        let link = out.map(|out| if self.telling { self.pipes[out].pipe.name().to_owned() } else { String::new() });
         match cause {
             Cause::Forwarded => {}
             Cause::Fragment(original) => {
@@ -117,9 +118,12 @@ impl World {
         if self.telling {
             packet.join();
         }
-        let kept = (self.telling && matches!(cause, Cause::Own(_))).then(|| packet.clone());
-        if !matches!(cause, Cause::Own(_)) {
-            arrivals.comment(name, Remark::Forwarded(link.clone()));
+        let is_own = matches!(cause, Cause::Own(_));
+        let kept = (self.telling && is_own).then(|| packet.clone());
+        if self.telling {
+            if !is_own {
+                arrivals.comment(name, Remark::Forwarded(link.clone()));
+            }
             self.tell(now, from, Event::Forwarded { packet: name, link });
         }
         let comments = self.offer(now, from, out, packet);

@@ -1,1 +1,0 @@
-//! Routers, packet by packet.
