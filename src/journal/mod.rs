@@ -37,7 +37,7 @@ pub struct NodeId(pub u16);
 /// Names a socket within its node; never reused within a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct SocketId(pub u32);
+pub struct SocketId(pub u64);
 
 impl fmt::Display for SocketId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

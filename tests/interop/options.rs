@@ -174,7 +174,7 @@ async fn play(ours: Vec<NodeHandle>, theirs: Vec<LinuxNode>) -> Vec<String> {
         let theirs = theirs.clone();
         ends.spawn_local(async move {
             let told = |error: io::Error| vec![format!("our end {number}: {error}")];
-            our_part(number, node, theirs).await.map_or_else(told, |wrong| wrong)
+            our_part(number, node, theirs).await.unwrap_or_else(told)
         });
     }
     let mut wrong = Vec::new();

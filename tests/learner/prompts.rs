@@ -24,12 +24,18 @@ struct Session {
 
 impl Session {
     fn start(folder: &Path, arguments: &[&str]) -> Session {
+        Session::with_input(folder, arguments, true)
+    }
+
+    /// The same, or with a terminal to look at and none to type on.
+    fn with_input(folder: &Path, arguments: &[&str], is_typed: bool) -> Session {
         let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
         let pair = openpty(Some(&size), None).expect("a pseudo-terminal can be had");
         let slave = |descriptor: &OwnedFd| Stdio::from(descriptor.try_clone().expect("descriptors are left"));
         let mut command = learner(folder, arguments);
         command.env("NO_COLOR", "1").env("TERM", "xterm");
-        command.stdin(slave(&pair.slave)).stdout(slave(&pair.slave)).stderr(slave(&pair.slave));
+        command.stdin(if is_typed { slave(&pair.slave) } else { Stdio::null() });
+        command.stdout(slave(&pair.slave)).stderr(slave(&pair.slave));
         let child = command.spawn().expect("the binary starts");
         Session { child, master: File::from(pair.master), seen: String::new() }
     }
@@ -125,6 +131,14 @@ fn the_end_of_input_skips_the_rest_and_the_lab_runs() {
     let (code, shown) = session.end();
     assert_eq!(code, Some(0), "{shown}");
     assert!(shown.contains("skipped, the run says 3") && shown.contains("checks passed"), "{shown}");
+}
+
+#[test]
+fn nobody_is_asked_who_cannot_type() {
+    let folder = folder();
+    let (code, shown) = Session::with_input(folder.path(), &["run", "20", "--mode", "sim"], false).end();
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(!shown.contains("before the run") && shown.contains("checks passed"), "{shown}");
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub struct SmoltcpStack {
     streams: HashMap<(SocketAddr, SocketAddr), SocketId>,
     /// Those of the entries that listen.
     listeners: Vec<SocketId>,
-    last_id: u32,
+    last_id: u64,
     /// What smoltcp has sent, judged as it appeared, until [`Stack::transmit`](super::Stack::transmit) hands it out.
     departing: VecDeque<Outgoing>,
     /// Room for the ids of one pass over all sockets, kept from pass to pass.

@@ -17,7 +17,7 @@ use crate::tcp::flight::Delivery;
 use crate::tcp::segment::Segment;
 use crate::tcp::state::Cause;
 use crate::time::Instant;
-use crate::transport::{CloseReason, SocketEvent};
+use crate::transport::CloseReason;
 
 impl Connection {
     /// Digests the acknowledgment. Returns whether the rest of the segment is to be processed.
@@ -153,10 +153,7 @@ impl Connection {
         self.send.remove_before(self.snd_una - 1);
         self.flight.rest();
         self.snd_up = self.snd_up.filter(|end| *end > self.snd_una);
-        if self.write_blocked && self.send_room() >= self.config.send_buffer / 3 {
-            self.write_blocked = false;
-            cx.notify(SocketEvent::Writable(cx.socket));
-        }
+        self.wake_writer(cx);
         if !self.fin_is_acknowledged() {
             return;
         }

@@ -130,13 +130,18 @@ impl Connection {
             self.note_duplicate(segment);
             segment.trim_front(rcv_nxt.offset_from(segment.seq));
         }
-        let room = (rcv_nxt + rcv_wnd).offset_from(segment.seq);
+        self.cut_to_window(segment);
+        PASS
+    }
+
+    /// Cuts off what lies behind the window, of a segment that does not begin before it.
+    pub(super) fn cut_to_window(&self, segment: &mut Segment) {
+        let room = (self.rcv_nxt() + self.rcv_wnd()).offset_from(segment.seq);
         segment.truncate(room);
         if segment.sequence_len() > room {
             // All data fits, and the FIN behind it does not.
             segment.flags.0 &= !TcpFlags::FIN.0;
         }
-        PASS
     }
 
     /// In a simultaneous open (RFC 9293 §3.5, Figure 7) the peer's SYN comes twice, the second time with an ACK of ours. By

@@ -14,6 +14,7 @@
 //!
 //! | stimulus | file | RFC 9293 |
 //! |---|---|---|
+//! | it is born | `birth` | §3.3.1 |
 //! | the application asks for something | `verbs` | §3.10.1 to §3.10.6 |
 //! | a handshake begins or is answered | `opening` | §3.5, §3.10.7.2, §3.10.7.3 |
 //! | … with data in its first segment | `early` | RFC 7413 |
@@ -22,6 +23,8 @@
 //! | … and shows what is lost, or not | `recover` | RFC 5681, RFC 6675, RFC 8985, RFC 6937 |
 //! | time passes | `expire` | §3.10.8, RFC 6298 §5 |
 //! | output is due | `output` | §3.7, §3.8 |
+//! | … of what was sent before | `again` | RFC 5681 §3.2, RFC 8985 §7.3 |
+//! | … and is put together | `segments` | §3.1 |
 //! | the path takes less than was sent, or more | `path` | §3.7.2, RFC 1191, RFC 8201, RFC 4821 |
 //! | somebody looks | `snapshot` | |
 //!
@@ -31,7 +34,9 @@
 //! first octet at 1; on the receiving side the first octet stands at 0. [`Connection::seq`] and its fellows convert.
 
 mod acknowledge;
+mod again;
 mod arrives;
+mod birth;
 mod context;
 mod early;
 mod expire;
@@ -39,9 +44,11 @@ mod opening;
 mod output;
 mod path;
 mod recover;
+mod segments;
 mod snapshot;
 mod verbs;
 
+pub(crate) use birth::{Birth, own_mss};
 pub(crate) use context::{Context, Told};
 pub(crate) use early::early_room;
 pub(crate) use verbs::apply;
@@ -50,7 +57,7 @@ use std::sync::Arc;
 
 use super::acks::Acks;
 use super::config::Config;
-use super::congestion::{self, CongestionControl, Usage, Window};
+use super::congestion::{CongestionControl, Usage, Window};
 use super::flight::Flight;
 use super::octets::Octets;
 use super::options;
@@ -225,96 +232,7 @@ pub(crate) struct Connection {
     write_blocked: bool,
 }
 
-/// What a connection is made from.
-pub(crate) struct Birth {
-    /// Its ends.
-    pub(crate) ends: Ends,
-    /// Who opens it.
-    pub(crate) origin: Origin,
-    /// What it begins with.
-    pub(crate) config: Arc<Config>,
-    /// ISS.
-    pub(crate) iss: SeqNum,
-    /// Where its timestamp clock begins.
-    pub(crate) timestamp_offset: u32,
-    /// Octets of the longest network packet on its link.
-    pub(crate) mtu: usize,
-    /// The time.
-    pub(crate) now: Instant,
-}
-
 impl Connection {
-    pub(crate) fn new(birth: Birth) -> Connection {
-        let Birth { ends, origin, config, iss, timestamp_offset, mtu, now } = birth;
-        let own_mss = own_mss(&config, mtu, &ends);
-        let path = Path::new(mtu, ends.remote.is_ipv6(), &config.path, now);
-        let (congestion, cwnd) = congestion::begin(&config, u64::from(iss.0) << 32 | u64::from(timestamp_offset));
-        let default_mss = if ends.remote.is_ipv4() { 536 } else { 1220 };
-        let mut flight = Flight::default();
-        if congestion.measures() {
-            flight.measure_rates();
-        }
-        Connection {
-            ends,
-            state: if origin == Origin::Active { State::CLOSED } else { State::LISTEN },
-            origin,
-            terms: Terms { agreed: Agreed::default(), peer_mss: default_mss, own_mss, snd_scale: 0 },
-            iss,
-            snd_una: 0,
-            snd_nxt: 0,
-            snd_wnd: 0,
-            snd_wl1: SeqNum(0),
-            snd_wl2: SeqNum(0),
-            max_snd_wnd: 0,
-            snd_up: None,
-            small_end: 0,
-            send: Octets::default(),
-            fin: Fin::Open,
-            uncorked_to: 0,
-            more_follows: false,
-            marks: Marks::default(),
-            window_override: false,
-            burst_left: 0,
-            irs: SeqNum(0),
-            receive: Reassembly::default(),
-            window: ReceiveWindow::new(config.receive_buffer),
-            fin_received: false,
-            fin_at: None,
-            rcv_up: None,
-            last_ack_sent: SeqNum(0),
-            established: None,
-            peer_clock: PeerClock::default(),
-            timestamp_offset,
-            flight,
-            round_trip: RoundTrip::new(config.rto_initial, config.rto_min, config.rto_max),
-            recovery: Recovery::new(),
-            cwnd,
-            usage: Usage::default(),
-            congestion,
-            pacer: Pacer::default(),
-            acks: Acks::new(own_mss),
-            ecn: EcnState::default(),
-            timers: Timers::default(),
-            backoff: 0,
-            retries: 0,
-            probes: 0,
-            due: None,
-            probe_due: false,
-            force_resend: false,
-            last_heard: now,
-            last_sent: now,
-            path,
-            early: None,
-            syn_data: false,
-            closed: None,
-            soft_error: None,
-            held: origin == Origin::Active,
-            orphan: false,
-            write_blocked: false,
-            config,
-        }
-    }
-
     /// Its ends.
     pub(crate) fn ends(&self) -> Ends {
         self.ends
@@ -514,16 +432,4 @@ impl Connection {
     pub(crate) fn take_error(&mut self) -> Option<DeliveryError> {
         self.soft_error.take()
     }
-}
-
-/// What we announce: the longest segment that we take (RFC 9293 MUST-67).
-pub(crate) fn own_mss(config: &Config, mtu: usize, ends: &Ends) -> u16 {
-    let link_room = room_on_link(mtu, ends);
-    config.max_segment.map_or(link_room, |most| most.min(link_room))
-}
-
-/// Octets that a packet of `mtu` octets leaves for a segment's data and options.
-fn room_on_link(mtu: usize, ends: &Ends) -> u16 {
-    let headers = if ends.remote.is_ipv4() { 40 } else { 60 };
-    u16::try_from(mtu.saturating_sub(headers)).unwrap_or(u16::MAX).max(1)
 }

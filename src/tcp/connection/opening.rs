@@ -105,6 +105,7 @@ impl Connection {
         // Sixth to eighth: what the segment carries besides is processed as in any other.
         let mut segment = segment;
         segment.trim_front(1);
+        self.cut_to_window(&mut segment);
         self.take_contents(cx, segment);
     }
 

@@ -15,16 +15,13 @@
 //!   at PSH, and need not wait to see whether more come. This one is not kept; a lone segment sent again goes without.
 
 use std::num::NonZeroU16;
-use std::ops::Range;
 use std::time::Duration;
 
 use super::{Connection, Context, Fin};
-use crate::journal::{CwndCause, Event, LossRule, Reason, Recovery, TcpState, Timer, Why};
-use crate::packet::dissect::TcpOptions;
-use crate::packet::{PacketId, TcpFlags};
+use crate::journal::{CwndCause, Reason, Recovery, TcpState, Timer, Why};
+use crate::packet::TcpFlags;
 use crate::tcp::congestion::Window;
-use crate::tcp::reassembly::Blocks;
-use crate::tcp::segment::{Payload, Segment};
+use crate::tcp::segment::Segment;
 use crate::tcp::{options, pacing};
 
 /// Octets of data in the largest super-segment: headers and data fit into IPv4's 65,535.
@@ -64,104 +61,6 @@ impl Connection {
         let reason = self.acks.take()?;
         let segment = self.bare_ack(cx);
         Some((segment, Why::of(reason)))
-    }
-
-    /// The first segment that is thought lost, if the network has room for it.
-    fn resend(&mut self, cx: &mut Context<'_>) -> Option<(Segment, Why)> {
-        if self.recovery.holds_retransmissions() || (!self.force_resend && self.in_network() >= self.cwnd.cwnd) {
-            return None;
-        }
-        self.mind_the_probe(cx);
-        if self.flight.next_lost().is_some() && !self.force_resend && self.is_held_by_pace(cx) {
-            return None;
-        }
-        let lost = self.flight.next_lost()?;
-        let (range, push, nth, rule) = (lost.range.clone(), lost.push, lost.transmissions, lost.lost);
-        let window_end = self.snd_una + u64::from(self.snd_wnd);
-        if range.start >= window_end && range.start != self.snd_una {
-            return None;
-        }
-        let by_timer = std::mem::take(&mut self.force_resend) && self.retries > 0;
-        let reason = match rule {
-            _ if by_timer => {
-                let rto = self.round_trip.rto(self.backoff.saturating_sub(1)).duration();
-                Reason::RetransmitByTimer { nth: nth.into(), rto }
-            }
-            Some(LossRule::DuplicateAcks) => Reason::RetransmitByDuplicateAcks,
-            Some(LossRule::PartialAck) => Reason::RetransmitByPartialAck,
-            Some(LossRule::Sack) => Reason::RetransmitBySack,
-            Some(LossRule::Rack) => Reason::RetransmitByRack,
-            Some(LossRule::PathMtu) => Reason::RetransmitForPathMtu,
-            Some(LossRule::Refused) => Reason::RetransmitRefused,
-            Some(LossRule::Timer) | None => Reason::RetransmitAfterTimer,
-        };
-        let segment = self.segment_again(cx, range, push);
-        if self.timers.due(Timer::Retransmission).is_none() || by_timer {
-            let rto = self.round_trip.rto(self.backoff).duration();
-            self.arm(cx, Timer::Retransmission, cx.now + rto);
-        }
-        Some((segment, Why::over(reason, self.ends.remote.is_ipv6())))
-    }
-
-    /// What was held back for new data that was to test a time-out, when none of that may go (RFC 5682 §2.1, step 2.b).
-    fn resend_untested(&mut self, cx: &mut Context<'_>) -> Option<(Segment, Why)> {
-        let may_test = !self.recovery.holds_retransmissions() || self.is_held_by_pace(cx);
-        if may_test || !self.recovery.cannot_test(self.snd_nxt) {
-            return None;
-        }
-        self.resend(cx)
-    }
-
-    /// The segment of `range` once more.
-    fn segment_again(&mut self, cx: &mut Context<'_>, range: Range<u64>, push: bool) -> Segment {
-        let fin = range.end == self.snd_nxt && self.fin == Fin::Sent;
-        let push = push || self.flight.ends_burst_again(&range);
-        let payload = self.send.slice(range.start - 1..range.end - 1);
-        let length = payload.iter().map(|chunk| chunk.len() as u32).sum();
-        let mut segment = self.data_segment(cx, range.start, (payload, length), push);
-        if fin {
-            segment.flags.0 |= TcpFlags::FIN.0;
-        }
-        self.note_resent(cx, range.start, length);
-        self.keep_pace(cx, length);
-        segment
-    }
-
-    /// A probe of the flight's end (RFC 8985 §7.3): new data if there is any and the peer has room for it, whatever the
-    /// congestion window says; else the last segment again.
-    fn probe_tail(&mut self, cx: &mut Context<'_>) -> Option<(Segment, Why)> {
-        if !std::mem::take(&mut self.probe_due) {
-            return None;
-        }
-        let unsent = self.data_end().saturating_sub(self.snd_nxt);
-        let mss = self.room_beside(options::length(&self.usual_options(cx.now, 0)));
-        let length = unsent.min(mss.into());
-        let (segment, reason) = if length > 0 && length <= self.window_room() && self.burst_left == 0 {
-            let fin = self.fin == Fin::Queued && length == unsent && length < self.window_room();
-            let (segment, _) = self.depart(cx, length as u32, mss, (false, fin));
-            (segment, Reason::TailLossProbeWithNewData)
-        } else {
-            let last = self.flight.last()?;
-            let (range, push) = (last.range.clone(), last.push);
-            if self.octets_of(&range) > self.snd_mss() {
-                // It asks how wide the path is, and must not go twice at that length.
-                return None;
-            }
-            (self.segment_again(cx, range, push), Reason::TailLossProbe)
-        };
-        self.recovery.probed(self.snd_nxt, reason == Reason::TailLossProbe);
-        self.disarm(cx, Timer::TailProbe);
-        Some((segment, Why::of(reason)))
-    }
-
-    /// Tells that the segment at `position` goes again.
-    pub(super) fn note_resent(&mut self, cx: &mut Context<'_>, position: u64, length: u32) {
-        self.flight.resend(position, cx.now);
-        let timestamp = self.timestamp(cx.now);
-        self.recovery.sent(1, Some(timestamp));
-        let seq = self.seq(position);
-        // The packet has no name before it is on its link; the network fills it in.
-        cx.tell(Event::Retransmit { socket: cx.socket, packet: PacketId::default(), seq, length });
     }
 
     /// A probe that a timer has asked for.
@@ -370,7 +269,7 @@ impl Connection {
     }
 
     /// `octets` leave; what follows keeps the pace.
-    fn keep_pace(&mut self, cx: &Context<'_>, octets: u32) {
+    pub(super) fn keep_pace(&mut self, cx: &Context<'_>, octets: u32) {
         if let Some(rate) = self.congestion.pacing_rate() {
             self.pacer.departed(cx.now, octets.into(), rate);
         }
@@ -433,93 +332,5 @@ impl Connection {
         let ssthresh = self.cwnd.ssthresh.max(self.cwnd.cwnd / 4 * 3);
         let ssthresh = if self.cwnd.ssthresh == u32::MAX { u32::MAX } else { ssthresh };
         self.set_cwnd(cx, Window { cwnd, ssthresh }, CwndCause::Idle);
-    }
-
-    /// A segment with these octets at `position`, acknowledging what has arrived. Its packets have `piece` octets of data
-    /// at most.
-    fn data_segment(
-        &mut self,
-        cx: &mut Context<'_>,
-        position: u64,
-        (payload, piece): (Payload, u32),
-        push: bool,
-    ) -> Segment {
-        let mut segment = self.acknowledgment(cx, piece);
-        segment.seq = self.seq(position);
-        segment.payload = payload;
-        if push {
-            segment.flags.0 |= TcpFlags::PSH.0;
-        }
-        if let Some(end) = self.snd_up.filter(|end| *end > position) {
-            // MUST-31: the pointer reaches as far as 16 bits do; later segments carry it on.
-            segment.flags.0 |= TcpFlags::URG.0;
-            segment.urgent = u16::try_from(end - position).unwrap_or(u16::MAX);
-        }
-        self.acks.rode();
-        segment
-    }
-
-    /// An acknowledgment and nothing else.
-    fn bare_ack(&mut self, cx: &mut Context<'_>) -> Segment {
-        self.acknowledgment(cx, 0)
-    }
-
-    /// What every segment says of the other direction, with options that leave room for `piece` octets of data.
-    fn acknowledgment(&mut self, cx: &mut Context<'_>, piece: u32) -> Segment {
-        let options = self.usual_options(cx.now, piece);
-        if !options.sack.is_empty() {
-            self.receive.reported();
-        }
-        let rcv_nxt = self.rcv_nxt();
-        let rcv_mss = self.acks.rcv_mss();
-        let window = self.window.announce(self.receive.next(), self.receive.unread(), rcv_mss, true);
-        let echo = if self.ecn.echo { TcpFlags::ECE.0 } else { 0 };
-        self.last_ack_sent = rcv_nxt;
-        self.disarm(cx, Timer::DelayedAck);
-        Segment {
-            seq: self.seq(self.snd_nxt),
-            ack: rcv_nxt,
-            flags: TcpFlags(TcpFlags::ACK.0 | echo),
-            window,
-            options,
-            ..Segment::default()
-        }
-    }
-
-    /// Timestamps, and as many of the ranges that wait beyond a gap as fit beside `piece` octets of data: what goes again
-    /// was cut when perhaps none waited.
-    pub(super) fn usual_options(&self, now: crate::time::Instant, piece: u32) -> TcpOptions {
-        let agreed = self.terms.agreed;
-        let timestamps = agreed.timestamps.then(|| (self.timestamp(now), self.peer_clock.ts_recent));
-        let mut options = TcpOptions { timestamps, ..TcpOptions::default() };
-        if agreed.sack {
-            let room = self.room_beside(options::length(&options)).saturating_sub(piece);
-            let first = self.irs + 1;
-            let most = options::sack_blocks(room, agreed.timestamps);
-            let mut blocks = self.receive.report(most);
-            self.report_fin(&mut blocks, most);
-            options.sack = blocks.iter().map(|range| (first + range.start as u32, first + range.end as u32)).collect();
-        }
-        options
-    }
-
-    /// A FIN beyond a gap takes a number, and is reported like an octet (RFC 2018 §3): else a sender that has lost what stands
-    /// before it would hear nothing of what it has sent behind.
-    fn report_fin(&self, blocks: &mut Blocks, most: usize) {
-        let Some(fin) = self.fin_at.filter(|fin| !self.fin_received && *fin > self.receive.next()) else { return };
-        if let Some(block) = blocks.iter_mut().find(|block| block.end == fin) {
-            block.end = fin + 1;
-        } else if blocks.len() < most {
-            blocks.insert(0, fin..fin + 1);
-        }
-    }
-
-    /// A reset that ends the connection from our side (RFC 9293 §3.10.5).
-    pub(super) fn reset_segment(&mut self, cx: &mut Context<'_>) -> Segment {
-        let mut segment = self.bare_ack(cx);
-        segment.options.sack.clear();
-        segment.flags = TcpFlags(TcpFlags::RST.0 | TcpFlags::ACK.0);
-        segment.window = 0;
-        segment
     }
 }

@@ -9,7 +9,7 @@ use crate::journal::{Reason, TcpState, Timer, Why};
 use crate::tcp::congestion;
 use crate::tcp::push::Room;
 use crate::tcp::state::Cause;
-use crate::transport::{CloseReason, PathReports, SocketError, SocketOption};
+use crate::transport::{CloseReason, PathReports, SocketError, SocketEvent, SocketOption};
 
 /// What a segment in flight costs besides its octets: a record, and a chunk of the send queue.
 const NOTE_COST: usize = 128;
@@ -101,6 +101,14 @@ impl Connection {
         let notes = NOTE_COST * self.flight.unacked() as usize;
         let in_flight = (self.snd_nxt - self.snd_una) as usize;
         self.config.send_buffer.saturating_sub(self.send.len() + notes.saturating_sub(in_flight / 4))
+    }
+
+    /// Whoever waits for room in the send buffer hears of it as soon as a third of the buffer is free (as Linux).
+    pub(super) fn wake_writer(&mut self, cx: &mut Context<'_>) {
+        if self.write_blocked && self.send_room() >= (self.config.send_buffer / 3).max(1) {
+            self.write_blocked = false;
+            cx.notify(SocketEvent::Writable(cx.socket));
+        }
     }
 
     /// SEND with URGENT: the last of these octets is the last of the urgent data (§3.8.5, MUST-30).
@@ -249,6 +257,7 @@ impl Connection {
                     self.acks.demand(Reason::Acknowledge);
                 }
             }
+            SocketOption::SendBuffer(_) => self.wake_writer(cx),
             SocketOption::ReceiveBuffer(octets) => self.window.resize(octets),
             SocketOption::WindowClamp(octets) => self.window.clamp_to(octets),
             SocketOption::KeepAlive(idle) => self.restart_keep_alive(cx, idle),
@@ -261,7 +270,6 @@ impl Connection {
             | SocketOption::KeepAliveInterval(_)
             | SocketOption::KeepAliveProbes(_)
             | SocketOption::MaxSegment(_)
-            | SocketOption::SendBuffer(_)
             | SocketOption::TimeToLive(_)
             | SocketOption::TrafficClass(_)
             | SocketOption::FinWait2(_)

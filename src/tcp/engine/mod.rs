@@ -62,7 +62,7 @@ pub struct Engine {
     peers: Peers,
     rng: Rng,
     mtu: usize,
-    last_id: u32,
+    last_id: u64,
 }
 
 /// Where a connection stands in the tree of deadlines that has none.

@@ -21,11 +21,35 @@ impl Hasher for Spread {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
     }
 
-    fn write_u32(&mut self, number: u32) {
+    fn write_u64(&mut self, number: u64) {
         // 2^64 divided by the golden ratio, which is odd: no two numbers share their low bits longer than they must.
-        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Engine;
+    use super::*;
+
+    #[test]
+    fn names_go_on_beyond_32_bits() {
+        let mut engine = Engine::new(1, 1500);
+        engine.last_id = u32::MAX.into();
+        assert_eq!(engine.new_id(), SocketId(1 << 32));
+    }
+
+    #[test]
+    fn all_bits_of_a_name_are_spread() {
+        let spread = |number: u64| {
+            let mut hasher = Spread::default();
+            hasher.write_u64(number);
+            hasher.finish()
+        };
+        assert_ne!(spread(1), spread(1 + (1 << 32)));
+        assert_ne!(spread(1) >> 57, spread(2) >> 57, "tables look at the highest bits first");
     }
 }

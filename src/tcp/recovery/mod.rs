@@ -402,6 +402,7 @@ impl Recovery {
         if !rack {
             flight.judge_by_sack(self.reordering);
             if evidence.advanced && matches!(self.state, State::FastRecovery { .. }) {
+                // Sooner than NextSeg's rules 3 and 4 let it go (RFC 6675 §4): without them a lost tail would wait for the timer.
                 flight.lose_oldest(LossRule::PartialAck);
             }
             return None;

@@ -13,7 +13,8 @@
 pub(super) struct Reduction {
     /// ssthresh: where the window shall end, in segments.
     ssthresh: u32,
-    /// RecoverFS: the window before, in segments.
+    /// RecoverFS, in segments: the window before, as Linux has it, where RFC 6937 §3 takes what was in flight. The two differ
+    /// when the window was not used up, or limited transmit has let out more.
     before: u32,
     /// prr_delivered: segments delivered since.
     delivered: u32,

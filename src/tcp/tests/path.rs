@@ -6,7 +6,8 @@
 use super::wire::{Wire, config, ends};
 use crate::journal::{DropReason, Event, PathMtuCause, Reason, Recovery};
 use crate::packet::DeliveryError;
-use crate::tcp::{Config, PathDiscovery, PathProbing};
+use crate::tcp::congestion::{Acknowledged, CongestionControl, Window};
+use crate::tcp::{Algorithm, Config, Congestion, PathDiscovery, PathProbing};
 use crate::transport::{PathReports, SocketOption};
 
 /// A connection on which `octets` were just written, and left in segments of 1460.
@@ -458,6 +459,48 @@ fn a_probe_that_times_out_goes_again_in_pieces() {
     wire.log(
         "< A 1 ack 513\n > A 513:987 ack 1 | retransmit-for-path-mtu\n > A 987:1499 ack 1 | retransmit-after-timer",
     );
+}
+
+/// Sends ten thousand octets in a second.
+#[derive(Debug)]
+struct Slow;
+
+impl CongestionControl for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    fn acknowledged(&mut self, _: &mut Window, _: &Acknowledged) {}
+
+    fn threshold_after_loss(&mut self, _: &Window, in_flight: u32) -> u32 {
+        in_flight
+    }
+
+    fn pacing_rate(&self) -> Option<u64> {
+        Some(10_000)
+    }
+}
+
+/// RFC 4821 §7.6.3, RFC 8985 §7.3: a probe of the path may be all that is in flight, when pace holds back what should follow and
+/// the window then closes. The tail is not probed with it: what may be too long must not go twice at that length.
+#[test]
+fn a_path_probe_is_no_probe_of_the_tail() {
+    let congestion = Congestion::Other(Algorithm { name: "slow", make: || Box::new(Slow) });
+    let config = Config { congestion, initial_window: 12, send_buffer: 1_000_000, ..always() };
+    let mut wire = Wire::connecting(&config);
+    wire.log("> S 0 | active-open\n +20ms\n < SA 0 ack 1 <mss 1460, sackOK>\n > A 1 ack 1 | complete-open");
+    wire.write(4000);
+    wire.log(
+        "
+        > A 1:987  ack 1        | path-probe
+        < A 1      ack 1 win 0
+        +200ms
+        ",
+    );
+    assert!(wire.until_sent().is_some(), "the timer does what the probe would have");
+    let again = wire.next_sent();
+    assert_eq!(again, "A 1:513 ack 1 | retransmit-by-timer");
+    wire.take_sent();
 }
 
 /// A router may say so, too.

@@ -159,6 +159,23 @@ fn the_send_buffer_can_be_resized() {
     assert_eq!(wire.try_write(10), Ok(1));
 }
 
+/// A writer that waits hears of the room that a larger buffer has, and of no other.
+#[test]
+fn a_larger_send_buffer_wakes_the_writer() {
+    let mut wire = Wire::open();
+    wire.log("< A 1 ack 1 win 0");
+    wire.set(SocketOption::SendBuffer(100));
+    assert_eq!(wire.try_write(1000), Ok(100));
+    wire.events();
+    wire.set(SocketOption::SendBuffer(120));
+    wire.set(SocketOption::SendBuffer(1));
+    assert_eq!(wire.events(), [], "too little to be worth a call, and none at all");
+    wire.set(SocketOption::SendBuffer(150));
+    assert_eq!(wire.events(), [SocketEvent::Writable(wire.socket())]);
+    wire.set(SocketOption::SendBuffer(300));
+    assert_eq!(wire.events(), [], "it knows");
+}
+
 /// Many small segments in flight cost more than their octets, and the send buffer counts that.
 #[test]
 fn small_segments_in_flight_use_up_the_send_buffer() {

@@ -88,7 +88,7 @@ fn what_goes_again_is_its_own_keep_alive() {
 #[test]
 fn a_tail_probe_counts_for_nothing_else() {
     let mut wire = sent(2);
-    wire.log("+42ms\n > PA 1001:2001 ack 1 | tail-loss-probe");
+    wire.log("+40ms\n > PA 1001:2001 ack 1 | tail-loss-probe");
     let snapshot = wire.snapshot();
     assert_eq!((snapshot.backoff, snapshot.probes, wire.recovery()), (Some(0), Some(0), Recovery::Open));
     wire.log("< A 1 ack 2001");

@@ -32,6 +32,16 @@ fn a_segment_with_three_reported_behind_it_is_lost() {
     wire.take_sent();
 }
 
+/// As Linux does: a segment that was overtaken by more than three others raises the threshold for those to come.
+#[test]
+fn the_threshold_follows_the_reordering_that_was_seen() {
+    let mut wire = sent_with(&by_count(), SACK, 9);
+    wire.log("< A 1 ack 1 <sack 6001:7001>\n < A 1 ack 1001 <sack 6001:7001>");
+    assert_eq!(wire.snapshot().flight.map(|flight| flight.reordering), Some(7));
+    wire.log("< A 1 ack 1001 <sack 5001:9001>\n < A 1 ack 9001");
+    assert_eq!((told(&mut wire), wire.recovery()), (vec![], Recovery::Open));
+}
+
 /// RFC 6675 §5: one recovery for all that was in flight when it began; the window falls once.
 #[test]
 fn the_window_falls_once_for_a_flight() {

@@ -32,6 +32,31 @@ fn an_echo_of_the_first_copy_takes_the_reduction_back() {
     }
 }
 
+/// RFC 8985 §6.2, step 4: whatever tells that there was no loss tells of reordering: from then on time has to pass.
+#[test]
+fn a_needless_recovery_makes_rack_patient() {
+    for (options, answers) in [
+        (STAMPED, "< A 1 ack 3001 <ts 1000 40>"),
+        (STAMPED, "< A 1 ack 2001 <ts 1000 40>\n < A 1 ack 3001 <ts 1000 40>"),
+        (SACK, "< A 1 ack 2001 <sack 1:1001>\n < A 1 ack 3001"),
+        (SACK, "< A 1 ack 3001\n < A 1 ack 3001 <sack 1:1001>"),
+    ] {
+        let mut wire = sent_with(&config(), options, 3);
+        let stamp = if options == STAMPED { "ts 1000 0, " } else { "" };
+        wire.receive(&format!("A 1 ack 1 <{stamp}sack 1001:2001>"));
+        wire.until_sent();
+        assert_eq!(wire.next_sent(), "A 1:1001 ack 1 | retransmit-by-rack");
+        wire.log("+29ms");
+        wire.log(answers);
+        wire.write(9000);
+        assert_eq!(wire.take_sent().len(), 9);
+        wire.log("+40ms");
+        wire.receive(&format!("A 1 ack 3001 <{stamp}sack 4001:12001>"));
+        assert_eq!((wire.take_sent().len(), wire.recovery()), (0, Recovery::Disorder), "{answers}");
+        wire.receive("A 1 ack 12001");
+    }
+}
+
 /// RFC 3522 §3.2: also when the acknowledgment covers only some of the flight: what is still thought lost was late, too.
 #[test]
 fn an_echo_of_the_first_copy_ends_the_recovery_early() {

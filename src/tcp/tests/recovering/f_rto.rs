@@ -174,6 +174,31 @@ fn a_window_update_does_not_end_the_test() {
     wire.take_sent();
 }
 
+/// §3.1, step 2: with SACK a duplicate before any progress decides nothing.
+#[test]
+fn with_sack_the_first_progress_is_waited_for() {
+    let mut wire = timed_out(SACK, 50_000);
+    wire.log(
+        "
+        < A  1            ack 1
+        < A  1            ack 1001
+        > A  10001:11001  ack 1      | test-timeout
+        > A  11001:12001  ack 1      | test-timeout
+        ",
+    );
+}
+
+/// §3.1, step 2.b: without new data it is settled that nothing will be learnt: what is acknowledged later tells nothing.
+#[test]
+fn without_new_data_nothing_is_learnt_later() {
+    let mut wire = timed_out(SACK, 0);
+    wire.receive("A 1 ack 1001");
+    assert_eq!(wire.take_sent().len(), 2);
+    wire.receive("A 1 ack 5001");
+    assert!(!wire.take_sent().is_empty());
+    assert_eq!((told(&mut wire), wire.recovery()), (vec![], Recovery::Loss));
+}
+
 /// §2.1, step 2.a: one acknowledgment of all that was in flight tells nothing, and ends the recovery.
 #[test]
 fn an_acknowledgment_of_all_tells_nothing() {
@@ -198,6 +223,7 @@ fn a_time_out_amid_a_recovery_is_not_looked_through() {
     wire.receive("A 1 ack 4001");
     assert_eq!(wire.next_sent(), "A 4001:5001 ack 1 | retransmit-after-timer");
     wire.take_sent();
+    assert_eq!(wire.cwnd(), 2, "slow start, and no reduction of a recovery that is over");
 }
 
 /// F-RTO may be switched off.

@@ -33,7 +33,7 @@ fn a_segment_is_lost_when_a_later_one_has_arrived_and_the_window_has_passed() {
         ",
     );
     assert_eq!(told(&mut wire), ["lost 1:1001 by rack"]);
-    assert_eq!(wire.recovery(), Recovery::FastRecovery);
+    assert_eq!((wire.recovery(), wire.ssthresh()), (Recovery::FastRecovery, 2));
 }
 
 /// §6.2, step 5: what arrives within the window was late and is not lost, and the timer stops.
@@ -119,8 +119,7 @@ fn the_window_grows_with_each_round_trip_in_which_something_came_twice() {
     }
 }
 
-/// §6.2, step 4, RACK.reo_wnd_persist: after sixteen recoveries without D-SACK the window is small again. A window that
-/// falls because of a mark is no recovery.
+/// §6.2, step 4, RACK.reo_wnd_persist: after sixteen recoveries without D-SACK the window is small again.
 #[test]
 fn the_window_is_small_again_after_sixteen_recoveries() {
     let mut wire = reordered(1);
@@ -140,6 +139,39 @@ fn the_window_is_small_again_after_sixteen_recoveries() {
         edge += 2000;
         wire.receive(&format!("A 1 ack {edge}"));
     }
+}
+
+/// §6.2, step 4: a window that falls because of a mark is no recovery, and none of the sixteen.
+#[test]
+fn a_mark_is_no_recovery() {
+    let mut wire = Wire::listening(0, &Config { tail_loss_probe: false, ..config() });
+    wire.log("< SEW 0 <mss 1000, sackOK>\n > SAE 0 ack 1 | answer-open\n +40ms\n < A 1 ack 1");
+    wire.accept();
+    let mut edge = 1;
+    let mut send = |wire: &mut Wire, flags: &str| {
+        wire.write(2000);
+        assert_eq!(wire.take_sent().len(), 2);
+        wire.log("+40ms");
+        edge += 2000;
+        wire.receive(&format!("{flags} 1 ack {edge}"));
+        edge
+    };
+    let edge = send(&mut wire, "A");
+    wire.receive(&format!("A 1 ack {edge} <sack 1:1001>"));
+    for _ in 0..20 {
+        send(&mut wire, "AE");
+        assert_eq!(wire.recovery(), Recovery::WindowReduced);
+        send(&mut wire, "A");
+        assert_eq!(wire.recovery(), Recovery::Open);
+    }
+    let edge = send(&mut wire, "A");
+    wire.write(2000);
+    wire.take_sent();
+    wire.log("+40ms");
+    wire.journal();
+    wire.receive(&format!("A 1 ack {edge} <sack {}:{}>", edge + 1000, edge + 2000));
+    assert_eq!(reordering_timer(&mut wire), Some(20 * MS));
+    wire.receive(&format!("A 1 ack {}", edge + 2000));
 }
 
 /// §3, §6.2: a retransmission that is lost is found like any other segment: something that left after it has arrived.

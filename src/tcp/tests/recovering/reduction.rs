@@ -54,6 +54,30 @@ fn the_window_ends_at_the_threshold() {
     wire.receive(&format!("A 1 ack {end}"));
     assert_eq!((wire.recovery(), wire.cwnd(), wire.ssthresh()), (Recovery::Open, 10, 10));
     assert_eq!(wire.take_sent().len(), 10);
+    for segment in 1..=10 {
+        wire.receive(&format!("A 1 ack {}", end + 1000 * segment));
+        wire.take_sent();
+    }
+    assert_eq!(wire.cwnd(), 11, "from there it grows as ever");
+}
+
+/// The same when no loss, but a mark has made it fall (RFC 3168 §6.1.2).
+#[test]
+fn the_window_grows_again_after_a_mark() {
+    let mut wire = Wire::listening(0, &config());
+    wire.log("< SEW 0 <mss 1000, sackOK>\n > SAE 0 ack 1 | answer-open\n +40ms\n < A 1 ack 1");
+    wire.accept();
+    wire.write(60_000);
+    assert_eq!(wire.take_sent().len(), 10);
+    for segment in 1..=30 {
+        let flags = if segment == 1 { "AE" } else { "A" };
+        wire.receive(&format!("{flags} 1 ack {}", 1000 * segment + 1));
+        wire.take_sent();
+        if segment == 9 {
+            assert_eq!((wire.recovery(), wire.ssthresh()), (Recovery::WindowReduced, 4));
+        }
+    }
+    assert_eq!((wire.recovery(), wire.cwnd() > 5), (Recovery::Open, true));
 }
 
 /// §3.1, the conservative bound: when less is in the network than the threshold, as many leave as arrive.

@@ -35,7 +35,7 @@ fn why_the_window_moved(wire: &mut Wire) -> Vec<CwndCause> {
 /// later than the retransmission timer, which it then comes before.
 #[test]
 fn a_probe_leaves_after_two_round_trips() {
-    for (config, segments, after) in [(patient(), 1, 280), (patient(), 2, 82), (config(), 1, 240)] {
+    for (config, segments, after) in [(patient(), 1, 280), (patient(), 2, 80), (config(), 1, 240)] {
         let mut wire = tail(&config, segments);
         assert_eq!(wire.until_sent(), Some(after * MS));
         let start = 1000 * segments - 999;
@@ -49,7 +49,7 @@ fn after_one_probe_comes_the_retransmission_timer() {
     let mut wire = tail(&config(), 5);
     wire.log(
         "
-        +82ms
+        +80ms
         > PA 4001:5001  ack 1    | tail-loss-probe
         +240ms
         > A  1:1001     ack 1    | retransmit-by-timer
@@ -57,6 +57,17 @@ fn after_one_probe_comes_the_retransmission_timer() {
     );
     wire.until_sent();
     assert_eq!(wire.next_sent(), "A 1:1001 ack 1 | retransmit-by-timer", "no probe while a loss is being mended");
+}
+
+/// §7.4.2: a probe that another recovery has overtaken says nothing any more.
+#[test]
+fn a_time_out_makes_the_probe_forgotten() {
+    let mut wire = tail(&config(), 5);
+    wire.log("+80ms\n > PA 4001:5001 ack 1 | tail-loss-probe\n +240ms\n > A 1:1001 ack 1 | retransmit-by-timer");
+    wire.log("< A 1 ack 5001");
+    wire.write(1000);
+    wire.log("> PA 5001:6001 ack 1 | new-data\n +40ms\n < A 1 ack 6001");
+    assert!(!why_the_window_moved(&mut wire).contains(&CwndCause::TailLoss));
 }
 
 /// §7.3: new data makes the better probe, whatever the congestion window says.
@@ -67,7 +78,7 @@ fn a_probe_takes_new_data_if_there_is_any() {
     assert_eq!(wire.take_sent().len(), 10);
     wire.log(
         "
-        +82ms
+        +80ms
         > A  10001:11001  ack 1  | tail-loss-probe-with-new-data
         +40ms
         < A  1            ack 1  <sack 10001:11001>
@@ -84,7 +95,7 @@ fn a_probe_respects_the_peers_window() {
     wire.log("< A 1 ack 1 win 3000");
     wire.write(5000);
     assert_eq!(wire.take_sent().len(), 3);
-    wire.log("+82ms\n > A 2001:3001 ack 1 | tail-loss-probe");
+    wire.log("+80ms\n > A 2001:3001 ack 1 | tail-loss-probe");
 }
 
 /// §7.1: what the probe is answered with shows the losses before it, long before the retransmission timer would.
@@ -95,7 +106,7 @@ fn the_answer_to_a_probe_shows_what_was_lost_before_it() {
         "
         +40ms
         < A  1          ack 2001
-        +82ms
+        +80ms
         > PA 4001:5001  ack 1                     | tail-loss-probe
         +40ms
         < A  1          ack 2001  <sack 4001:5001>
@@ -153,7 +164,7 @@ fn a_probe_with_new_data_costs_nothing() {
     let mut wire = open_with(&patient(), SACK);
     wire.write(11_000);
     assert_eq!(wire.take_sent().len(), 10);
-    wire.log("+82ms\n > PA 10001:11001 ack 1 | tail-loss-probe-with-new-data\n < A 1 ack 11001");
+    wire.log("+80ms\n > PA 10001:11001 ack 1 | tail-loss-probe-with-new-data\n < A 1 ack 11001");
     wire.write(1000);
     wire.log("> PA 11001:12001 ack 1 | new-data\n +40ms\n < A 1 ack 12001");
     assert_eq!((wire.ssthresh(), wire.cwnd() >= 10), (u32::MAX / 1000, true));

@@ -1,0 +1,151 @@
+//! What single rows say: whose they are, when they were, and what is told beside them.
+
+use super::*;
+
+#[test]
+fn connections_are_numbered_as_wireshark_numbers_them() {
+    let mut scene = lossy_conversation();
+    // The same ports again, with another initial sequence number: a connection of its own.
+    let mut again = tcp(CLIENT, SYN, 0, 0, b"");
+    again[27] ^= 0x55;
+    scene.send(5_000_000, CLIENT, again, None, Fate::Arrives);
+    let text = scene.draw(Style::plain(80));
+    assert!(text.contains("connection 2: client:49152 → server:80"), "{text}");
+    assert!(text.contains("tcp.stream == 1"), "{text}");
+}
+
+#[test]
+fn a_connection_that_began_before_the_capture_says_so() {
+    let mut scene = Scene::default();
+    scene.send(0, SERVER, tcp(SERVER, PSH_ACK, 5_000, 700, b"late"), None, Fate::Arrives);
+    scene.send(20_000, CLIENT, tcp(CLIENT, ACK, 700, 5_004, b""), None, Fate::Arrives);
+    let text = scene.draw_foreign(Style::plain(100), false);
+    assert!(text.contains("connection 1: 10.0.0.2:80 and 10.0.0.1:49152 (began earlier)"), "{text}");
+    assert!(text.contains("PSH,ACK seq=1 ack=1 len=4"), "{text}");
+    assert!(text.contains("ACK seq=1 ack=5"), "{text}");
+}
+
+#[test]
+fn third_hosts_are_named_beside_their_packets() {
+    let mut scene = Scene::default();
+    scene.send(0, CLIENT, udp(CLIENT, b"a"), None, Fate::Arrives);
+    let mut other = udp(CLIENT, b"b");
+    other[19] = 9;
+    scene.send(1, CLIENT, other, None, Fate::Arrives);
+    let text = scene.draw_foreign(Style::plain(100), false);
+    assert!(text.contains("10.0.0.1 → 10.0.0.9"), "{text}");
+}
+
+#[test]
+fn a_sender_that_gives_its_reasons_is_believed() {
+    // Octets that were seen before, sent as new data: a stack that does so has its reason, a kernel has not.
+    let drawn = |why: Option<Reason>| {
+        let mut scene = Scene::default();
+        scene.send(0, CLIENT, tcp(CLIENT, PSH_ACK, 1, 1, b"abc"), why, Fate::Arrives);
+        scene.send(9, CLIENT, tcp(CLIENT, PSH_ACK, 1, 1, b"abc"), why, Fate::Arrives);
+        scene.settle();
+        scene.draw(Style::plain(120))
+    };
+    assert!(drawn(None).contains("├═ PSH,ACK"), "{}", drawn(None));
+    assert!(!drawn(Some(Reason::NewData)).contains('═'), "{}", drawn(Some(Reason::NewData)));
+}
+
+#[test]
+fn a_packet_still_on_its_way_at_the_end_did_not_get_here() {
+    let mut scene = Scene::default();
+    scene.send(0, CLIENT, udp(CLIENT, b"a"), None, Fate::Arrives);
+    scene.send(1, SERVER, udp(SERVER, b"b"), None, Fate::Arrives);
+    scene.client.pop();
+    let text = scene.draw(Style::plain(120));
+    assert!(text.contains("not seen at client before the end"), "{text}");
+}
+
+#[test]
+fn what_was_lost_before_the_first_packet_has_a_time_before_it() {
+    let mut scene = Scene::default();
+    scene.send(0, SERVER, udp(SERVER, b"a"), None, Fate::Dropped(Impairment::Lost));
+    scene.send(1_500_000, CLIENT, udp(CLIENT, b"b"), None, Fate::Arrives);
+    let text = scene.draw(Style::plain(100));
+    assert!(text.contains("    -1.500000  │"), "{text}");
+    assert!(text.contains(" 1   0.000000  ├"), "{text}");
+}
+
+#[test]
+fn a_state_is_shown_once_beside_the_packet_that_brought_it() {
+    let mut scene = Scene::default();
+    scene.state(0, CLIENT, TcpState::SynSent);
+    scene.state(0, CLIENT, TcpState::FinWait1);
+    // All in the moment of the changes: one belongs to the SYN, one to the FIN of another connection, none to the rest.
+    let mut fin = tcp(CLIENT, FIN_ACK, 9, 9, b"");
+    fin[21] ^= 1;
+    scene.send(0, CLIENT, udp(CLIENT, b"a"), Some(Reason::Datagram), Fate::Arrives);
+    scene.send(0, CLIENT, fin, Some(Reason::Close), Fate::Arrives);
+    scene.send(0, CLIENT, tcp(CLIENT, SYN, 0, 0, b""), Some(Reason::ActiveOpen), Fate::Arrives);
+    scene.send(0, CLIENT, tcp(CLIENT, ACK, 1, 1, b""), Some(Reason::Acknowledge), Fate::Arrives);
+    let text = scene.draw(Style::plain(100));
+    let lines: Vec<&str> = text.lines().collect();
+    let above = |state: &str| {
+        let index = lines.iter().position(|line| line.contains(state)).expect("the state is shown");
+        lines[index - 1]
+    };
+    assert!(above("FIN-WAIT-1").contains("FIN,ACK"), "{text}");
+    assert!(above("SYN-SENT").contains("SYN seq=0"), "{text}");
+    assert_eq!(text.matches("SYN-SENT").count() + text.matches("FIN-WAIT-1").count(), 2, "{text}");
+}
+
+#[test]
+fn the_timer_of_a_syn_stands_beside_the_syn_whatever_arrived_with_it() {
+    let timer = |socket, due| Event::TimerSet { socket: SocketId(socket), timer: Timer::Retransmission, due: at(due) };
+    let mut scene = Scene::default();
+    scene.send(0, SERVER, tcp(SERVER, FIN_ACK, 9, 9, b""), Some(Reason::Close), Fate::Arrives);
+    // The program hears of the end, closes, and opens its next connection, all at once.
+    let opens = Event::State { socket: SocketId(2), from: TcpState::Closed, to: TcpState::SynSent };
+    scene.tell(DELAY, CLIENT, opens);
+    scene.tell(DELAY, CLIENT, timer(1, 300_000));
+    let mut fin = tcp(CLIENT, FIN_ACK, 9, 10, b"");
+    fin[21] ^= 1;
+    scene.send(DELAY, CLIENT, fin, Some(Reason::Close), Fate::Arrives);
+    scene.tell(DELAY, CLIENT, timer(2, 1_000_000));
+    scene.send(DELAY, CLIENT, tcp(CLIENT, SYN, 0, 0, b""), Some(Reason::ActiveOpen), Fate::Arrives);
+    let text = scene.draw(Style { verbose: true, ..Style::plain(100) });
+    let place = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what} is missing: {text}"));
+    assert!(place("due 0.290000") < place("SYN seq=0"), "{text}");
+    assert!(place("due 0.990000") > place("SYN seq=0"), "{text}");
+}
+
+#[test]
+fn without_packets_it_says_so() {
+    assert_eq!(Scene::default().draw(Style::plain(80)), "no packets\n");
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_and_any_comment_stay_within_the_width(
+        packets in vec((any::<u64>(), any::<bool>(), vec(any::<u8>(), 0..90), ".{0,80}"), 0..12),
+        mutate in vec((0_usize..60, any::<u8>()), 0..6),
+        (width, ascii, verbose) in (80_usize..=140, any::<bool>(), any::<bool>()),
+    ) {
+        let mut scene = Scene::default();
+        for (at, is_client, bytes, comment) in packets {
+            let node = if is_client { CLIENT } else { SERVER };
+            let bytes = if bytes.len() % 2 == 0 { bytes } else {
+                let mut bytes = tcp(node, SYN_ACK, at as u32, 0, &bytes);
+                for (index, value) in &mutate {
+                    if let Some(byte) = bytes.get_mut(*index) {
+                        *byte = *value;
+                    }
+                }
+                bytes
+            };
+            scene.send(at % 1_000_000_000_000, node, bytes, None, Fate::Arrives);
+            if let Some(record) = scene.client.last_mut() {
+                record.comments.push(comment.clone().into());
+            }
+        }
+        scene.settle();
+        let style = Style { ascii, verbose, ..Style::plain(width) };
+        scene.draw(style);
+        scene.draw_at(Side::Right, style);
+        scene.draw_foreign(style, true);
+    }
+}
