@@ -12,6 +12,7 @@ use crate::door::{Door, DoorKind};
 use crate::host::{Holder, HolderConfig, HolderError, LinuxNode, NodeSetup};
 use crate::measure::Gauges;
 use crate::network::{World, live};
+use crate::stack::{Congestion, StackKind};
 
 /// How often kernels are asked about their connections.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
@@ -25,6 +26,9 @@ pub enum LiveError {
     /// There are not so many addresses.
     #[error("a trial has at most {MOST_FLOWS} flows")]
     TooMany,
+    /// A stack lacks a congestion control.
+    #[error("{0} has no {1:?}, only none, Reno and CUBIC: give the flow one of these")]
+    Congestion(StackKind, Congestion),
     /// A connection failed, or the system underneath.
     #[error("the trial broke off: {0}")]
     Broken(#[from] io::Error),
@@ -80,6 +84,9 @@ fn all_ends(trial: &Trial) -> impl Iterator<Item = (usize, End)> {
 pub fn live(trial: &Trial, holder: HolderConfig) -> Result<Outcome, LiveError> {
     if trial.flows.len() > MOST_FLOWS {
         return Err(LiveError::TooMany);
+    }
+    if let Some((kind, congestion)) = trial.impossible() {
+        return Err(LiveError::Congestion(kind, congestion));
     }
     let Kernels { holder, nodes } = Kernels::boot(trial, holder).map_err(LiveError::NotLive)?;
     let (ledger, gauges) = (Ledger::default(), Gauges::default());

@@ -152,6 +152,14 @@ impl Trial {
         Trial { path, flows, load, seed, tcp }
     }
 
+    /// A flow whose stack does not have the congestion control that is wanted; its figures would be of another.
+    fn impossible(&self) -> Option<(StackKind, Congestion)> {
+        self.flows.iter().find_map(|flow| match flow.sender {
+            Sender::Stack(kind, congestion) if !kind.has(congestion) => Some((kind, congestion)),
+            Sender::Stack(..) | Sender::Linux(_) => None,
+        })
+    }
+
     /// Whether a kernel takes part.
     pub fn has_kernels(&self) -> bool {
         self.flows.iter().any(|flow| matches!(flow.sender, Sender::Linux(_)) || flow.receiver == Receiver::Linux)

@@ -8,6 +8,7 @@ use super::outcome::Outcome;
 use super::play::{ENDS, End, MOST_FLOWS, address, lay_pipes, make_stack, play};
 use crate::app::{Endpoint, Host};
 use crate::network::{World, sim};
+use crate::stack::{Congestion, StackKind};
 
 /// Why a trial could not be simulated.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,9 @@ pub enum SimError {
     /// There are not so many addresses.
     #[error("a trial has at most {MOST_FLOWS} flows")]
     TooMany,
+    /// A stack lacks a congestion control.
+    #[error("{0} has no {1:?}, only none, Reno and CUBIC: give the flow one of these")]
+    Congestion(StackKind, Congestion),
     /// A connection failed.
     #[error("the trial broke off: {0}")]
     Broken(#[from] io::Error),
@@ -33,6 +37,9 @@ pub fn simulate(trial: &Trial) -> Result<Outcome, SimError> {
     }
     if trial.flows.len() > MOST_FLOWS {
         return Err(SimError::TooMany);
+    }
+    if let Some((kind, congestion)) = trial.impossible() {
+        return Err(SimError::Congestion(kind, congestion));
     }
     let ledger = Ledger::default();
     let (played, ended) = sim::run(|clock| {

@@ -539,11 +539,10 @@ mod tests {
                 Command::Show(show) => (show.json, show.layers),
                 Command::Compare(compare) => (compare.json, false),
                 Command::Check(check) => (check.json, false),
-                Command::Guide(_) | Command::New(_) => (false, false),
+                Command::Guide(_) | Command::New(_) | Command::Shell(_) => (false, false),
                 Command::List(list) => (list.json, false),
                 Command::Drill(drill) => (drill.json, false),
                 Command::Doctor(doctor) => (doctor.json, false),
-                Command::Guide(_) | Command::Check(_) | Command::New(_) | Command::Shell(_) => (true, false),
             };
             assert!(is_json || filter.is_empty(), "{example}: jq wants JSON");
             assert!(has_layers || !filter.contains(".layers"), "{example}: layers are there when they are asked for");

@@ -29,6 +29,15 @@ impl StackKind {
             StackKind::Smoltcp => Box::new(SmoltcpStack::new(config, now)),
         }
     }
+
+    /// Whether it has this congestion control. smoltcp has none, Reno and CUBIC, and takes Reno when it is asked for another.
+    pub fn has(self, congestion: tcp::Congestion) -> bool {
+        match (self, congestion) {
+            (StackKind::Native, _) => true,
+            (StackKind::Smoltcp, tcp::Congestion::None | tcp::Congestion::Reno | tcp::Congestion::Cubic) => true,
+            (StackKind::Smoltcp, tcp::Congestion::Bbr | tcp::Congestion::Other(_)) => false,
+        }
+    }
 }
 
 impl fmt::Display for StackKind {

@@ -105,11 +105,15 @@ fn another_congestion_control_takes_over_a_connection_at_work() {
             let before = client.snapshot().and_then(|snapshot| snapshot.cwnd);
             client.set_option(SocketOption::Congestion(choice)).expect("it is open");
             let after = client.snapshot().and_then(|snapshot| snapshot.cwnd);
-            if choice == CongestionChoice::Cubic || choice == CongestionChoice::Bbr && before < Some(1 << 24) {
-                assert_eq!(after, before, "the window stays");
+            const BEYOND_ANY: u32 = 1 << 24;
+            match choice {
+                CongestionChoice::None => assert!(after > Some(BEYOND_ANY), "there is no window any more"),
+                CongestionChoice::Reno => assert!(after < Some(BEYOND_ANY), "there is one again"),
+                CongestionChoice::Cubic | CongestionChoice::Bbr => assert_eq!(after, before, "the window stays"),
             }
         }
         client.write_all(&[9; 200_000]).await.expect("it is open");
+        assert!(client.snapshot().and_then(|snapshot| snapshot.cwnd) < Some(1 << 24), "none would have lifted it");
         client.shutdown().await.expect("it is open");
         assert_eq!(reading.await.expect("no panic").expect("it ends in order"), (1_200_000, true));
     });

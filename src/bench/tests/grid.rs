@@ -8,9 +8,10 @@ use std::fmt::Write as _;
 use super::*;
 
 /// What is looked at.
-const SUBJECTS: [(StackKind, Congestion); 3] = [
+const SUBJECTS: [(StackKind, Congestion); 4] = [
     (StackKind::Native, Congestion::Reno),
     (StackKind::Native, Congestion::Cubic),
+    (StackKind::Native, Congestion::Bbr),
     (StackKind::Smoltcp, Congestion::Reno),
 ];
 /// Losses, in parts per thousand.

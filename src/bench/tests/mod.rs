@@ -1,5 +1,6 @@
 //! The harness itself: are its figures right where the right ones are known?
 
+mod figures;
 mod grid;
 mod scenarios;
 
@@ -99,6 +100,14 @@ fn there_are_no_more_flows_than_addresses() {
     let refused =
         simulate(&Trial::of(Path::clean(MEGABIT, millis(20)), flows, Load::Octets(1), 1)).expect_err("too many");
     assert_eq!(refused.to_string(), "a trial has at most 250 flows");
+}
+
+#[test]
+fn a_congestion_control_that_a_stack_lacks_is_not_replaced_by_another() {
+    let flows = vec![Flow::of(StackKind::Smoltcp, Congestion::Bbr)];
+    let refused =
+        simulate(&Trial::of(Path::clean(MEGABIT, millis(20)), flows, Load::Octets(1), 1)).expect_err("it has none");
+    assert_eq!(refused.to_string(), "smoltcp has no Bbr, only none, Reno and CUBIC: give the flow one of these");
 }
 
 #[test]

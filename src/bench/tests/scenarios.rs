@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::*;
 use crate::link::Action;
 
-const SUBJECTS: [(StackKind, Congestion); 3] = [
+const SUBJECTS: [(StackKind, Congestion); 4] = [
     (StackKind::Native, Congestion::Reno),
     (StackKind::Native, Congestion::Cubic),
+    (StackKind::Native, Congestion::Bbr),
     (StackKind::Smoltcp, Congestion::Reno),
 ];
 /// Octets of a segment with timestamps.

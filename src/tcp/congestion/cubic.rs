@@ -19,7 +19,7 @@
 use std::time::Duration;
 
 use super::hystart::HyStart;
-use super::{Acknowledged, CongestionControl, Phase, Window};
+use super::{Acknowledged, CongestionControl, Phase, SegmentSize, Window};
 use crate::time::Instant;
 
 /// The least threshold (RFC 9438 §4.6).
@@ -134,6 +134,14 @@ impl CongestionControl for Cubic {
         }
         self.phase = phase;
         self.forget_after_time_out();
+    }
+
+    fn resized(&mut self, size: &SegmentSize) {
+        // The curve begins anew where the window stands: C counts segments, so K is another one, too.
+        let scaled = |curve: Curve| Curve { w_max: size.scaled(curve.w_max), epoch: None, counted: 0 };
+        self.curve = scaled(self.curve);
+        self.cwnd_prior = size.scaled(self.cwnd_prior);
+        self.before = self.before.map(|(curve, cwnd_prior)| (scaled(curve), size.scaled(cwnd_prior)));
     }
 
     fn undone(&mut self, _: &mut Window) {

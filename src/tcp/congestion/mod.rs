@@ -50,6 +50,28 @@ impl Window {
     }
 }
 
+/// Segments have become longer: what was counted in them is fewer now, and as many octets as before (RFC 4821 §7.6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentSize {
+    /// Octets of a packet until now.
+    pub before: u32,
+    /// From now on; only the ratio of both counts.
+    pub now: u32,
+}
+
+impl SegmentSize {
+    /// So many segments from before, in segments of now: no less than one, and no bound stays none.
+    pub fn scaled(&self, segments: u32) -> u32 {
+        match segments {
+            0 | u32::MAX => segments,
+            _ => {
+                let scaled = u64::from(segments) * u64::from(self.before) / u64::from(self.now.max(1));
+                u32::try_from(scaled).unwrap_or(u32::MAX - 1).max(1)
+            }
+        }
+    }
+}
+
 /// Where loss recovery stands, as far as a window is concerned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
@@ -122,6 +144,10 @@ pub trait CongestionControl: fmt::Debug + Send {
 
     /// A loss was none (RFC 3522, RFC 5682): `window` is again what it was before the reduction.
     fn undone(&mut self, _window: &mut Window) {}
+
+    /// Segments have become longer, and the window was scaled: what the algorithm remembers in segments is to be, too. When
+    /// they become shorter, the window stays as many segments as it was, and nothing is called.
+    fn resized(&mut self, _size: &SegmentSize) {}
 
     /// Data is sent after a time without any in flight.
     fn restarted(&mut self, _now: Instant, _idle: Duration) {}

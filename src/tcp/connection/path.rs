@@ -7,7 +7,7 @@
 
 use super::{Connection, Context};
 use crate::journal::{CwndCause, DropReason, Event, PathMtuCause, Reason, Recovery, TcpState, Timer, Why};
-use crate::tcp::congestion::Window;
+use crate::tcp::congestion::{SegmentSize, Window};
 use crate::tcp::flight::DUPLICATE_THRESHOLD;
 use crate::tcp::options;
 use crate::tcp::path::{Report, Suspicion, Verdict};
@@ -191,12 +191,12 @@ impl Connection {
     fn segments_grow(&mut self, cx: &mut Context<'_>, before: u32, cause: PathMtuCause) {
         let now = self.path.mtu();
         cx.tell(Event::PathMtu { socket: cx.socket, mtu: now, cause });
-        let scaled = |segments: u32| match segments {
-            u32::MAX => u32::MAX,
-            _ => (u64::from(segments) * u64::from(before) / u64::from(now.max(1))).max(1) as u32,
-        };
-        let window = Window { cwnd: scaled(self.cwnd.cwnd), ssthresh: scaled(self.cwnd.ssthresh).max(2) };
         if now > before {
+            let size = SegmentSize { before, now };
+            self.congestion.resized(&size);
+            self.recovery.resized(&size);
+            let Window { cwnd, ssthresh } = self.cwnd;
+            let window = Window { cwnd: size.scaled(cwnd).max(1), ssthresh: size.scaled(ssthresh).max(2) };
             self.set_cwnd(cx, window, CwndCause::SegmentSize);
         }
     }

@@ -67,6 +67,7 @@ impl Connection {
     pub(super) fn recover(&mut self, cx: &mut Context<'_>, evidence: &Evidence, in_flight_before: u32) {
         let phase = self.recovery.phase();
         let outcome = self.recovery.acknowledged(evidence, &mut self.flight);
+        let outcome = self.excuse_the_probe(outcome);
         self.tell_losses(cx);
         if evidence.duplicate {
             let count = self.recovery.unreported().max(self.flight.sacked());
@@ -90,6 +91,7 @@ impl Connection {
         let in_flight = self.flight.unacked();
         let phase = self.recovery.phase();
         let outcome = self.recovery.look_again(&evidence, &mut self.flight);
+        let outcome = self.excuse_the_probe(outcome);
         self.tell_losses(cx);
         self.act(cx, &outcome, in_flight);
         self.phase_was(cx, phase);
@@ -98,6 +100,15 @@ impl Connection {
         if let Some(cwnd) = self.recovery.reduced(&outcome, false, &self.flight) {
             self.set_cwnd(cx, Window { cwnd: cwnd.max(1), ..self.cwnd }, CwndCause::DuringRecovery);
         }
+    }
+
+    /// A path probe that is lost alone tells of the path's width and of no congestion (RFC 4821 §7.6.2).
+    fn excuse_the_probe(&mut self, outcome: Outcome) -> Outcome {
+        if outcome.verdict != Verdict::Begin || !self.only_the_probe_is_lost() {
+            return outcome;
+        }
+        self.flight.excuse_losses();
+        Outcome { lost: 0, ..outcome }
     }
 
     /// Acts on a verdict, but for the growth of the window.

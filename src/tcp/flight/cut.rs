@@ -38,23 +38,19 @@ impl Flight {
             self.too_long -= u32::from(whole.was_too_long());
             self.waiting -= u32::from(whole.waits());
             self.resent -= u32::from(whole.resent);
+            let first = self.sent.len();
             let mut start = whole.range.start;
             while start < whole.range.end {
                 let is_last = fits(start, whole.range.end);
                 let end = if is_last { whole.range.end } else { start + most };
                 let (push, ends_burst) = (whole.push && is_last, whole.ends_burst && is_last);
                 let range = start..end;
-                self.sent.push_back(Sent {
-                    range,
-                    lost: None,
-                    resent: false,
-                    push,
-                    ends_burst,
-                    stamp: whole.stamp.clone(),
-                    ..whole
-                });
+                self.sent.push_back(Sent { range, lost: None, resent: false, push, ends_burst, ..whole });
                 self.lose(self.sent.len() - 1, LossRule::PathMtu);
                 start = end;
+            }
+            if let Some(measured) = &mut self.measured {
+                measured.cut(first, self.sent.len() - first);
             }
         }
         true

@@ -120,7 +120,7 @@ impl Flight {
     pub(crate) fn forgive(&mut self) {
         self.sent.iter_mut().for_each(|sent| sent.lost = None);
         if let Some(measured) = &mut self.measured {
-            measured.rate.found(self.lost - self.too_long);
+            measured.found(self.lost - self.too_long);
         }
         (self.lost, self.too_long, self.waiting) = (0, 0, 0);
         let again = self.sent.iter().filter(|sent| sent.transmissions > 1 && !sent.sacked);
@@ -142,8 +142,8 @@ impl Flight {
         self.total_losses = self.total_losses.wrapping_add(1);
         self.resend_from = self.resend_from.min(sent.range.start);
         let is_congestion = rule != LossRule::PathMtu;
-        if let (Some(measured), Some(stamp)) = (self.measured.as_mut().filter(|_| is_congestion), &sent.stamp) {
-            measured.losses.push(measured.rate.lost(stamp));
+        if let Some(measured) = self.measured.as_mut().filter(|_| is_congestion) {
+            measured.lose(index);
         }
         let range = sent.range.clone();
         let declared = self.declared.get_or_insert_default();

@@ -14,6 +14,7 @@
 
 mod cut;
 mod judge;
+mod measured;
 mod refused;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,8 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::delivery_rate::{DeliveryRate, Lost, RateSample, Stamp};
+use self::measured::Measured;
+use super::delivery_rate::{Lost, RateSample};
 use super::ranges::{RangeSet, Sacked};
 use crate::journal::LossRule;
 use crate::time::Instant;
@@ -51,8 +53,6 @@ pub(crate) struct Sent {
     pub(crate) push: bool,
     /// It was the last of several that left as one burst.
     pub(crate) ends_burst: bool,
-    /// What had been delivered when it left.
-    pub(crate) stamp: Option<Box<Stamp>>,
 }
 
 impl Sent {
@@ -89,14 +89,6 @@ impl Transmission {
 
 /// Ranges that were thought lost, each with the rule.
 pub(crate) type Declared = Vec<(Range<u64>, LossRule)>;
-
-/// What is measured for congestion control.
-#[derive(Debug, Default)]
-struct Measured {
-    rate: DeliveryRate,
-    /// Segment by segment, what was thought lost, until somebody asks.
-    losses: Vec<Lost>,
-}
 
 /// The segments in flight.
 #[derive(Debug, Default)]
@@ -232,9 +224,11 @@ impl Flight {
     /// A new segment left.
     pub(crate) fn push(&mut self, range: Range<u64>, at: Instant, push: bool, ends_burst: bool) {
         let (transmissions, sacked, lost, resent) = (1, false, None, false);
-        let stamp = self.stamp(at, self.in_network(0) + 1);
-        let first_at = at;
-        self.sent.push_back(Sent { range, at, first_at, transmissions, sacked, lost, resent, push, ends_burst, stamp });
+        let in_network = self.in_network(0) + 1;
+        if let Some(measured) = &mut self.measured {
+            measured.push(at, in_network);
+        }
+        self.sent.push_back(Sent { range, at, first_at: at, transmissions, sacked, lost, resent, push, ends_burst });
     }
 
     /// Whether the segment of `range`, about to be sent again, ends a burst of which the segment before has just gone again,
@@ -259,7 +253,12 @@ impl Flight {
             delivery.acknowledged += 1;
             if !front.sacked {
                 delivery.take(front, now, least_age);
-                note_delivered(&mut self.measured, front, now);
+                if let Some(measured) = &mut self.measured {
+                    measured.delivered(0, front.range.end, now);
+                }
+            }
+            if let Some(measured) = &mut self.measured {
+                measured.pop();
             }
             delivery.was_resent |= front.transmissions > 1;
             // What SACK reported was timed then; its acknowledgment now says nothing of the path.
@@ -288,9 +287,8 @@ impl Flight {
         let (before, timed) = (delivery.delivered, delivery.rtt);
         let Some(range) = self.whole_segments(&range) else { return };
         for new in self.sacked_ranges.insert(range) {
-            let mut index = self.place(new.start);
-            while let Some(sent) = self.sent.get_mut(index).filter(|sent| sent.range.start < new.end) {
-                index += 1;
+            for index in self.place(new.start).. {
+                let Some(sent) = self.sent.get_mut(index).filter(|sent| sent.range.start < new.end) else { break };
                 if sent.sacked || !self.sacked_ranges.covers(&sent.range) {
                     continue;
                 }
@@ -302,7 +300,9 @@ impl Flight {
                 self.resent -= u32::from(std::mem::take(&mut sent.resent));
                 delivery.sacked += 1;
                 delivery.take(sent, now, min_rtt);
-                note_delivered(&mut self.measured, sent, now);
+                if let Some(measured) = &mut self.measured {
+                    measured.delivered(index, sent.range.end, now);
+                }
                 delivery.rtt = (sent.transmissions == 1).then(|| now - sent.at).or(delivery.rtt);
             }
         }
@@ -352,7 +352,9 @@ impl Flight {
         let index = self.place(position);
         let in_network = self.in_network(0) + 1;
         let Some(sent) = self.sent.get_mut(index) else { return };
-        sent.stamp = self.measured.as_mut().map(|measured| Box::new(measured.rate.sent(now, in_network)));
+        if let Some(measured) = &mut self.measured {
+            measured.resend(index, now, in_network);
+        }
         self.waiting -= u32::from(sent.waits());
         sent.at = now;
         sent.transmissions = sent.transmissions.saturating_add(1);
@@ -373,30 +375,33 @@ impl Flight {
 
     /// Segment by segment, what was newly thought lost since this was last asked.
     pub(crate) fn take_losses(&mut self) -> Vec<Lost> {
-        self.measured.as_mut().map(|measured| std::mem::take(&mut measured.losses)).unwrap_or_default()
+        self.measured.as_mut().map(|measured| measured.take_losses()).unwrap_or_default()
+    }
+
+    /// What was newly thought lost tells of no congestion: nobody who measures shall hear of it.
+    pub(crate) fn excuse_losses(&mut self) {
+        if let Some(measured) = &mut self.measured {
+            measured.excuse();
+        }
     }
 
     /// How fast the network delivers, after an acknowledgment; `None` when it brought nothing. `min_rtt` is the least
     /// round-trip time known, zero before any.
     pub(crate) fn rate(&mut self, now: Instant, min_rtt: Duration) -> Option<RateSample> {
-        self.measured.as_mut()?.rate.sample(now, Some(min_rtt))
+        self.measured.as_mut()?.sample(now, min_rtt)
     }
 
     /// There is nothing to send although the window would let more out.
     pub(crate) fn application_limited(&mut self) {
         let in_network = self.in_network(0);
         if let Some(measured) = &mut self.measured {
-            measured.rate.application_limited(in_network);
+            measured.application_limited(in_network);
         }
     }
 
-    /// From now on it is measured how fast the network delivers: it costs something for every segment.
+    /// It is to be measured how fast the network delivers, before anything is sent: it costs something for every segment.
     pub(crate) fn measure_rates(&mut self) {
         self.measured.get_or_insert_default();
-    }
-
-    fn stamp(&mut self, now: Instant, in_flight: u32) -> Option<Box<Stamp>> {
-        self.measured.as_mut().map(|measured| Box::new(measured.rate.sent(now, in_flight)))
     }
 
     /// The index of the first segment that reaches beyond `position`.
@@ -408,15 +413,12 @@ impl Flight {
     pub(crate) fn rest(&mut self) {
         if self.sent.is_empty() {
             self.sent = VecDeque::new();
+            if let Some(measured) = &mut self.measured {
+                measured.rest();
+            }
         }
         if self.sent.is_empty() && self.resent_by_time.capacity() > 0 {
             self.resent_by_time = VecDeque::new();
         }
-    }
-}
-
-fn note_delivered(measured: &mut Option<Box<Measured>>, sent: &Sent, now: Instant) {
-    if let (Some(measured), Some(stamp)) = (measured, &sent.stamp) {
-        measured.rate.delivered(stamp, sent.range.end, now);
     }
 }

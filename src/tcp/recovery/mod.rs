@@ -39,7 +39,7 @@ use self::f_rto::Suspicion;
 use self::rack::{Path, Rack};
 use self::reduction::Reduction;
 use self::tail_probe::{Answer, TailProbe};
-use super::congestion::{Phase, Window};
+use super::congestion::{Phase, SegmentSize, Window};
 use super::flight::{DUPLICATE_THRESHOLD, Delivery, Flight};
 use crate::journal::{LossRule, NoLoss, Recovery as Name};
 use crate::time::Instant;
@@ -228,6 +228,17 @@ impl Recovery {
     /// Whether the window is falling already.
     pub(crate) fn is_reducing(&self) -> bool {
         self.reduction.is_some()
+    }
+
+    /// Segments have become longer: windows that are remembered are as many octets as before.
+    pub(crate) fn resized(&mut self, size: &SegmentSize) {
+        if let Some(doubt) = &mut self.doubt {
+            let Window { cwnd, ssthresh } = doubt.before;
+            doubt.before = Window { cwnd: size.scaled(cwnd), ssthresh: size.scaled(ssthresh) };
+        }
+        if let Some(reduction) = &mut self.reduction {
+            reduction.resized(size);
+        }
     }
 
     /// The window has fallen from `before`; that may have to be taken back.

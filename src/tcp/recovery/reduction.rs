@@ -8,6 +8,8 @@
 //! So the rhythm of acknowledgments is kept, no burst leaves, and the window ends at the threshold. When less is in the
 //! network than the threshold allows, the slow start part catches up as long as nothing more is lost, as Linux has it.
 
+use crate::tcp::congestion::SegmentSize;
+
 /// A reduction under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reduction {
@@ -31,6 +33,13 @@ impl Reduction {
     /// Segments were sent.
     pub(super) fn sent(&mut self, segments: u32) {
         self.out = self.out.saturating_add(segments);
+    }
+
+    /// Segments have become longer.
+    pub(super) fn resized(&mut self, size: &SegmentSize) {
+        let Reduction { ssthresh, before, delivered, out } = *self;
+        let [ssthresh, before, delivered, out] = [ssthresh, before, delivered, out].map(|count| size.scaled(count));
+        *self = Reduction { ssthresh, before, delivered, out };
     }
 
     /// The window after an acknowledgment that delivered `delivered` segments, with `in_network` under way; `None` when it
@@ -102,6 +111,13 @@ mod tests {
         assert_eq!(reduction.delivered(1, 96, false), Some(97));
         reduction.sent(1);
         assert_eq!(reduction.delivered(1, 96, false), Some(96));
+    }
+
+    #[test]
+    fn with_longer_segments_all_counts_are_fewer() {
+        let mut reduction = Reduction { ssthresh: 50, before: 100, delivered: 20, out: 10 };
+        reduction.resized(&SegmentSize { before: 500, now: 1000 });
+        assert_eq!(reduction, Reduction { ssthresh: 25, before: 50, delivered: 10, out: 5 });
     }
 
     #[test]

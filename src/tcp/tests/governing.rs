@@ -24,7 +24,7 @@ fn write_down(what: String) {
 }
 
 /// What was written down of these kinds, since this was last asked.
-fn told(kinds: &[&str]) -> Vec<String> {
+pub(super) fn told(kinds: &[&str]) -> Vec<String> {
     let all = TOLD.with_borrow_mut(std::mem::take);
     all.into_iter().filter(|what| kinds.iter().any(|kind| what.starts_with(kind))).collect()
 }
@@ -83,9 +83,9 @@ fn busy(congestion: Congestion, options: &str) -> Wire {
     wire
 }
 
-const ADVISES: Congestion =
+pub(super) const ADVISES: Congestion =
     Congestion::Other(Algorithm { name: "advises", make: || Box::new(Diary { governs: false }) });
-const GOVERNS: Congestion =
+pub(super) const GOVERNS: Congestion =
     Congestion::Other(Algorithm { name: "governs", make: || Box::new(Diary { governs: true }) });
 
 #[test]

@@ -3,6 +3,7 @@
 //!
 //! The peer takes segments of 1460 octets, as the link does.
 
+use super::governing;
 use super::wire::{Wire, config, ends};
 use crate::journal::{DropReason, Event, PathMtuCause, Reason, Recovery};
 use crate::packet::DeliveryError;
@@ -401,6 +402,24 @@ fn a_probe_that_is_lost_costs_no_window() {
         assert_eq!(wire.next_sent(), "A 4001:4749 ack 1 | path-probe", "half the way to what failed");
         wire.take_sent();
     }
+}
+
+/// RFC 4821 §7.6.2: the loss of a probe says nothing of congestion, not to an algorithm that measures losses, either.
+#[test]
+fn a_probe_that_is_lost_is_no_loss_to_who_measures() {
+    let mut wire = probing_with(Config { congestion: governing::ADVISES, ..always() }, "mss 1460, sackOK");
+    governing::told(&[]);
+    wire.log(
+        "
+        +1ms
+        < A  1        ack 1    <sack 987:2523>
+        > A  1:513    ack 1    | retransmit-for-path-mtu
+        > A  513:987  ack 1    | retransmit-for-path-mtu
+        < A  1        ack 1    <sack 987:4001>
+        ",
+    );
+    let told = governing::told(&["lost", "acknowledged", "threshold"]);
+    assert!(told.iter().all(|what| what.contains("lost 0")), "{told:?}");
 }
 
 /// What goes again in pieces may be lost to congestion like anything else.

@@ -278,4 +278,12 @@ fn parts_are_sent_as_one() {
     assert_eq!(wire.engine.send_parts(wire.now, socket, &parts), Ok(100));
     wire.log("+1ms\n > PA 61:161 ack 1 | new-data\n < A 1 ack 161");
     assert_eq!(wire.events().last(), Some(&SocketEvent::Writable(socket)));
+
+    // Only the end of all of it is pushed.
+    let mut wire = Wire::open();
+    let (socket, data) = (wire.socket(), super::notation::octets(0, 1010));
+    let parts = [&data[..1000], &data[1000..]].map(std::io::IoSlice::new);
+    assert_eq!(wire.engine.send_parts(wire.now, socket, &parts), Ok(1010));
+    wire.set(SocketOption::NoDelay(true));
+    wire.log("> A 1:1001 ack 1 | new-data\n > PA 1001:1011 ack 1 | new-data");
 }

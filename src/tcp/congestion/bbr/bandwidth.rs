@@ -70,6 +70,11 @@ impl Aggregation {
         self.delivered = 0;
     }
 
+    /// What is counted in segments.
+    pub(super) fn volumes(&mut self) -> &mut [u32] {
+        &mut self.halves
+    }
+
     /// BBR.extra_acked
     pub(super) fn extra_acked(&self) -> u32 {
         self.halves[0].max(self.halves[1])

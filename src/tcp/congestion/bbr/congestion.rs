@@ -2,9 +2,15 @@
 //!
 //! ```text
 //!   while probing     more than 2 % lost: what was in flight is the long-term bound
-//!   at other times    any loss in a round trip: the short-term bounds fall to 0.7, until the next probe
+//!   at other times    any loss in a round trip: the short-term bounds fall to what was delivered, at most to 0.7,
+//!                     until the next probe
 //! ```
+//!
+//! The draft reckons that a round trip with X % of loss lowers the rate by X %, and draws from it how long it may cruise
+//! (§5.3.3.8). But it paces at 99 % of the rate, and so never sees more than 99 % delivered: with its pseudocode each such
+//! round trip costs one per cent more, which nobody has lost. Here the margin is taken out again.
 
+use super::control::PACING_SHARE;
 use super::{Ack, BETA, Bbr, State, UNBOUNDED};
 use crate::tcp::congestion::{Lost, Window};
 use crate::time::Instant;
@@ -68,6 +74,11 @@ impl Undo {
     pub(super) fn of(short_term: &ShortTerm, long_term: &LongTerm) -> Undo {
         Undo { from: None, short_term: *short_term, long_term: *long_term }
     }
+
+    /// What is counted in segments.
+    pub(super) fn volumes(&mut self) -> [&mut u32; 2] {
+        [&mut self.short_term.inflight, &mut self.long_term.inflight]
+    }
 }
 
 impl Ack {
@@ -123,8 +134,9 @@ impl Bbr {
         let bw = if bw == u64::MAX { self.bandwidth.max() } else { bw };
         let inflight = if inflight == UNBOUNDED { ack.cwnd } else { inflight };
         self.short_term = ShortTerm {
-            bw: self.signals.bw_latest.max(share(bw, BETA)),
-            inflight: self.signals.inflight_latest.max(share_of(inflight, BETA)),
+            bw: without_margin(self.signals.bw_latest).max(share(bw, BETA)),
+            inflight: (without_margin(self.signals.inflight_latest.into()).try_into().unwrap_or(UNBOUNDED))
+                .max(share_of(inflight, BETA)),
         };
     }
 
@@ -169,6 +181,11 @@ impl Bbr {
             _ => {}
         }
     }
+}
+
+/// What the path would deliver of a pace without margin; at least that much was delivered at the pace that there was.
+fn without_margin(delivered: u64) -> u64 {
+    u64::try_from((u128::from(delivered) * 100).div_ceil(u128::from(PACING_SHARE))).unwrap_or(u64::MAX)
 }
 
 fn share(rate: u64, percent: u32) -> u64 {

@@ -7,7 +7,7 @@ use crate::tcp::congestion::{Acknowledged, Window};
 use crate::tcp::pacing;
 
 /// Percents of the rate that are used: a queue that is there shrinks on average (BBR.PacingMarginPercent).
-const PACING_SHARE: u64 = 99;
+pub(super) const PACING_SHARE: u64 = 99;
 
 impl Bbr {
     /// UpdateControlParameters

@@ -30,6 +30,7 @@ mod control;
 mod min_rtt;
 mod probe_bw;
 mod probe_rtt;
+mod resized;
 mod startup;
 
 use std::time::Duration;
@@ -39,6 +40,7 @@ use self::congestion::{LongTerm, ShortTerm, Signals, Undo};
 use self::min_rtt::MinRtt;
 use self::probe_bw::Cycle;
 use self::probe_rtt::Stay;
+use self::resized::Mixed;
 use self::startup::FullPipe;
 use super::{Acknowledged, CongestionControl, Lost, Phase, RateSample, Window};
 use crate::journal::CwndCause;
@@ -98,6 +100,7 @@ pub struct Bbr {
     pacing_rate: Option<u64>,
     /// C.SMSS
     mss: u32,
+    mixed: Mixed,
 }
 
 /// An acknowledgment that has brought deliveries, as the rooms of the model see it.
@@ -182,6 +185,7 @@ impl Bbr {
             bw: 0,
             pacing_rate: None,
             mss: 1,
+            mixed: Mixed::default(),
         }
     }
 
@@ -223,7 +227,7 @@ impl CongestionControl for Bbr {
     }
 
     fn acknowledged(&mut self, window: &mut Window, acknowledged: &Acknowledged) {
-        self.mss = acknowledged.mss.max(1);
+        self.take_segment_size(acknowledged);
         if std::mem::take(&mut self.restore) {
             self.restore_cwnd(window);
         }
@@ -238,7 +242,7 @@ impl CongestionControl for Bbr {
                 rtt: acknowledged.rtt,
                 cwnd: window.cwnd,
                 cwnd_limited: acknowledged.cwnd_limited,
-                rate: sample.rate(self.mss).unwrap_or(0),
+                rate: self.rate_of(&sample),
                 sample: RateSample { application_limited: sample.application_limited || held_back, ..sample },
             };
             if acknowledged.lost > 0 {

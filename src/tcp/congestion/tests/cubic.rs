@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::bottleneck::{Flow, Network, Path, fairness};
 use crate::rng::Probability;
-use crate::tcp::congestion::{Acknowledged, CongestionControl, Cubic, Phase, Reno, Window};
+use crate::tcp::congestion::{Acknowledged, CongestionControl, Cubic, Phase, Reno, SegmentSize, Window};
 use crate::time::Instant;
 
 fn at(millis: u64) -> Instant {
@@ -35,6 +35,19 @@ fn a_loss_leaves_seven_tenths_of_the_window_but_two_segments() {
     for (cwnd, left) in [(10, 7), (100, 70), (1000, 700), (2, 2), (1, 2)] {
         assert_eq!(lose(&mut cubic, cwnd).cwnd, left);
     }
+}
+
+/// RFC 4821 §7.6.1: as many octets as before.
+#[test]
+fn with_segments_twice_as_long_the_plateau_is_half_as_many() {
+    let mut cubic = Cubic::new(true);
+    let reduced = lose(&mut cubic, 100);
+    let size = SegmentSize { before: 500, now: 1000 };
+    cubic.resized(&size);
+    let mut window = Window { cwnd: size.scaled(reduced.cwnd), ssthresh: size.scaled(reduced.ssthresh) };
+    // K is the cube root of (50 - 35) / 0.4: 3.3 s.
+    (0..33).for_each(|step| deliver_all(&mut cubic, &mut window, step * 100));
+    assert!((45..=58).contains(&window.cwnd), "{window:?}");
 }
 
 /// RFC 9438 §4.2 in floating point, beside which the integers are laid.
