@@ -398,7 +398,7 @@ pub(super) fn is_link_group(packet: &Packet) -> bool {
 
 /// The packet without what lies behind its payload (padding of the link, octets behind the end of a datagram), and with
 /// none of that among its headers. That is how packets come: then nothing is copied.
-fn trimmed(packet: Packet, payload: &Range<usize>) -> Packet {
+pub(super) fn trimmed(packet: Packet, payload: &Range<usize>) -> Packet {
     if packet.len() <= payload.end && packet.headers().len() <= payload.start {
         return packet;
     }

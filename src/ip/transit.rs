@@ -14,11 +14,11 @@ use std::net::IpAddr;
 use super::errors::quotation;
 use super::limits::IPV6_HEADER;
 use super::neighbours::Lookup;
-use super::receive::is_link_group;
+use super::receive::{is_link_group, trimmed};
 use super::{Config, Host};
 use crate::journal::{DropReason, Why};
 use crate::packet::checksum::Sum;
-use crate::packet::dissect::{Ipv4, Ipv6, Network};
+use crate::packet::dissect::{Ipv4, Ipv6, Network, link_header_length};
 use crate::packet::{DeliveryError, Dissection, Medium, Packet, PacketId};
 use crate::time::Instant;
 
@@ -106,7 +106,7 @@ impl Host {
         if packet.medium() != self.medium {
             return Err(DropReason::Malformed);
         }
-        let dissection = packet.dissect();
+        let mut dissection = packet.dissect();
         if let Some(ethernet) = &dissection.ethernet {
             self.check_link(ethernet)?;
         }
@@ -131,6 +131,11 @@ impl Host {
         if dst.is_loopback() || (is_local && !self.is_own(dst)) {
             return Err(DropReason::NotToBeForwarded);
         }
+        // What the link has padded it with stays behind: the next one may be narrower.
+        let end = link_header_length(self.medium) + length;
+        let start = packet.headers().len().min(end);
+        let packet = trimmed(packet, &(start..end));
+        dissection.frame_len = packet.len();
         Ok(Crossing::Transit(Transit { packet, dissection, src, dst, hops, length }))
     }
 
