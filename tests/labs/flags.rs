@@ -10,7 +10,7 @@ use serde_json::Value;
 use wireglass::lab::Definition;
 
 use super::super::support::{has, wireshark};
-use super::{Ran, id_of, labs};
+use super::{Ran, labs};
 
 /// By the reason that the stack gives for sending again, the flags that tshark may set; one of them it must set.
 ///
