@@ -1,13 +1,14 @@
 //! `wireglass shell`: somebody's own programs on a lab's kernel node.
 
 use std::io::{self, Write};
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
 use super::meant::ShellTask;
 use super::run::{describe, write_files};
 use super::terminal::Terminal;
 use super::{Failure, Outcome};
-use crate::host::RunAs;
+use crate::host::{RunAs, Seat};
 use crate::lab::{Catalogue, Definition, Finished, Mode, Options, StepFailure, Visit, Wanted, visit};
 
 /// Opens it, and waits for its end.
@@ -18,7 +19,7 @@ pub(super) fn shell(task: &ShellTask, terminal: &Terminal) -> Result<Outcome, Fa
         None => base,
     };
     let input = |error: crate::lab::RunError| Failure::Input(error.to_string());
-    let to = Visit::to(&lab, task.node.as_deref(), task.command.clone()).map_err(input)?;
+    let to = Visit::to(&lab, task.node.as_deref(), task.command.clone(), seat()?).map_err(input)?;
     let out = task.out.clone().unwrap_or_else(|| PathBuf::from("out").join(&lab.id));
     let options = Options {
         wanted: Wanted::Only(Mode::Live),
@@ -40,6 +41,15 @@ pub(super) fn shell(task: &ShellTask, terminal: &Terminal) -> Result<Outcome, Fa
         (_, true) => Outcome::Interrupted,
         (true, false) => Outcome::Well,
         (false, false) => Outcome::Failed,
+    })
+}
+
+/// Where the caller sits.
+fn seat() -> io::Result<Seat> {
+    Ok(Seat {
+        input: io::stdin().as_fd().try_clone_to_owned()?,
+        output: io::stdout().as_fd().try_clone_to_owned()?,
+        error: io::stderr().as_fd().try_clone_to_owned()?,
     })
 }
 

@@ -44,4 +44,4 @@ pub use error::{Errno, ExecError, HolderError};
 pub use holder::{Holder, HolderConfig, RunAs};
 pub use inside::holder_entry;
 pub use node::{LinuxNode, NodeSetup, Route};
-pub use relay::{Joined, Relay};
+pub use relay::{Joined, Relay, Seat};

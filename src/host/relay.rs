@@ -9,7 +9,8 @@
 //! that Ctrl-C and job control would not work on a borrowed one. While the two are joined the user's terminal is *raw*:
 //! every key goes through, Ctrl-C too, and the program's terminal makes of it what its program asked for.
 
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread::{self, JoinHandle};
 
@@ -26,6 +27,29 @@ use super::terminal;
 /// Milliseconds for which the program's last words are waited for.
 const LAST_WORDS: u16 = 200;
 
+/// Where somebody sits: what they type, what they see.
+#[derive(Debug)]
+pub struct Seat {
+    /// What they type.
+    pub input: OwnedFd,
+    /// What they see.
+    pub output: OwnedFd,
+    /// Where complaints go.
+    pub error: OwnedFd,
+}
+
+impl Seat {
+    /// Whether it is a terminal, and no file or pipe.
+    pub fn is_terminal(&self) -> bool {
+        self.input.is_terminal() && self.output.is_terminal()
+    }
+
+    /// The three, as standard streams of a program.
+    pub fn streams(&self) -> [BorrowedFd<'_>; 3] {
+        [self.input.as_fd(), self.output.as_fd(), self.error.as_fd()]
+    }
+}
+
 /// A pseudo-terminal that is as large as the user's.
 #[derive(Debug)]
 pub struct Relay {
@@ -36,13 +60,13 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Makes one, for a program that runs as `user`.
+    /// Makes one like that of `seat`, for a program that runs as `user`.
     ///
     /// # Errors
     /// The system's, when there is no pseudo-terminal to be had.
-    pub fn open(user: Option<RunAs>) -> io::Result<Relay> {
-        let size = terminal::size(io::stdin().as_fd());
-        let pair = openpty(size.as_ref(), tcgetattr(io::stdin().as_fd()).ok().as_ref())?;
+    pub fn open(seat: &Seat, user: Option<RunAs>) -> io::Result<Relay> {
+        let size = terminal::size(seat.input.as_fd());
+        let pair = openpty(size.as_ref(), tcgetattr(&seat.input).ok().as_ref())?;
         if let Some(user) = user {
             // So that the program may open its terminal again by name.
             fchown(&pair.slave, Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid)))?;
@@ -55,25 +79,26 @@ impl Relay {
         [self.far.as_fd(), self.far.as_fd(), self.far.as_fd()]
     }
 
-    /// Joins it to the user's terminal until the result is dropped. To be called when the program runs.
+    /// Joins it to the terminal of `seat` until the result is dropped. To be called when the program runs.
     ///
     /// # Errors
-    /// The system's; standard input is then as it was.
-    pub fn join(self) -> io::Result<Joined> {
+    /// The system's; the terminal is then as it was.
+    pub fn join(self, seat: &Seat) -> io::Result<Joined> {
         let (until, stop) = pipe2(OFlag::O_CLOEXEC)?;
-        let keys = (until.try_clone()?, self.near.try_clone()?);
-        let text = (until, self.near.try_clone()?);
-        let before = tcgetattr(io::stdin().as_fd()).ok();
+        let keys = (until.try_clone()?, seat.input.try_clone()?, self.near.try_clone()?);
+        let text = (until, self.near.try_clone()?, File::from(seat.output.try_clone()?));
+        let input = seat.input.try_clone()?;
+        let before = tcgetattr(&input).ok();
         if let Some(before) = &before {
             let mut raw = before.clone();
             cfmakeraw(&mut raw);
-            tcsetattr(io::stdin().as_fd(), SetArg::TCSADRAIN, &raw)?;
+            tcsetattr(&input, SetArg::TCSADRAIN, &raw)?;
         }
         let threads = vec![
-            thread::spawn(move || carry_keys(&keys.0, &keys.1)),
-            thread::spawn(move || carry_text(&text.0, &text.1)),
+            thread::spawn(move || carry_keys(&keys.0, &keys.1, &keys.2)),
+            thread::spawn(move || carry_text(&text.0, text.1, text.2)),
         ];
-        Ok(Joined { before, near: self.near, stop: Some(stop), threads })
+        Ok(Joined { before, input, near: self.near, stop: Some(stop), threads })
     }
 }
 
@@ -82,6 +107,7 @@ impl Relay {
 pub struct Joined {
     /// How the user's terminal was before; `None` when there is none.
     before: Option<Termios>,
+    input: OwnedFd,
     near: OwnedFd,
     /// Its end stops the threads.
     stop: Option<OwnedFd>,
@@ -91,7 +117,7 @@ pub struct Joined {
 impl Joined {
     /// Makes the program's terminal as large as the user's has become.
     pub fn follow_size(&self) {
-        if let Some(size) = terminal::size(io::stdin().as_fd()) {
+        if let Some(size) = terminal::size(self.input.as_fd()) {
             // The program is gone: nobody needs to know.
             let _ = terminal::set_size(self.near.as_fd(), size);
         }
@@ -108,17 +134,16 @@ impl Drop for Joined {
         }
         if let Some(before) = &self.before {
             // The terminal is gone: there is nothing to put back.
-            let _ = tcsetattr(io::stdin().as_fd(), SetArg::TCSADRAIN, before);
+            let _ = tcsetattr(&self.input, SetArg::TCSADRAIN, before);
         }
     }
 }
 
 /// What the user types, until somebody stops it or there is no more.
-fn carry_keys(stop: &OwnedFd, near: &OwnedFd) {
-    let stdin = io::stdin();
+fn carry_keys(stop: &OwnedFd, input: &OwnedFd, near: &OwnedFd) {
     let mut octets = [0; 4096];
-    while let Ready::Data = wait(stdin.as_fd(), stop, PollTimeout::NONE) {
-        match read(stdin.as_fd(), &mut octets) {
+    while let Ready::Data = wait(input.as_fd(), stop, PollTimeout::NONE) {
+        match read(input, &mut octets) {
             Ok(0) => {
                 // Ctrl-D, as a terminal says it: the program may go on, but no more is typed.
                 let _ = write_all(near, &[4]);
@@ -135,35 +160,22 @@ fn carry_keys(stop: &OwnedFd, near: &OwnedFd) {
     }
 }
 
-/// What the program shows, until it has ended and all is shown.
-fn carry_text(stop: &OwnedFd, near: &OwnedFd) {
-    let mut text = std::fs::File::from(match near.try_clone() {
-        Ok(near) => near,
-        Err(_) => return,
-    });
+/// What the program shows, until it has ended and all is shown: its last words may come after somebody has stopped it.
+fn carry_text(stop: &OwnedFd, near: OwnedFd, mut output: File) {
+    let mut text = File::from(near);
     let mut octets = [0; 4096];
-    let mut patience = PollTimeout::NONE;
     loop {
-        match wait(near.as_fd(), stop, patience) {
-            Ready::Data => {}
-            // What is still there is shown; then it is over.
-            Ready::Stop if patience == PollTimeout::NONE => {
-                patience = PollTimeout::from(LAST_WORDS);
-                if !has_data(near, patience) {
-                    return;
-                }
-            }
-            Ready::Stop => {
-                if !has_data(near, PollTimeout::ZERO) {
-                    return;
-                }
-            }
+        let stopped = match wait(text.as_fd(), stop, PollTimeout::NONE) {
+            Ready::Data => false,
+            Ready::Stop => true,
             Ready::Nothing => return,
+        };
+        if stopped && !has_data(text.as_fd(), PollTimeout::from(LAST_WORDS)) {
+            return;
         }
         // The far end is closed: an error on Linux, and an end elsewhere.
         let Ok(count) = text.read(&mut octets) else { return };
-        let shown = io::stdout().write_all(octets.get(..count).unwrap_or_default()).and_then(|()| io::stdout().flush());
-        if count == 0 || shown.is_err() {
+        if count == 0 || output.write_all(octets.get(..count).unwrap_or_default()).is_err() {
             return;
         }
     }
@@ -193,8 +205,8 @@ fn wait(source: BorrowedFd<'_>, stop: &OwnedFd, patience: PollTimeout) -> Ready 
     }
 }
 
-fn has_data(source: &OwnedFd, patience: PollTimeout) -> bool {
-    let mut waiting = [PollFd::new(source.as_fd(), PollFlags::POLLIN)];
+fn has_data(source: BorrowedFd<'_>, patience: PollTimeout) -> bool {
+    let mut waiting = [PollFd::new(source, PollFlags::POLLIN)];
     matches!(poll(&mut waiting, patience), Ok(1..))
         && waiting.iter().all(|each| each.revents().is_some_and(|events| events.contains(PollFlags::POLLIN)))
 }

@@ -144,6 +144,10 @@ set = { "link.client-server.mtu" = 1280 }
 /// The skeleton with a piece in its place: tables of names are joined, lists of claims continued, all else replaced.
 fn with(piece: &Table) -> Table {
     let mut lab: Table = SKELETON.parse().expect("the skeleton is TOML");
+    if piece.contains_key("router") {
+        // Another network: what speaks of the skeleton's link goes.
+        lab.remove("break");
+    }
     for (key, value) in piece {
         match (lab.get_mut(key), value) {
             (Some(Value::Array(known)), Value::Array(more))

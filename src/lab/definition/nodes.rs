@@ -32,6 +32,7 @@ pub struct Node {
 
 /// What a node is.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "most nodes are hosts, and a lab has a few dozen of them")]
 pub enum NodeKind {
     /// Programs run on it.
     Host(Host),

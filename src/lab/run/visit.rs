@@ -1,25 +1,26 @@
 //! A visit to a kernel node: its lab's servers run, and somebody looks around there with programs of their own.
 
 use std::env;
-use std::io::{self, IsTerminal as _};
-use std::os::fd::AsFd as _;
+use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::steps::{Outcome, Stage};
 use super::{Finished, Options, RunError, StepFailure};
 use crate::app::Endpoint;
-use crate::host::{Exec, ExecError, Exit, LinuxNode, Process, Relay, RunAs};
+use crate::host::{Exec, ExecError, Exit, LinuxNode, Process, Relay, RunAs, Seat};
 use crate::journal::{NodeId, ProgramEvent};
 use crate::lab::definition::{Definition, Node};
 
 /// What is started where.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Visit {
     /// The node; a kernel's.
     node: NodeId,
     /// The program and its arguments.
     argv: Vec<String>,
+    /// Where the visitor sits.
+    seat: Seat,
 }
 
 /// The shell of who has none.
@@ -27,11 +28,11 @@ const SHELL: &str = "/bin/sh";
 
 impl Visit {
     /// A visit to the node of this name, `None` for the first that is a kernel in a live run. An empty `argv` is the
-    /// visitor's own shell.
+    /// visitor's own shell; the visitor sits at `seat`.
     ///
     /// # Errors
     /// [`RunError::NoVisit`] when there is no such node, or it is no kernel.
-    pub fn to(lab: &Definition, name: Option<&str>, argv: Vec<String>) -> Result<Visit, RunError> {
+    pub fn to(lab: &Definition, name: Option<&str>, argv: Vec<String>, seat: Seat) -> Result<Visit, RunError> {
         let kernels = || (0..).map(NodeId).zip(&lab.nodes).filter(|(_, node)| node.is_linux());
         let found = kernels().find(|(_, node)| name.is_none_or(|name| node.name == name));
         let (node, _) = found.ok_or_else(|| {
@@ -43,7 +44,7 @@ impl Visit {
             RunError::NoVisit { lab: lab.id.clone(), node: name.unwrap_or_default().to_owned(), known }
         })?;
         let own_shell = || vec![env::var("SHELL").ok().filter(|shell| !shell.is_empty()).unwrap_or(SHELL.to_owned())];
-        Ok(Visit { node, argv: if argv.is_empty() { own_shell() } else { argv } })
+        Ok(Visit { node, argv: if argv.is_empty() { own_shell() } else { argv }, seat })
     }
 
     /// Which node is visited.
@@ -76,13 +77,11 @@ impl Visit {
         let Endpoint::Linux(node) = host.endpoint() else { return Err("there is no kernel".to_owned()) };
         let program = crate::app::exec::name(&self.exec(stage.lab, false));
         host.report(&program, ProgramEvent::Started);
-        let exit = if io::stdin().is_terminal() && io::stdout().is_terminal() {
+        let exit = if self.seat.is_terminal() {
             self.at_a_terminal(stage.lab, node).await
         } else {
-            let streams = (io::stdin(), io::stdout(), io::stderr());
-            let streams = [streams.0.as_fd(), streams.1.as_fd(), streams.2.as_fd()];
-            let process = node.exec_on(self.exec(stage.lab, false), streams).map_err(|error| error.to_string())?;
-            wait(process, || {}).await
+            let process = node.exec_on(self.exec(stage.lab, false), self.seat.streams());
+            wait(process.map_err(|error| error.to_string())?, || {}).await
         };
         let exit = exit.map_err(|error| error.to_string())?;
         let ok = exit.is_some_and(Exit::success);
@@ -92,10 +91,10 @@ impl Visit {
     }
 
     async fn at_a_terminal(&self, lab: &Definition, node: &LinuxNode) -> io::Result<Option<Exit>> {
-        let relay = Relay::open(RunAs::caller())?;
+        let relay = Relay::open(&self.seat, RunAs::caller())?;
         let started: Result<Process, ExecError> = node.exec_on(self.exec(lab, true), relay.streams());
         let process = started.map_err(io::Error::other)?;
-        let joined = relay.join()?;
+        let joined = relay.join(&self.seat)?;
         wait(process, || joined.follow_size()).await
     }
 
