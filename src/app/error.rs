@@ -71,6 +71,16 @@ pub enum ProgramError {
         /// What is wrong.
         detail: String,
     },
+    /// A server was asked, and did not answer in time.
+    #[error("`{program}` has asked {peer} {tries} times and got no answer; look in the capture where the packets end")]
+    NoAnswer {
+        /// The program.
+        program: &'static str,
+        /// The other end.
+        peer: String,
+        /// How often it asked.
+        tries: u32,
+    },
     /// A real program was to run on a userspace node.
     #[error("`{command}` is a real program and needs a kernel: make the node `linux`, or name a built-in twin")]
     NotLinux {
@@ -99,10 +109,12 @@ pub enum ProgramError {
         error: io::Error,
     },
     /// The program is not in this build.
-    #[error("`{program}` is not in this build: build wireglass with the feature `http`")]
-    WithoutHttp {
+    #[error("`{program}` is not in this build: build wireglass with the feature `{feature}`")]
+    Missing {
         /// The program.
         program: &'static str,
+        /// The feature that brings it.
+        feature: &'static str,
     },
 }
 

@@ -12,31 +12,115 @@
 
 use std::net::SocketAddr;
 
+use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until};
 
 use super::host::Datagram;
+use super::program::Play;
 use super::run::{Running, named};
-use super::{Destination, MessageSize, ProgramError, Resolver, Span, Stream};
+use super::values;
+use super::{Destination, MessageSize, ProgramError, Span, Stream};
 use crate::journal::{ProgramEvent, TransportKind};
 
-/// What is sent, and when.
-#[derive(Clone, Copy)]
-pub(super) struct Series {
-    /// How many messages.
-    pub(super) count: u32,
-    /// How long each is.
-    pub(super) size: MessageSize,
-    /// The time from one to the next.
-    pub(super) every: Span,
+/// `message-sink`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MessageSink {
+    /// Where it listens, from 1.
+    #[serde(deserialize_with = "values::port")]
+    pub port: u16,
+    /// TCP or UDP.
+    pub over: TransportKind,
 }
 
-impl Series {
+impl Play for MessageSink {
+    const NAME: &'static str = "message-sink";
+    const IS_SERVER: bool = true;
+
+    async fn run(&self, running: &Running, ready: impl FnOnce()) -> Result<(), ProgramError> {
+        match self.over {
+            TransportKind::Tcp => running.serve_streams(self.port, ready, sink_stream).await,
+            TransportKind::Udp => running.serve_datagrams(self.port, ready, sink_datagrams).await,
+        }
+    }
+}
+
+/// `message-send`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MessageSend {
+    /// To whom.
+    pub to: Destination,
+    /// TCP or UDP.
+    pub over: TransportKind,
+    /// How many messages, numbered from 1.
+    pub count: u32,
+    /// How long each is. Over TCP two octets more, for its length.
+    pub size: MessageSize,
+    /// The time from one message to the next; the first goes at once.
+    pub every: Span,
+}
+
+impl Play for MessageSend {
+    const NAME: &'static str = "message-send";
+    const IS_SERVER: bool = false;
+
+    fn peers(&self) -> Vec<&Destination> {
+        vec![&self.to]
+    }
+
+    fn moves_over_tcp(&self) -> bool {
+        self.over == TransportKind::Tcp
+    }
+
+    async fn run(&self, running: &Running, _ready: impl FnOnce()) -> Result<(), ProgramError> {
+        match self.over {
+            TransportKind::Tcp => self.send_stream(running).await,
+            TransportKind::Udp => self.send_datagrams(running).await,
+        }
+    }
+}
+
+impl MessageSend {
     /// The message of this number.
     fn message(&self, number: u32) -> Vec<u8> {
         let mut message = number.to_be_bytes().to_vec();
         message.resize(usize::from(self.size.octets()), 0);
         message
+    }
+
+    async fn send_stream(&self, running: &Running) -> Result<(), ProgramError> {
+        let to = &self.to;
+        let mut stream = running.connect(to).await?;
+        stream.set_nodelay(true).map_err(running.broken("setting up the connection to", to))?;
+        let mut pace = Pace::new(self.every);
+        for number in 1..=self.count {
+            pace.beat().await;
+            let mut framed = self.size.octets().to_be_bytes().to_vec();
+            framed.extend_from_slice(&self.message(number));
+            stream.write_all(&framed).await.map_err(running.broken("sending to", to))?;
+            running.report(ProgramEvent::MessageSent { over: TransportKind::Tcp, number });
+        }
+        stream.shutdown().await.map_err(running.broken("closing the connection with", to))?;
+        // Whatever the peer says before its own close is not for us; an error is.
+        tokio::io::copy(&mut stream, &mut tokio::io::sink())
+            .await
+            .map_err(running.broken("waiting for the close of", to))?;
+        Ok(())
+    }
+
+    async fn send_datagrams(&self, running: &Running) -> Result<(), ProgramError> {
+        let remote = running.resolver.resolve(&self.to)?;
+        let socket = running.bind_udp_towards(remote).await?;
+        let mut pace = Pace::new(self.every);
+        for number in 1..=self.count {
+            pace.beat().await;
+            let peer = named(&self.to, remote);
+            socket.send_to(&self.message(number), remote).await.map_err(running.broken("sending to", peer))?;
+            running.report(ProgramEvent::MessageSent { over: TransportKind::Udp, number });
+        }
+        Ok(())
     }
 }
 
@@ -55,75 +139,6 @@ impl Pace {
     async fn beat(&mut self) {
         sleep_until(self.next).await;
         self.next = self.next.checked_add(self.every.duration()).unwrap_or(self.next);
-    }
-}
-
-/// `message-send`.
-pub(super) async fn send(
-    running: &Running,
-    resolver: &Resolver,
-    to: &Destination,
-    over: TransportKind,
-    series: Series,
-) -> Result<(), ProgramError> {
-    match over {
-        TransportKind::Tcp => send_stream(running, resolver, to, series).await,
-        TransportKind::Udp => send_datagrams(running, resolver, to, series).await,
-    }
-}
-
-async fn send_stream(
-    running: &Running,
-    resolver: &Resolver,
-    to: &Destination,
-    series: Series,
-) -> Result<(), ProgramError> {
-    let mut stream = running.connect(resolver, to).await?;
-    stream.set_nodelay(true).map_err(running.broken("setting up the connection to", to))?;
-    let mut pace = Pace::new(series.every);
-    for number in 1..=series.count {
-        pace.beat().await;
-        let mut framed = series.size.octets().to_be_bytes().to_vec();
-        framed.extend_from_slice(&series.message(number));
-        stream.write_all(&framed).await.map_err(running.broken("sending to", to))?;
-        running.report(ProgramEvent::MessageSent { over: TransportKind::Tcp, number });
-    }
-    stream.shutdown().await.map_err(running.broken("closing the connection with", to))?;
-    // Whatever the peer says before its own close is not for us; an error is.
-    tokio::io::copy(&mut stream, &mut tokio::io::sink())
-        .await
-        .map_err(running.broken("waiting for the close of", to))?;
-    Ok(())
-}
-
-async fn send_datagrams(
-    running: &Running,
-    resolver: &Resolver,
-    to: &Destination,
-    series: Series,
-) -> Result<(), ProgramError> {
-    let remote = resolver.resolve(to)?;
-    let socket = running.bind_udp_towards(remote).await?;
-    let mut pace = Pace::new(series.every);
-    for number in 1..=series.count {
-        pace.beat().await;
-        let peer = named(to, remote);
-        socket.send_to(&series.message(number), remote).await.map_err(running.broken("sending to", peer))?;
-        running.report(ProgramEvent::MessageSent { over: TransportKind::Udp, number });
-    }
-    Ok(())
-}
-
-/// `message-sink`.
-pub(super) async fn sink(
-    running: &Running,
-    port: u16,
-    over: TransportKind,
-    ready: impl FnOnce(),
-) -> Result<(), ProgramError> {
-    match over {
-        TransportKind::Tcp => running.serve_streams(port, ready, sink_stream).await,
-        TransportKind::Udp => running.serve_datagrams(port, ready, sink_datagrams).await,
     }
 }
 

@@ -9,14 +9,18 @@
 //! they are written with ([`Size`], [`Span`], …), and [`exec`] for real programs. What does not: when a program starts
 //! and stops, and what its outcome means. That is the lab's.
 
+#[cfg(feature = "dns")]
+mod dns;
 mod error;
 pub mod exec;
 mod host;
-#[cfg_attr(not(feature = "http"), path = "without_http.rs")]
+#[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]
 mod lines;
 mod messages;
+#[cfg(not(all(feature = "dns", feature = "http")))]
+mod missing;
 mod program;
 mod run;
 mod transfer;
@@ -24,6 +28,11 @@ mod values;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(not(feature = "dns"))]
+use missing::dns;
+#[cfg(not(feature = "http"))]
+use missing::http;
 
 pub use error::ProgramError;
 pub use host::{Datagram, Endpoint, Host, Listener, Resolver, Stream};

@@ -1,112 +1,121 @@
-//! The built-in programs, as a lab file names them.
+//! The register of built-in programs, as a lab file names them.
 //!
-//! What lives here: their parameters. What does not: what they do ([`run`](super::run())).
+//! What lives here: one line for each program, and what each must say of itself ([`Play`]). What does not: its settings
+//! and what it does, which stand together in a file of their own (`transfer`, `messages`, `http`). A new program is such a
+//! file and a line here.
 
 use serde::Deserialize;
 
-use super::values::{self, Destination, MessageSize, Size, Span, Url};
-use crate::journal::TransportKind;
+use super::dns::{DnsLookup, DnsResolver, DnsServer};
+use super::http::{HttpCache, HttpGet, HttpServer, OrdersClient, OrdersServer};
+use super::messages::{MessageSend, MessageSink};
+use super::run::Running;
+use super::transfer::{Exchange, ExchangeServer, Send, Sink};
+use super::{Destination, ProgramError};
 
-/// A built-in program with its parameters: `run = { send = { to = "server:9000", bytes = "17520B" } }`.
-///
-/// Servers and clients come in pairs; each client names the server that it is made for.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Program {
-    /// A TCP server that reads each connection to its end, hashes what came, then closes.
-    Sink {
-        /// Where it listens, from 1.
-        #[serde(deserialize_with = "values::port")]
-        port: u16,
-    },
-    /// A TCP client for `sink`: sends data, hashes it, closes, and waits until the peer has closed too.
-    Send {
-        /// To whom.
-        to: Destination,
-        /// How much.
-        bytes: Size,
-    },
-    /// A TCP server that reads a connection to its end and only then answers: the client's half-close makes it speak.
-    ExchangeServer {
-        /// Where it listens, from 1.
-        #[serde(deserialize_with = "values::port")]
-        port: u16,
-        /// How much it answers.
-        bytes: Size,
-    },
-    /// A TCP client for `exchange-server`: sends data, closes its half, reads the answer to its end.
-    Exchange {
-        /// With whom.
-        to: Destination,
-        /// How much it sends.
-        bytes: Size,
-    },
-    /// A server that reports the number of each message that arrives.
-    MessageSink {
-        /// Where it listens, from 1.
-        #[serde(deserialize_with = "values::port")]
-        port: u16,
-        /// TCP or UDP.
-        over: TransportKind,
-    },
-    /// A client for `message-sink`: sends numbered messages at a steady pace.
-    MessageSend {
-        /// To whom.
-        to: Destination,
-        /// TCP or UDP.
-        over: TransportKind,
-        /// How many messages, numbered from 1.
-        count: u32,
-        /// How long each is. Over TCP two octets more, for its length.
-        size: MessageSize,
-        /// The time from one message to the next; the first goes at once.
-        every: Span,
-    },
-    /// An HTTP/1.1 server with one page.
-    HttpServer {
-        /// Where it listens, from 1.
-        #[serde(deserialize_with = "values::port")]
-        port: u16,
-        /// The page's path: `/api/posts`. Elsewhere the answer is 404.
-        #[serde(deserialize_with = "values::path")]
-        path: String,
-        /// The page. A JSON object or array is sent as `application/json`, all else as plain text.
-        body: String,
-    },
-    /// An HTTP/1.1 client that fetches one page, as `curl URL` does.
-    HttpGet {
-        /// The page.
-        url: Url,
-    },
+/// What a program says of itself, and how it runs; implemented by its settings.
+pub(super) trait Play {
+    /// Its name in lab files and in the journal: `exchange-server`.
+    const NAME: &'static str;
+    /// Whether it serves until it is stopped; a client ends by itself.
+    const IS_SERVER: bool;
+
+    /// Whom it talks to by itself, in the order of its settings. A lab is wrong that names a node which it does not have.
+    fn peers(&self) -> Vec<&Destination> {
+        Vec::new()
+    }
+
+    /// Whether it is a client whose data goes over TCP, so that TCPs can be compared by it.
+    fn moves_over_tcp(&self) -> bool {
+        false
+    }
+
+    /// Runs it. A client ends by itself and never calls `ready`; a server calls it once it listens, and serves until the
+    /// future is dropped.
+    async fn run(&self, running: &Running, ready: impl FnOnce()) -> Result<(), ProgramError>;
 }
 
-impl Program {
-    /// Its name in lab files and in the journal: `exchange-server`.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Program::Sink { .. } => "sink",
-            Program::Send { .. } => "send",
-            Program::ExchangeServer { .. } => "exchange-server",
-            Program::Exchange { .. } => "exchange",
-            Program::MessageSink { .. } => "message-sink",
-            Program::MessageSend { .. } => "message-send",
-            Program::HttpServer { .. } => "http-server",
-            Program::HttpGet { .. } => "http-get",
+macro_rules! register {
+    ($($(#[$doc:meta])* $program:ident,)*) => {
+        /// A built-in program with its settings: `run = { send = { to = "server:9000", bytes = "17520B" } }`.
+        ///
+        /// Servers and clients come in pairs; each client names the server that it is made for.
+        #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Program {
+            $($(#[$doc])* $program($program),)*
         }
-    }
 
-    /// Whether it serves until it is stopped; a client ends by itself.
-    pub const fn is_server(&self) -> bool {
-        match self {
-            Program::Sink { .. }
-            | Program::ExchangeServer { .. }
-            | Program::MessageSink { .. }
-            | Program::HttpServer { .. } => true,
-            Program::Send { .. } | Program::Exchange { .. } | Program::MessageSend { .. } | Program::HttpGet { .. } => {
-                false
+        impl Program {
+            /// The names of all programs, in the order of the register.
+            pub const NAMES: &'static [&'static str] = &[$($program::NAME,)*];
+
+            /// Its name in lab files and in the journal: `exchange-server`.
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    $(Program::$program(_) => $program::NAME,)*
+                }
+            }
+
+            /// Whether it serves until it is stopped; a client ends by itself.
+            pub const fn is_server(&self) -> bool {
+                match self {
+                    $(Program::$program(_) => $program::IS_SERVER,)*
+                }
+            }
+
+            /// Whom it talks to by itself, in the order of its settings.
+            pub fn peers(&self) -> Vec<&Destination> {
+                match self {
+                    $(Program::$program(settings) => settings.peers(),)*
+                }
+            }
+
+            /// Whether it is a client whose data goes over TCP, so that TCPs can be compared by it.
+            pub fn moves_over_tcp(&self) -> bool {
+                match self {
+                    $(Program::$program(settings) => settings.moves_over_tcp(),)*
+                }
+            }
+
+            pub(super) async fn play(&self, running: &Running, ready: impl FnOnce()) -> Result<(), ProgramError> {
+                match self {
+                    $(Program::$program(settings) => settings.run(running, ready).await,)*
+                }
             }
         }
-    }
+    };
+}
+
+register! {
+    /// A TCP server that reads each connection to its end, hashes what came, then closes.
+    Sink,
+    /// A TCP client for `sink`: sends data, hashes it, closes, and waits until the peer has closed too.
+    Send,
+    /// A TCP server that reads a connection to its end and only then answers: the client's half-close makes it speak.
+    ExchangeServer,
+    /// A TCP client for `exchange-server`: sends data, closes its half, reads the answer to its end.
+    Exchange,
+    /// A server that reports the number of each message that arrives.
+    MessageSink,
+    /// A client for `message-sink`: sends numbered messages at a steady pace.
+    MessageSend,
+    /// An HTTP/1.1 server with pages.
+    HttpServer,
+    /// An HTTP/1.1 cache between clients and a server.
+    HttpCache,
+    /// An HTTP/1.1 client that fetches pages, as `curl URL` does.
+    HttpGet,
+    /// An HTTP/1.1 server that takes orders, each of them once.
+    OrdersServer,
+    /// An HTTP/1.1 client that places an order, and tries again when no answer comes.
+    OrdersClient,
+    /// A DNS server that answers for zones of its own.
+    DnsServer,
+    /// A DNS server that finds answers out for others and remembers them.
+    DnsResolver,
+    /// A DNS client that asks for names and prints what it is told, as `dig +short` does.
+    DnsLookup,
 }
 
 #[cfg(test)]
@@ -132,8 +141,15 @@ mod tests {
             r#"{ message-sink = { port = 9000, over = "udp" } }"#,
             r#"{ message-send = { to = "server:9000", over = "tcp", count = 50, size = "100B", every = "20ms" } }"#,
             r#"{ http-server = { port = 80, path = "/api/posts", body = "{}" } }"#,
+            r#"{ http-cache = { port = 80, origin = "server:80" } }"#,
             r#"{ http-get = { url = "http://server/api/posts" } }"#,
+            r#"{ orders-server = { port = 80 } }"#,
+            r#"{ orders-client = { url = "http://server/orders", body = "{}" } }"#,
+            r#"{ dns-server = { port = 53, zones = [] } }"#,
+            r#"{ dns-resolver = { port = 53, upstream = { forward = ["server:53"] } } }"#,
+            r#"{ dns-lookup = { server = "server:53", ask = ["api.example.com"] } }"#,
         ];
+        assert_eq!(table.len(), Program::NAMES.len(), "each program of {:?} is tried", Program::NAMES);
         for written in table {
             let program = read(&format!("run = {written}")).expect(written);
             assert!(written.starts_with(&format!("{{ {} =", program.name())), "{written}");
@@ -144,7 +160,7 @@ mod tests {
     #[test]
     fn a_wrong_parameter_is_answered_with_the_field_and_what_was_expected() {
         let table = [
-            (r#"{ sink = { prot = 9000 } }"#, "unexpected keys in table: prot, available keys: port"),
+            (r#"{ sink = { prot = 9000 } }"#, "unknown field `prot`, expected `port`"),
             (r#"{ sink = { port = 0 } }"#, "expected a nonzero u16"),
             (r#"{ snik = { port = 1 } }"#, "unknown variant `snik`, expected one of `sink`, `send`"),
             (r#"{ send = { to = "server", bytes = "1KB" } }"#, "`server` is not a destination"),

@@ -1,7 +1,7 @@
 //! Running a built-in program: from its parameters to its outcome.
 //!
 //! What lives here: the way in ([`run`]), and what all programs share: opening, listening, serving, reporting. What
-//! does not: what each pair does (`transfer`, `messages`, `http`).
+//! does not: what each program does (`transfer`, `messages`, `http`), and which there are (`program`).
 //!
 //! Each connection of a server is a local task, so that one that hangs does not stop the others; all of them belong to
 //! the server's future and end with it.
@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use tokio::task::{JoinError, JoinSet};
 
 use super::host::{Datagram, Listener};
-use super::{Destination, Host, Program, ProgramError, Resolver, Stream, http, messages, transfer};
+use super::{Destination, Host, Program, ProgramError, Resolver, Stream};
 use crate::journal::{ProgramEvent, TransportKind};
 use crate::rng::Rng;
 
@@ -32,33 +32,12 @@ pub async fn run(
     seed: u64,
     ready: impl FnOnce(),
 ) -> Result<(), ProgramError> {
-    let running = Running { program: program.name(), host: host.clone(), seed };
+    let running = Running { program: program.name(), host: host.clone(), resolver: resolver.clone(), seed };
     running.report(ProgramEvent::Started);
-    let outcome = dispatch(program, &running, resolver, ready).await;
+    let outcome = program.play(&running, ready).await;
     let detail = outcome.as_ref().err().map(ProgramError::to_string).unwrap_or_default();
     running.report(ProgramEvent::Ended { ok: outcome.is_ok(), detail });
     outcome
-}
-
-async fn dispatch(
-    program: &Program,
-    running: &Running,
-    resolver: &Resolver,
-    ready: impl FnOnce(),
-) -> Result<(), ProgramError> {
-    match program {
-        Program::Sink { port } => transfer::sink(running, *port, ready).await,
-        Program::Send { to, bytes } => transfer::send(running, resolver, to, *bytes).await,
-        Program::ExchangeServer { port, bytes } => transfer::answer(running, *port, *bytes, ready).await,
-        Program::Exchange { to, bytes } => transfer::exchange(running, resolver, to, *bytes).await,
-        Program::MessageSink { port, over } => messages::sink(running, *port, *over, ready).await,
-        Program::MessageSend { to, over, count, size, every } => {
-            let series = messages::Series { count: *count, size: *size, every: *every };
-            messages::send(running, resolver, to, *over, series).await
-        }
-        Program::HttpServer { port, path, body } => http::serve(running, *port, path, body, ready).await,
-        Program::HttpGet { url } => http::fetch(running, resolver, url).await,
-    }
 }
 
 /// A program on its host.
@@ -68,6 +47,8 @@ pub(super) struct Running {
     pub(super) program: &'static str,
     /// Where it runs.
     pub(super) host: Host,
+    /// The lab's names.
+    pub(super) resolver: Resolver,
     seed: u64,
 }
 
@@ -94,8 +75,8 @@ impl Running {
     }
 
     /// Opens a connection to `to`.
-    pub(super) async fn connect(&self, resolver: &Resolver, to: &Destination) -> Result<Stream, ProgramError> {
-        let remote = resolver.resolve(to)?;
+    pub(super) async fn connect(&self, to: &Destination) -> Result<Stream, ProgramError> {
+        let remote = self.resolver.resolve(to)?;
         let failed = |error| ProgramError::Connect { program: self.program, remote: named(to, remote), error };
         let stream = self.host.connect(remote).await.map_err(failed)?;
         let local = stream.local_addr().map_err(self.broken("opening a connection to", remote))?;

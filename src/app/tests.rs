@@ -17,14 +17,14 @@ use crate::packet::{Dissection, Medium};
 use crate::rng::{Probability, Rng};
 use crate::stack::{Interface, Stack, StackConfig, StackKind, TcpConfig};
 
-const CLIENT: NodeId = NodeId(0);
-const SERVER: NodeId = NodeId(1);
+pub(super) const CLIENT: NodeId = NodeId(0);
+pub(super) const SERVER: NodeId = NodeId(1);
 
 /// What a run left behind.
 #[derive(Default)]
-struct Seen {
-    packets: Vec<(NodeId, Record)>,
-    events: Vec<Entry>,
+pub(super) struct Seen {
+    pub(super) packets: Vec<(NodeId, Record)>,
+    pub(super) events: Vec<Entry>,
 }
 
 struct Spy(Arc<Mutex<Seen>>);
@@ -43,7 +43,7 @@ impl Witness for Spy {
 
 impl Seen {
     /// What the programs of a node reported, in order.
-    fn reports(&self, node: NodeId) -> Vec<ProgramEvent> {
+    pub(super) fn reports(&self, node: NodeId) -> Vec<ProgramEvent> {
         let of_node = self.events.iter().filter(|entry| entry.node == node);
         of_node
             .filter_map(|entry| match &entry.event {
@@ -77,7 +77,7 @@ impl Seen {
     }
 
     /// Lines that the programs of a node printed.
-    fn lines(&self, node: NodeId) -> Vec<(String, bool)> {
+    pub(super) fn lines(&self, node: NodeId) -> Vec<(String, bool)> {
         let reports = self.reports(node).into_iter();
         reports
             .filter_map(|report| match report {
@@ -88,7 +88,7 @@ impl Seen {
     }
 
     /// The TCP segments that a node put on the link, in order.
-    fn segments(&self, node: NodeId) -> impl Iterator<Item = (&Record, Tcp)> + Clone {
+    pub(super) fn segments(&self, node: NodeId) -> impl Iterator<Item = (&Record, Tcp)> + Clone {
         let sent = self.packets.iter().filter(move |(at, record)| *at == node && record.direction == Direction::Out);
         sent.filter_map(|(_, record)| {
             Some((record, Dissection::of(record.medium, &record.bytes, record.wire_len).tcp()?.clone()))
@@ -96,14 +96,14 @@ impl Seen {
     }
 
     /// The TCP payload that a node put on the link, octets sent again included.
-    fn sent_text(&self, node: NodeId) -> String {
+    pub(super) fn sent_text(&self, node: NodeId) -> String {
         let payloads =
             self.segments(node).filter_map(|(record, tcp)| record.bytes.get(record.bytes.len() - tcp.payload_len..));
         payloads.map(String::from_utf8_lossy).collect()
     }
 }
 
-fn address(node: u8) -> IpAddr {
+pub(super) fn address(node: u8) -> IpAddr {
     std::net::Ipv4Addr::new(10, 0, 0, node).into()
 }
 
@@ -112,7 +112,7 @@ fn address_v6(node: u8) -> IpAddr {
 }
 
 /// Programs must not care which stack carries them; a few are tried on both.
-const STACKS: [StackKind; 2] = [StackKind::Native, StackKind::Smoltcp];
+pub(super) const STACKS: [StackKind; 2] = [StackKind::Native, StackKind::Smoltcp];
 
 fn stack(kind: StackKind, node: u8, seed: u64, clock: &Clock) -> Box<dyn Stack> {
     let config = StackConfig {
@@ -129,7 +129,7 @@ fn stack(kind: StackKind, node: u8, seed: u64, clock: &Clock) -> Box<dyn Stack> 
     kind.make(&config, clock.now())
 }
 
-fn wire() -> PipeConfig {
+pub(super) fn wire() -> PipeConfig {
     PipeConfig {
         name: "client-server".to_owned(),
         delay: Duration::from_millis(10),
@@ -147,7 +147,7 @@ fn wire() -> PipeConfig {
 }
 
 /// Runs a scenario on two hosts, `client` and `server`; `there` is the wire to the server.
-fn scene<F: Future>(
+pub(super) fn scene<F: Future>(
     seed: u64,
     there: PipeConfig,
     scenario: impl FnOnce(Host, Host, Resolver) -> F,
@@ -155,7 +155,7 @@ fn scene<F: Future>(
     scene_on(StackKind::default(), seed, there, scenario)
 }
 
-fn scene_on<F: Future>(
+pub(super) fn scene_on<F: Future>(
     kind: StackKind,
     seed: u64,
     there: PipeConfig,
@@ -182,7 +182,7 @@ fn scene_on<F: Future>(
     (output, seen)
 }
 
-fn program(toml: &str) -> Program {
+pub(super) fn program(toml: &str) -> Program {
     #[derive(serde::Deserialize)]
     struct Step {
         run: Program,
@@ -191,7 +191,7 @@ fn program(toml: &str) -> Program {
 }
 
 /// Starts a server and returns once it is ready.
-async fn start(server: &str, host: &Host, seed: u64) -> tokio::task::JoinHandle<Result<(), ProgramError>> {
+pub(super) async fn start(server: &str, host: &Host, seed: u64) -> tokio::task::JoinHandle<Result<(), ProgramError>> {
     let (program, host) = (program(server), host.clone());
     let (ready, is_ready) = oneshot::channel();
     let task = tokio::task::spawn_local(async move {
@@ -203,11 +203,11 @@ async fn start(server: &str, host: &Host, seed: u64) -> tokio::task::JoinHandle<
 }
 
 /// Runs a server and its client until the client has ended and all is quiet.
-fn pair(seed: u64, there: PipeConfig, server: &str, client: &str) -> (Result<(), ProgramError>, Seen) {
+pub(super) fn pair(seed: u64, there: PipeConfig, server: &str, client: &str) -> (Result<(), ProgramError>, Seen) {
     pair_on(StackKind::default(), seed, there, server, client)
 }
 
-fn pair_on(
+pub(super) fn pair_on(
     kind: StackKind,
     seed: u64,
     there: PipeConfig,
@@ -220,7 +220,7 @@ fn pair_on(
     })
 }
 
-const ENDED_WELL: ProgramEvent = ProgramEvent::Ended { ok: true, detail: String::new() };
+pub(super) const ENDED_WELL: ProgramEvent = ProgramEvent::Ended { ok: true, detail: String::new() };
 
 #[test]
 fn a_sink_receives_what_was_sent() {
@@ -436,126 +436,20 @@ fn a_real_program_is_refused_on_a_userspace_node() {
 #[cfg(not(feature = "http"))]
 #[test]
 fn the_http_programs_say_how_to_get_them() {
-    let server = r#"{ http-server = { port = 80, path = "/", body = "" } }"#;
-    let ((), _) = scene(1, wire(), |_client, host, _| async move {
-        let error = start(server, &host, 1).await.await.expect("no panic").expect_err("it is not built in");
-        assert_eq!(error.to_string(), "`http-server` is not in this build: build wireglass with the feature `http`");
-    });
+    says_how_to_get_it(r#"{ http-server = { port = 80, path = "/", body = "" } }"#, "http-server", "http");
 }
 
-#[cfg(feature = "http")]
-mod http {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+#[cfg(not(feature = "dns"))]
+#[test]
+fn the_dns_programs_say_how_to_get_them() {
+    says_how_to_get_it(r#"{ dns-server = { port = 53, zones = [] } }"#, "dns-server", "dns");
+}
 
-    use super::*;
-
-    const SERVER_OF_POSTS: &str =
-        r#"{ http-server = { port = 8080, path = "/api/posts", body = '{"posts": [1, 2]}' } }"#;
-
-    fn fetch(url: &str) -> Seen {
-        let (outcome, seen) = pair(1, wire(), SERVER_OF_POSTS, &format!(r#"{{ http-get = {{ url = "{url}" }} }}"#));
-        outcome.expect("a status is an answer, not an error");
-        seen
-    }
-
-    #[test]
-    fn a_page_is_fetched_as_curl_fetches_it() {
-        let seen = fetch("http://server:8080/api/posts?page=2");
-        let request = format!(
-            "GET /api/posts?page=2 HTTP/1.1\r\nHost: server:8080\r\nUser-Agent: wireglass/{}\r\nAccept: */*\r\n\
-             Connection: close\r\n\r\n",
-            env!("CARGO_PKG_VERSION")
-        );
-        assert_eq!(seen.sent_text(CLIENT), request);
-        let response = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\
-                        Content-Length: 17\r\n\r\n{\"posts\": [1, 2]}";
-        assert_eq!(seen.sent_text(SERVER), response);
-        assert_eq!(seen.lines(CLIENT), [("{\"posts\": [1, 2]}".to_owned(), false)]);
-    }
-
-    #[test]
-    fn both_ends_report_the_request_and_its_response() {
-        let seen = fetch("http://server:8080/api/posts");
-        let request = ProgramEvent::Request { method: "GET".to_owned(), target: "/api/posts".to_owned() };
-        for node in [CLIENT, SERVER] {
-            let reports = seen.reports(node);
-            assert!(reports.contains(&request), "{reports:?}");
-            assert!(reports.contains(&ProgramEvent::Response { status: 200, bytes: 17 }), "{reports:?}");
-        }
-        assert_eq!(seen.reports(CLIENT).last(), Some(&ENDED_WELL));
-        assert_eq!(seen.lines(SERVER), [], "the close was not orderly");
-    }
-
-    #[test]
-    fn elsewhere_the_answer_is_404_and_the_client_ends_well() {
-        let seen = fetch("http://server:8080/nothing");
-        let is_404 =
-            |report: &ProgramEvent| matches!(report, ProgramEvent::Response { status: 404, bytes } if *bytes > 0);
-        assert!(seen.reports(CLIENT).iter().any(is_404));
-        assert_eq!(seen.lines(CLIENT)[0].0, "There is nothing at /nothing. This server has /api/posts");
-    }
-
-    #[test]
-    fn a_page_that_is_not_json_is_plain_text() {
-        let server = r#"{ http-server = { port = 80, path = "/", body = "{not json\nat all" } }"#;
-        let (outcome, seen) = pair(1, wire(), server, r#"{ http-get = { url = "http://server" } }"#);
-        outcome.expect("the page is there");
-        assert!(seen.sent_text(SERVER).contains("Content-Type: text/plain; charset=utf-8\r\n"));
-        let lines: Vec<String> = seen.lines(CLIENT).into_iter().map(|(line, _)| line).collect();
-        assert_eq!(lines, ["{not json", "at all"]);
-    }
-
-    #[test]
-    fn the_connection_closes_without_a_reset_and_at_once() {
-        let seen = fetch("http://server:8080/api/posts");
-        let segments = || seen.segments(CLIENT).chain(seen.segments(SERVER));
-        assert!(segments().all(|(_, tcp)| !tcp.flags.rst()));
-        assert_eq!(segments().filter(|(_, tcp)| tcp.flags.fin()).count(), 2);
-        let ended = seen.events.iter().rfind(|entry| matches!(entry.event, Event::Program { .. })).expect("they spoke");
-        // The handshake, the request and the response: two round trips of 20 ms, and at most one more for the close.
-        assert!(ended.at.as_nanos() <= 60_000_000, "{}", ended.at);
-    }
-
-    #[test]
-    fn the_same_seed_gives_the_same_packets() {
-        assert_eq!(fetch("http://server:8080/api/posts").packets, fetch("http://server:8080/api/posts").packets);
-    }
-
-    #[test]
-    fn a_peer_that_does_not_speak_http_is_reported_as_such() {
-        let (outcome, _) = scene(1, wire(), |client, host, resolver| async move {
-            let listener = host.listen((address(2), 80).into()).await.expect("the port is free");
-            tokio::task::spawn_local(async move {
-                let (mut stream, _) = listener.accept().await.expect("a connection comes");
-                assert!(stream.read(&mut [0; 1000]).await.is_ok_and(|octets| octets > 0), "a request comes");
-                stream.write_all(b"220 mail ready\r\n").await.expect("the client reads");
-                stream.shutdown().await.expect("always possible");
-                // Until the client has closed too.
-                while stream.read(&mut [0; 1000]).await.is_ok_and(|octets| octets > 0) {}
-            });
-            run(&program(r#"{ http-get = { url = "http://server/" } }"#), &client, &resolver, 1, || ()).await
-        });
-        let error = outcome.expect_err("that is not HTTP").to_string();
-        assert!(error.starts_with("`http-get` does not understand server:80: "), "{error}");
-    }
-
-    #[test]
-    fn a_server_answers_a_client_that_does_not_speak_http_and_serves_on() {
-        let (fetched, seen) = scene(1, wire(), |client, host, resolver| async move {
-            start(SERVER_OF_POSTS, &host, 1).await;
-            let mut stream = client.connect((address(2), 8080).into()).await.expect("it listens");
-            stream.write_all(b"what?\r\n\r\n").await.expect("it reads");
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await.expect("it answers and closes");
-            assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-            let get = program(r#"{ http-get = { url = "http://server:8080/api/posts" } }"#);
-            run(&get, &client, &resolver, 1, || ()).await.is_ok()
-        });
-        assert!(fetched);
-        let lines = seen.lines(SERVER);
-        assert!(
-            matches!(&lines[..], [(line, true)] if line.starts_with("`http-server` does not understand 10.0.0.1:")),
-            "{lines:?}"
-        );
-    }
+#[cfg(not(all(feature = "dns", feature = "http")))]
+fn says_how_to_get_it(server: &str, name: &str, feature: &str) {
+    let ((), _) = scene(1, wire(), |_client, host, _| async move {
+        let error = start(server, &host, 1).await.await.expect("no panic").expect_err("it is not built in");
+        let expected = format!("`{name}` is not in this build: build wireglass with the feature `{feature}`");
+        assert_eq!(error.to_string(), expected);
+    });
 }

@@ -7,20 +7,37 @@ use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
 
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::program::Play;
 use super::run::Running;
-use super::{Destination, ProgramError, Resolver, Size, Stream};
+use super::values;
+use super::{Destination, ProgramError, Size, Stream};
 use crate::journal::ProgramEvent;
 use crate::rng::Rng;
 
 /// How much is written or read at once, in octets. A multiple of 8: so the generator's stream has no seams.
 const PIECE: usize = 16 * 1024;
 
-/// `sink`: reads each connection to its end.
-pub(super) async fn sink(running: &Running, port: u16, ready: impl FnOnce()) -> Result<(), ProgramError> {
-    running.serve_streams(port, ready, sink_one).await
+/// `sink`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sink {
+    /// Where it listens, from 1.
+    #[serde(deserialize_with = "values::port")]
+    pub port: u16,
+}
+
+impl Play for Sink {
+    const NAME: &'static str = "sink";
+    const IS_SERVER: bool = true;
+
+    /// Reads each connection to its end.
+    async fn run(&self, running: &Running, ready: impl FnOnce()) -> Result<(), ProgramError> {
+        running.serve_streams(self.port, ready, sink_one).await
+    }
 }
 
 async fn sink_one(running: Running, mut stream: Stream, peer: SocketAddr) -> Result<(), ProgramError> {
@@ -29,28 +46,60 @@ async fn sink_one(running: Running, mut stream: Stream, peer: SocketAddr) -> Res
     stream.shutdown().await.map_err(running.broken("closing the connection with", peer))
 }
 
-/// `send`: sends, closes, and waits until the peer has closed too.
-pub(super) async fn send(
-    running: &Running,
-    resolver: &Resolver,
-    to: &Destination,
-    bytes: Size,
-) -> Result<(), ProgramError> {
-    let mut stream = running.connect(resolver, to).await?;
-    let sent = send_all(&mut stream, running.data(), bytes).await.map_err(running.broken("sending to", to))?;
-    running.report(sent.sent());
-    receive_all(&mut stream).await.map_err(running.broken("waiting for the close of", to))?;
-    Ok(())
+/// `send`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Send {
+    /// To whom.
+    pub to: Destination,
+    /// How much.
+    pub bytes: Size,
 }
 
-/// `exchange-server`: reads each connection to its end, then answers.
-pub(super) async fn answer(
-    running: &Running,
-    port: u16,
-    bytes: Size,
-    ready: impl FnOnce(),
-) -> Result<(), ProgramError> {
-    running.serve_streams(port, ready, move |running, stream, peer| answer_one(running, stream, peer, bytes)).await
+impl Play for Send {
+    const NAME: &'static str = "send";
+    const IS_SERVER: bool = false;
+
+    fn peers(&self) -> Vec<&Destination> {
+        vec![&self.to]
+    }
+
+    fn moves_over_tcp(&self) -> bool {
+        true
+    }
+
+    /// Sends, closes, and waits until the peer has closed too.
+    async fn run(&self, running: &Running, _ready: impl FnOnce()) -> Result<(), ProgramError> {
+        let to = &self.to;
+        let mut stream = running.connect(to).await?;
+        let sent = send_all(&mut stream, running.data(), self.bytes).await.map_err(running.broken("sending to", to))?;
+        running.report(sent.sent());
+        receive_all(&mut stream).await.map_err(running.broken("waiting for the close of", to))?;
+        Ok(())
+    }
+}
+
+/// `exchange-server`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExchangeServer {
+    /// Where it listens, from 1.
+    #[serde(deserialize_with = "values::port")]
+    pub port: u16,
+    /// How much it answers.
+    pub bytes: Size,
+}
+
+impl Play for ExchangeServer {
+    const NAME: &'static str = "exchange-server";
+    const IS_SERVER: bool = true;
+
+    /// Reads each connection to its end, then answers.
+    async fn run(&self, running: &Running, ready: impl FnOnce()) -> Result<(), ProgramError> {
+        let bytes = self.bytes;
+        let answer = move |running, stream, peer| answer_one(running, stream, peer, bytes);
+        running.serve_streams(self.port, ready, answer).await
+    }
 }
 
 async fn answer_one(running: Running, mut stream: Stream, peer: SocketAddr, bytes: Size) -> Result<(), ProgramError> {
@@ -61,19 +110,38 @@ async fn answer_one(running: Running, mut stream: Stream, peer: SocketAddr, byte
     Ok(())
 }
 
-/// `exchange`: sends, closes its half, reads the answer.
-pub(super) async fn exchange(
-    running: &Running,
-    resolver: &Resolver,
-    to: &Destination,
-    bytes: Size,
-) -> Result<(), ProgramError> {
-    let mut stream = running.connect(resolver, to).await?;
-    let sent = send_all(&mut stream, running.data(), bytes).await.map_err(running.broken("sending to", to))?;
-    running.report(sent.sent());
-    let received = receive_all(&mut stream).await.map_err(running.broken("receiving the answer of", to))?;
-    running.report(received.received());
-    Ok(())
+/// `exchange`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    /// With whom.
+    pub to: Destination,
+    /// How much it sends.
+    pub bytes: Size,
+}
+
+impl Play for Exchange {
+    const NAME: &'static str = "exchange";
+    const IS_SERVER: bool = false;
+
+    fn peers(&self) -> Vec<&Destination> {
+        vec![&self.to]
+    }
+
+    fn moves_over_tcp(&self) -> bool {
+        true
+    }
+
+    /// Sends, closes its half, reads the answer.
+    async fn run(&self, running: &Running, _ready: impl FnOnce()) -> Result<(), ProgramError> {
+        let to = &self.to;
+        let mut stream = running.connect(to).await?;
+        let sent = send_all(&mut stream, running.data(), self.bytes).await.map_err(running.broken("sending to", to))?;
+        running.report(sent.sent());
+        let received = receive_all(&mut stream).await.map_err(running.broken("receiving the answer of", to))?;
+        running.report(received.received());
+        Ok(())
+    }
 }
 
 /// What has passed so far.

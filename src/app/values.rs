@@ -343,16 +343,6 @@ pub(super) fn port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D:
     std::num::NonZeroU16::deserialize(deserializer).map(std::num::NonZeroU16::get)
 }
 
-/// Reads the path of a page, which begins with `/`.
-pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let path = String::deserialize(deserializer)?;
-    if path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?' && byte != b'#') {
-        Ok(path)
-    } else {
-        Err(de::Error::custom(format!("`{path}` is not a path: write one such as \"/api/posts\"")))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::journal::{
-    CwndCause, DropReason, Event, Impairment, LossRule, NatMapping, NoLoss, NodeId, Passage, PathMtuCause,
-    ProgramEvent, Reason, Side, SocketId, TcpState, Timer, TransportKind, Why,
+    CacheUse, CwndCause, DropReason, Event, Impairment, LossRule, NatMapping, NoLoss, NodeId, OrderOutcome, Passage,
+    PathMtuCause, ProgramEvent, Reason, Side, SocketId, TcpState, Timer, TransportKind, Why,
 };
 use crate::packet::{Medium, PacketId, SeqNum};
 
@@ -215,11 +215,39 @@ fn one_event_of_each_shape() -> Vec<Event> {
         program(ProgramEvent::Connected { local: address, remote: address }),
         program(ProgramEvent::StreamSent { bytes: 1, sha256 }),
         program(ProgramEvent::MessageSent { over, number: 1 }),
-        program(ProgramEvent::Request { method: "GET".to_owned(), target: "/".to_owned() }),
-        program(ProgramEvent::Response { status: 200, bytes: 1 }),
+        program(ProgramEvent::Request { method: "GET".to_owned(), target: "/".to_owned(), bytes: 0 }),
+        program(ProgramEvent::Response { status: 200, bytes: 1, cache: Some(CacheUse::Hit) }),
         program(ProgramEvent::Output { line: String::new(), is_error: false }),
         program(ProgramEvent::Figure { name: String::new(), value: 1 }),
         program(ProgramEvent::Ended { ok: true, detail: String::new() }),
+        program(ProgramEvent::Question { name: String::new(), record: String::new(), over }),
+        program(ProgramEvent::Answer {
+            name: String::new(),
+            record: String::new(),
+            code: String::new(),
+            answers: 1,
+            bytes: 1,
+            over,
+            truncated: false,
+        }),
+        program(ProgramEvent::Resolution {
+            name: String::new(),
+            record: String::new(),
+            code: String::new(),
+            cache: CacheUse::Miss,
+            questions: 1,
+            latency: span,
+        }),
+        program(ProgramEvent::Lookup {
+            name: String::new(),
+            record: String::new(),
+            code: String::new(),
+            answers: 1,
+            tries: 1,
+            over,
+            latency: span,
+        }),
+        program(ProgramEvent::Order { order: String::new(), key: String::new(), outcome: OrderOutcome::Created }),
     ]
 }
 

@@ -1,13 +1,13 @@
 //! The kinds of event.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 use super::drop::DropReason;
 use super::passage::{NatMapping, Passage};
+use super::program::ProgramEvent;
 use super::tcp::{CwndCause, LossRule, NoLoss, PathMtuCause, TcpState, Timer};
 use super::{SocketId, Why};
 use crate::packet::{PacketId, SeqNum};
@@ -365,108 +365,6 @@ impl fmt::Display for Impairment {
     }
 }
 
-/// TCP or UDP, for programs that can use either.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TransportKind {
-    /// A connection.
-    Tcp,
-    /// Datagrams.
-    Udp,
-}
-
-/// What a program of the lab reports.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "report", rename_all = "kebab-case")]
-pub enum ProgramEvent {
-    /// It began.
-    Started,
-    /// It listens.
-    Listening {
-        /// Over what.
-        over: TransportKind,
-        /// Where.
-        local: SocketAddr,
-    },
-    /// It opened a connection.
-    Connected {
-        /// Its own end.
-        local: SocketAddr,
-        /// The other end.
-        remote: SocketAddr,
-    },
-    /// It accepted a connection.
-    Accepted {
-        /// Its own end.
-        local: SocketAddr,
-        /// The other end.
-        remote: SocketAddr,
-    },
-    /// It has sent a whole stream.
-    StreamSent {
-        /// Octets.
-        bytes: u64,
-        /// SHA-256 of the stream, in hex.
-        sha256: String,
-    },
-    /// It has received a whole stream, to its end.
-    StreamReceived {
-        /// Octets.
-        bytes: u64,
-        /// SHA-256 of the stream, in hex.
-        sha256: String,
-    },
-    /// It sent a numbered message.
-    MessageSent {
-        /// Over what.
-        over: TransportKind,
-        /// The number, from 1.
-        number: u32,
-    },
-    /// It received a numbered message.
-    MessageReceived {
-        /// Over what.
-        over: TransportKind,
-        /// The number, from 1.
-        number: u32,
-    },
-    /// It sent a request.
-    Request {
-        /// `GET`.
-        method: String,
-        /// `/api/posts`.
-        target: String,
-    },
-    /// It received a response, or answered with one.
-    Response {
-        /// The status code.
-        status: u16,
-        /// Octets of the body.
-        bytes: u64,
-    },
-    /// A real program wrote a line.
-    Output {
-        /// The line, without its end.
-        line: String,
-        /// Whether it came on standard error.
-        is_error: bool,
-    },
-    /// A figure that the program measured, for checks and tables.
-    Figure {
-        /// Its name.
-        name: String,
-        /// Its value.
-        value: u64,
-    },
-    /// It ended.
-    Ended {
-        /// Whether all went well.
-        ok: bool,
-        /// What went wrong; empty when nothing did.
-        detail: String,
-    },
-}
-
-fn as_nanos<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_nanos<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
 }

@@ -4,13 +4,16 @@
 //!   client  send            sent 17,520 octets, sha256 5b1e…c07d
 //!   server  sink            received 17,520 octets, sha256 5b1e…c07d: the same
 //!   server  message-sink    over UDP: 46 of 50 messages arrived; missing 3, 17, 30, 44; 21 came after 22
+//!   edge    http-cache      HTTP 200, 44 octets of body, from the cache
+//!   client  dns-lookup      api.example.com. A: NOERROR, 1 record, after 60.1 ms
 //! ```
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::Style;
 use super::text::{Line, Paint, clean, wrap};
-use crate::journal::{Entry, Event, NodeId, ProgramEvent, TransportKind};
+use crate::journal::{CacheUse, Entry, Event, NodeId, OrderOutcome, ProgramEvent, TransportKind};
 
 /// Columns of a node's name and of a program's.
 const NODE: usize = 8;
@@ -57,7 +60,9 @@ struct Speaker {
     streams_sent: Vec<(u64, String)>,
     streams_received: Vec<(u64, String)>,
     messages: BTreeMap<&'static str, Vec<u32>>,
-    responses: Vec<(u16, u64)>,
+    /// Sentences about exchanges, each as it stands.
+    exchanges: Vec<String>,
+    resolutions: Vec<(CacheUse, Duration)>,
     output: Vec<String>,
     output_left_out: usize,
     failures: Vec<String>,
@@ -78,7 +83,17 @@ impl Told {
             ProgramEvent::MessageSent { over, .. } => {
                 *self.messages_sent.entry(name(*over)).or_default() += 1;
             }
-            ProgramEvent::Response { status, bytes } => speaker.responses.push((*status, *bytes)),
+            ProgramEvent::Response { status, bytes, cache } => {
+                speaker.exchanges.push(format!("HTTP {status}, {} octets of body{}", grouped(*bytes), used(*cache)));
+            }
+            ProgramEvent::Lookup { name, record, code, answers, tries, latency, .. } => {
+                speaker.exchanges.push(lookup(&format!("{name} {record}: {code}"), *answers, *tries, *latency));
+            }
+            ProgramEvent::Answer { name, record, truncated: true, .. } => {
+                speaker.exchanges.push(format!("{name} {record}: too long for UDP, told so (TC)"));
+            }
+            ProgramEvent::Resolution { cache, latency, .. } => speaker.resolutions.push((*cache, *latency)),
+            ProgramEvent::Order { order, key, outcome } => speaker.exchanges.push(ordered(order, key, *outcome)),
             ProgramEvent::Output { line, .. } if speaker.output.len() < OUTPUT_SHOWN => {
                 speaker.output.push(cut(line));
             }
@@ -90,6 +105,8 @@ impl Told {
             | ProgramEvent::Connected { .. }
             | ProgramEvent::Accepted { .. }
             | ProgramEvent::Request { .. }
+            | ProgramEvent::Question { .. }
+            | ProgramEvent::Answer { .. }
             | ProgramEvent::Figure { .. } => {}
         }
     }
@@ -112,7 +129,8 @@ impl Speaker {
             streams_sent: Vec::new(),
             streams_received: Vec::new(),
             messages: BTreeMap::new(),
-            responses: Vec::new(),
+            exchanges: Vec::new(),
+            resolutions: Vec::new(),
             output: Vec::new(),
             output_left_out: 0,
             failures: Vec::new(),
@@ -131,9 +149,8 @@ impl Speaker {
         for (over, numbers) in &self.messages {
             sentences.push(messages(over, numbers, told.messages_sent.get(over).copied().unwrap_or(0)));
         }
-        for (status, bytes) in &self.responses {
-            sentences.push(format!("HTTP {status}, {} octets of body", grouped(*bytes)));
-        }
+        sentences.extend(self.exchanges.iter().cloned());
+        sentences.extend(resolutions(&self.resolutions));
         sentences.extend(self.output.iter().map(|line| format!("prints: {line}")));
         if self.output_left_out > 0 {
             sentences.push(format!("prints {} more lines (journal.jsonl has them)", self.output_left_out));
@@ -141,6 +158,49 @@ impl Speaker {
         sentences.extend(self.failures.iter().map(|detail| format!("failed: {detail}")));
         sentences
     }
+}
+
+/// What a cache had to do with a response.
+fn used(cache: Option<CacheUse>) -> &'static str {
+    match cache {
+        None => "",
+        Some(CacheUse::Hit) => ", from the cache",
+        Some(CacheUse::Miss) => ", not from the cache",
+        Some(CacheUse::Validated) => ", in the cache and validated",
+        Some(CacheUse::Replaced) => ", in the place of what was in the cache",
+    }
+}
+
+fn lookup(question: &str, answers: u32, tries: u32, latency: Duration) -> String {
+    let records = if answers == 1 { "record" } else { "records" };
+    let again = if tries > 1 { format!(", asked {tries} times") } else { String::new() };
+    format!("{question}, {answers} {records}, after {}{again}", millis(latency))
+}
+
+/// How a resolver did: what its cache saved, and what it could not.
+fn resolutions(all: &[(CacheUse, Duration)]) -> Option<String> {
+    let hits = all.iter().filter(|(cache, _)| *cache == CacheUse::Hit).count();
+    let asked: Vec<Duration> =
+        all.iter().filter(|(cache, _)| *cache != CacheUse::Hit).map(|(_, latency)| *latency).collect();
+    let slowest = asked.iter().max().map(|slowest| format!("; the slowest of these took {}", millis(*slowest)));
+    let sentence = format!("{} lookups: {hits} from the cache, {} by asking", all.len(), asked.len());
+    (!all.is_empty()).then(|| format!("{sentence}{}", slowest.unwrap_or_default()))
+}
+
+fn ordered(order: &str, key: &str, outcome: OrderOutcome) -> String {
+    let key = if key.is_empty() { "without a key".to_owned() } else { format!("key {key}") };
+    match outcome {
+        OrderOutcome::Created => format!("{order} is created, {key}"),
+        OrderOutcome::Repeated => format!("{order} is there already, {key}"),
+        OrderOutcome::Conflict => format!("refused: another order has the {key}"),
+        OrderOutcome::Refused => format!("refused: that is no order, {key}"),
+    }
+}
+
+/// Milliseconds with one decimal, cut off.
+fn millis(span: Duration) -> String {
+    let tenths = span.as_micros() / 100;
+    format!("{}.{} ms", tenths / 10, tenths % 10)
 }
 
 /// The beginning of a line that is too long to be shown, and how much is missing.
@@ -281,6 +341,47 @@ mod tests {
         assert!(words.ends_with("… and 2,999,600 more characters (journal.jsonl has them)"), "{text}");
         assert_eq!(text.matches('é').count(), 400);
         assert_eq!(cut(&"a".repeat(400)), "a".repeat(400), "a line that fits stays whole");
+    }
+
+    #[test]
+    fn lookups_caches_and_orders_are_told_in_plain_words() {
+        let name = || "api.example.com.".to_owned();
+        let (record, code, latency) = ("A".to_owned(), "NOERROR".to_owned(), Duration::from_micros(60_190));
+        let resolution = |cache, latency| ProgramEvent::Resolution {
+            name: name(),
+            record: record.clone(),
+            code: code.clone(),
+            cache,
+            questions: 1,
+            latency,
+        };
+        let (key, over) = ("k".to_owned(), TransportKind::Udp);
+        let entries = [
+            said(0, "dns-resolver", resolution(CacheUse::Miss, latency)),
+            said(0, "dns-resolver", resolution(CacheUse::Hit, Duration::ZERO)),
+            said(0, "http-cache", ProgramEvent::Response { status: 200, bytes: 44, cache: Some(CacheUse::Hit) }),
+            said(0, "o", ProgramEvent::Order { order: String::new(), key, outcome: OrderOutcome::Conflict }),
+            said(
+                1,
+                "l",
+                ProgramEvent::Lookup {
+                    name: name(),
+                    record: record.clone(),
+                    code: code.clone(),
+                    answers: 1,
+                    tries: 2,
+                    over,
+                    latency,
+                },
+            ),
+        ];
+        let text = told(&entries).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(
+            text,
+            "client dns-resolver 2 lookups: 1 from the cache, 1 by asking; the slowest of these took 60.1 ms \
+             client http-cache HTTP 200, 44 octets of body, from the cache client o refused: another order has the key k \
+             server l api.example.com. A: NOERROR, 1 record, after 60.1 ms, asked 2 times"
+        );
     }
 
     #[test]

@@ -25,7 +25,7 @@ fn golden(lab: &str) -> PathBuf {
 }
 
 /// The captures in a folder, by name.
-fn captures(folder: &Path) -> Vec<String> {
+pub(super) fn captures(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.retain(|name| name.ends_with(".pcapng"));

@@ -140,6 +140,19 @@ fn lab_34_holds_through_every_door() {
     );
 }
 
+#[test]
+fn lab_91_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        let count = |node: &str| seen.at(node).iter().filter(sent_by_curl).count();
+        assert_eq!((count("client"), count("server")), (4, 4), "{}: two tries, a list and a mistake", seen.door);
+    };
+    hold(
+        &Expected { lab: "91", connections: 4, stack: ("server", "10.0.0.2"), again: None, unharmed_kernel: None },
+        through,
+    );
+}
+
 /// Runs the lab through each door and looks at what is left; `further` has a look of its own.
 fn hold(expected: &Expected, further: impl Fn(&Seen<'_>)) {
     let name = format!("lab {} live", expected.lab);

@@ -21,9 +21,7 @@ use serde::Serialize;
 
 use super::definition::{Definition, Kernel, Node};
 use super::run::{self, Finished, Mode, Options, RunError, Wanted, kernel};
-use crate::app::Program;
 use crate::capture::Record;
-use crate::journal::TransportKind;
 use crate::measure::Gauges;
 use crate::stack::{Congestion, StackKind};
 
@@ -119,7 +117,7 @@ pub enum CompareError {
 /// # Errors
 /// [`CompareError`]. That Linux cannot be had here is none: its column then says why.
 pub fn compare(lab: &Definition, options: &CompareOptions) -> Result<Comparison, CompareError> {
-    if !lab.steps.iter().any(|step| moves_over_tcp(&step.program)) {
+    if !lab.steps.iter().any(|step| step.program.moves_over_tcp()) {
         return Err(CompareError::NoTransfer(lab.id.clone()));
     }
     let mut comparison = Comparison {
@@ -137,17 +135,6 @@ pub fn compare(lab: &Definition, options: &CompareOptions) -> Result<Comparison,
     comparison.columns.push(linux);
     comparison.interrupted = interrupted;
     Ok(comparison)
-}
-
-fn moves_over_tcp(program: &Program) -> bool {
-    match program {
-        Program::Send { .. } | Program::Exchange { .. } | Program::HttpGet { .. } => true,
-        Program::MessageSend { over, .. } => *over == TransportKind::Tcp,
-        Program::Sink { .. }
-        | Program::ExchangeServer { .. }
-        | Program::MessageSink { .. }
-        | Program::HttpServer { .. } => false,
-    }
 }
 
 fn simulated(

@@ -1,4 +1,4 @@
-//! From what is typed to what is meant: steps, their targets and their commands.
+//! From what is typed to what is meant: steps, whom they talk to and their commands.
 
 use std::net::IpAddr;
 
@@ -15,36 +15,24 @@ use super::{Node, Step};
 pub(super) fn step(scope: &Scope<'_>, raw: &RawStep) -> Result<Step, Fault> {
     let node = scope.host(&raw.on)?;
     let program = raw.run.get_ref();
-    if let Some(target) = target(program) {
-        check_target(scope, &raw.run, target)?;
+    for peer in program.peers() {
+        check_peer(scope, &raw.run, peer)?;
     }
     let exec = raw.exec.as_ref().map(|exec| command(scope, exec)).transpose()?;
     Ok(Step { node, exec, background: raw.background.unwrap_or(program.is_server()), program: program.clone() })
 }
 
-/// Whom a client talks to.
-fn target(program: &Program) -> Option<&Destination> {
-    match program {
-        Program::Send { to, .. } | Program::Exchange { to, .. } | Program::MessageSend { to, .. } => Some(to),
-        Program::HttpGet { url } => Some(&url.destination),
-        Program::Sink { .. }
-        | Program::ExchangeServer { .. }
-        | Program::MessageSink { .. }
-        | Program::HttpServer { .. } => None,
-    }
-}
-
 /// A destination is an address, or a node of the lab. Its place is looked for in the text of the step.
-fn check_target(scope: &Scope<'_>, run: &Spanned<Program>, target: &Destination) -> Result<(), Fault> {
-    if target.host.parse::<IpAddr>().is_ok() {
+fn check_peer(scope: &Scope<'_>, run: &Spanned<Program>, peer: &Destination) -> Result<(), Fault> {
+    if peer.host.parse::<IpAddr>().is_ok() {
         return Ok(());
     }
     let span = run.span();
-    let offset = scope.text.get(span.clone()).and_then(|raw| raw.find(&format!("{}:", target.host))).unwrap_or(0);
-    scope.node(&Spanned::new(span.start + offset..span.end, target.host.clone())).map(drop)
+    let offset = scope.text.get(span.clone()).and_then(|raw| raw.find(&format!("{}:", peer.host))).unwrap_or(0);
+    scope.node(&Spanned::new(span.start + offset..span.end, peer.host.clone())).map(drop)
 }
 
-/// A command whose `{server}` are filled in with that node's address.
+/// A command whose `{server}` are filled in with that node's address; `{{` stands for a brace.
 fn command(scope: &Scope<'_>, raw: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<String>, Fault> {
     if raw.get_ref().first().is_none_or(|program| program.get_ref().trim().is_empty()) {
         return Err(Fault::new(raw.span(), "`exec` names a program, such as [\"curl\", \"http://{server}:8080/\"]"));
@@ -56,8 +44,17 @@ fn filled_in(scope: &Scope<'_>, word: &Spanned<String>) -> Result<String, Fault>
     let mut filled = String::new();
     let mut rest = word.get_ref().as_str();
     while let Some((before, after)) = rest.split_once('{') {
+        if let Some(behind) = after.strip_prefix('{') {
+            filled.push_str(before);
+            filled.push('{');
+            rest = behind;
+            continue;
+        }
         let Some((name, behind)) = after.split_once('}') else {
-            return Err(Fault::new(word.span(), "`{` begins the name of a node and ends with `}`"));
+            return Err(Fault::new(
+                word.span(),
+                "`{` begins the name of a node, which ends with `}`; write `{{` for a brace",
+            ));
         };
         let id = scope.node(&Spanned::new(word.span(), name.to_owned()))?;
         filled.push_str(before);

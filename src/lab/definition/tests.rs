@@ -223,7 +223,7 @@ fn a_mistake_is_told_with_its_place_its_field_and_what_was_expected() {
             "run = { sink",
             "run = { snik",
             "lab.toml:27:9: unknown variant `snik`; expected one of `sink`, `send`, `exchange-server`, `exchange`, \
-             `message-sink`, `message-send`, `http-server`, `http-get`; did you mean `sink`?",
+             `message-sink`, `message-send`, `http-server`, `http-cache`, `http-get`, `orders-server`, `orders-client`, `dns-server`, `dns-resolver`, `dns-lookup`; did you mean `sink`?",
         ),
         (
             "count = \"again\"",
@@ -440,8 +440,8 @@ fn a_break_can_reach_what_the_file_leaves_out() {
     assert_eq!(broken.nodes[1].host().expect("a host").sysctls.get("net.ipv4.tcp_sack").map(String::as_str), Some("0"));
     assert_eq!(broken.links[0].pipes[0].loss, Probability::from_percent(1));
     assert!(broken.links[0].pipes[0].rules.is_empty());
-    let Program::Send { bytes, .. } = &broken.steps[1].program else { panic!("{:?}", broken.steps[1]) };
-    assert_eq!(bytes.octets(), 1000);
+    let Program::Send(send) = &broken.steps[1].program else { panic!("{:?}", broken.steps[1]) };
+    assert_eq!(send.bytes.octets(), 1000);
 }
 
 #[test]
@@ -497,6 +497,9 @@ fn a_command_has_addresses_where_it_named_nodes() {
     let with = |exec: &str| LAB.replace(run, &format!("{run}\nexec = {exec}"));
     let lab = Definition::parse("lab.toml", &with(r#"["curl", "http://{server}:80/{client}"]"#)).expect("right");
     assert_eq!(lab.steps[1].exec, Some(vec!["curl".to_owned(), "http://10.0.0.2:80/10.0.0.1".to_owned()]));
+    let lab = Definition::parse("lab.toml", &with(r#"["curl", "--data", "{{\"to\": \"{server}\"}"]"#)).expect("right");
+    let command = lab.steps[1].exec.clone().unwrap_or_default();
+    assert_eq!(command.last().map(String::as_str), Some("{\"to\": \"10.0.0.2\"}"), "two braces stand for one");
     let error = Definition::parse("lab.toml", &with(r#"["curl", "http://{sever}/"]"#)).expect_err("no such node");
     assert_eq!(
         error.to_string(),

@@ -1,0 +1,268 @@
+//! `http-get`: fetches pages and prints them, the twin of `curl URL`; with a cache of its own, if it is to have one.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{self, HeaderValue};
+use hyper::{Request, Response, StatusCode};
+use serde::Deserialize;
+use tokio::time::sleep;
+
+use super::connection::{self, Requests, close_after, with_connection};
+use super::fields::Fields;
+use super::store::{Advice, Store};
+use crate::app::lines::Lines;
+use crate::app::program::Play;
+use crate::app::run::Running;
+use crate::app::{Destination, ProgramError, Span, Url};
+use crate::journal::{CacheUse, ProgramEvent};
+
+/// `http-get`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Written")]
+pub struct HttpGet {
+    requests: Vec<Fetch>,
+    headers: Fields,
+    keep_alive: bool,
+    cache: CacheKind,
+}
+
+/// One request.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fetch {
+    url: Url,
+    /// How long it waits after what was before.
+    #[serde(default)]
+    after: Option<Span>,
+    /// Fields of this request alone.
+    #[serde(default)]
+    headers: Fields,
+}
+
+/// What the client keeps of what it has got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum CacheKind {
+    /// Nothing.
+    #[default]
+    None,
+    /// The entity tag, with which it asks whether there is anything new: as `curl --etag-save` and `--etag-compare`.
+    Tag,
+    /// Whatever a browser may keep (RFC 9111).
+    Private,
+}
+
+/// The settings as they are typed: a single page needs no list.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    /// The page.
+    url: Option<Url>,
+    /// Several pages, one after the other.
+    #[serde(default)]
+    requests: Vec<Fetch>,
+    /// Fields of every request.
+    #[serde(default)]
+    headers: Fields,
+    /// Whether all requests go over one connection; else each has its own.
+    #[serde(default)]
+    keep_alive: bool,
+    #[serde(default)]
+    cache: CacheKind,
+}
+
+impl TryFrom<Written> for HttpGet {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> Result<HttpGet, &'static str> {
+        let Written { url, mut requests, headers, keep_alive, cache } = written;
+        match url {
+            Some(url) if requests.is_empty() => {
+                requests.push(Fetch { url, after: None, headers: Fields::default() });
+            }
+            None if !requests.is_empty() => {}
+            _ => return Err("an http-get has pages to fetch: write `url` for a single one, or a list of `requests`"),
+        }
+        let elsewhere = requests.windows(2).any(|pair| pair[0].url.destination != pair[1].url.destination);
+        if keep_alive && elsewhere {
+            return Err("one connection leads to one server: without `keep_alive` each request has its own");
+        }
+        Ok(HttpGet { requests, headers, keep_alive, cache })
+    }
+}
+
+impl Play for HttpGet {
+    const NAME: &'static str = "http-get";
+    const IS_SERVER: bool = false;
+
+    fn peers(&self) -> Vec<&Destination> {
+        self.requests.iter().map(|fetch| &fetch.url.destination).collect()
+    }
+
+    fn moves_over_tcp(&self) -> bool {
+        true
+    }
+
+    /// A status such as 404 is an answer too, as it is for curl.
+    async fn run(&self, running: &Running, _ready: impl FnOnce()) -> Result<(), ProgramError> {
+        let client = Client { settings: self, running, memory: RefCell::new(Memory::new(self.cache)) };
+        match self.requests.first() {
+            Some(first) if self.keep_alive => {
+                let all = async |mut requests: Requests| {
+                    for fetch in &self.requests {
+                        if let Some(prepared) = client.prepare(fetch).await {
+                            client.get(&mut requests, fetch, prepared).await?;
+                        }
+                    }
+                    Ok(())
+                };
+                with_connection(running, &first.url.destination, all).await
+            }
+            _ => client.each_on_its_own().await,
+        }
+    }
+}
+
+/// What a client remembers.
+enum Memory {
+    Nothing,
+    /// The entity tag of each URL.
+    Tags(BTreeMap<String, HeaderValue>),
+    Store(Store),
+}
+
+impl Memory {
+    fn new(kind: CacheKind) -> Memory {
+        match kind {
+            CacheKind::None => Memory::Nothing,
+            CacheKind::Tag => Memory::Tags(BTreeMap::new()),
+            CacheKind::Private => Memory::Store(Store::new(false)),
+        }
+    }
+}
+
+/// A request that has to be sent.
+struct Prepared {
+    request: Request<Bytes>,
+    /// As the client's own cache sees it.
+    plain: Request<()>,
+    /// Whether something is kept that it is to validate.
+    validates: bool,
+}
+
+/// A client at work. No borrow of its memory is held while it waits.
+struct Client<'a> {
+    settings: &'a HttpGet,
+    running: &'a Running,
+    memory: RefCell<Memory>,
+}
+
+impl Client<'_> {
+    async fn each_on_its_own(&self) -> Result<(), ProgramError> {
+        for fetch in &self.settings.requests {
+            if let Some(mut prepared) = self.prepare(fetch).await {
+                close_after(prepared.request.headers_mut());
+                let one = async |mut requests: Requests| self.get(&mut requests, fetch, prepared).await;
+                with_connection(self.running, &fetch.url.destination, one).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until it is this page's turn; `None` when the client's own cache has it.
+    async fn prepare(&self, fetch: &Fetch) -> Option<Prepared> {
+        if let Some(after) = fetch.after {
+            sleep(after.duration()).await;
+        }
+        let mut request = connection::request(&fetch.url, Bytes::new());
+        self.settings.headers.put_into(request.headers_mut());
+        fetch.headers.put_into(request.headers_mut());
+        let (head, body) = request.into_parts();
+        let plain = Request::from_parts(head.clone(), ());
+        let mut request = Request::from_parts(head, body);
+        let mut validates = false;
+        match &*self.memory.borrow() {
+            Memory::Nothing => {}
+            Memory::Tags(tags) => {
+                if let Some(tag) = tags.get(&fetch.url.to_string()) {
+                    request.headers_mut().insert(header::IF_NONE_MATCH, tag.clone());
+                    validates = true;
+                }
+            }
+            Memory::Store(store) => match store.advise(&fetch.url.to_string(), &plain) {
+                Advice::Use(response) => {
+                    self.show(response.body());
+                    self.report(response.status(), response.body().len() as u64, Some(CacheUse::Hit));
+                    return None;
+                }
+                Advice::Ask { fields, validates: stored } => {
+                    *request.headers_mut() = fields;
+                    validates = stored;
+                }
+            },
+        }
+        Some(Prepared { request, plain, validates })
+    }
+
+    async fn get(&self, requests: &mut Requests, fetch: &Fetch, prepared: Prepared) -> hyper::Result<()> {
+        let Prepared { request, plain, validates } = prepared;
+        let target = fetch.url.target.clone();
+        self.running.report(ProgramEvent::Request { method: "GET".to_owned(), target, bytes: 0 });
+        requests.ready().await?;
+        let (head, body) = requests.send_request(request.map(Full::new)).await?.into_parts();
+        let status = head.status;
+        let keep = !matches!(*self.memory.borrow(), Memory::Nothing);
+        let (body, bytes) = connection::print(self.running, body, keep).await?;
+        // A body that is too long to be kept is not remembered either.
+        let response = body.map(|body| Response::from_parts(head, body));
+        let cache = response.and_then(|response| self.remember(fetch, &plain, validates, response));
+        self.report(status, bytes, cache);
+        Ok(())
+    }
+
+    /// What is kept of a response, and what the cache had to do with it.
+    fn remember(
+        &self,
+        fetch: &Fetch,
+        plain: &Request<()>,
+        validates: bool,
+        response: Response<Bytes>,
+    ) -> Option<CacheUse> {
+        let key = fetch.url.to_string();
+        match &mut *self.memory.borrow_mut() {
+            Memory::Nothing => None,
+            Memory::Tags(tags) => {
+                let is_same = response.status() == StatusCode::NOT_MODIFIED;
+                if let Some(tag) = response.headers().get(header::ETAG) {
+                    tags.insert(key, tag.clone());
+                }
+                Some(match validates {
+                    true if is_same => CacheUse::Validated,
+                    true => CacheUse::Replaced,
+                    false => CacheUse::Miss,
+                })
+            }
+            Memory::Store(store) => {
+                let (response, cache) = store.learn(&key, plain, validates, response);
+                // What was validated has come without its body, which is shown all the same.
+                if cache == CacheUse::Validated {
+                    self.show(response.body());
+                }
+                Some(cache)
+            }
+        }
+    }
+
+    fn show(&self, body: &Bytes) {
+        let mut lines = Lines::new(false);
+        lines.push(body, &mut |line| self.running.report(line));
+        lines.finish(&mut |line| self.running.report(line));
+    }
+
+    fn report(&self, status: StatusCode, bytes: u64, cache: Option<CacheUse>) {
+        self.running.report(ProgramEvent::Response { status: status.as_u16(), bytes, cache });
+    }
+}

@@ -1,0 +1,62 @@
+//! HTTP/1.1: servers, a cache between, and clients (RFC 9110, RFC 9111, RFC 9112).
+//!
+//! ```text
+//!  http-get, orders-client, curl ──► http-cache ──► http-server
+//!                                └─────────────────► orders-server
+//! ```
+//!
+//! hyper speaks the protocol and http-cache-semantics knows when a stored response may be used; here stands what a lab may
+//! rely on. Servers send no `Date`: a wall clock would make each capture different. Field names are in title case, as most
+//! people know them and as curl sends them.
+
+mod cache;
+mod conditional;
+mod connection;
+mod fields;
+mod get;
+mod order;
+mod orders;
+mod page;
+mod server;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+use hyper::body::Bytes;
+use hyper::header::{self, HeaderValue};
+use hyper::{Response, StatusCode};
+
+use super::ProgramError;
+use super::run::Running;
+
+pub(super) use cache::HttpCache;
+pub(super) use get::HttpGet;
+pub(super) use order::OrdersClient;
+pub(super) use orders::OrdersServer;
+pub(super) use server::HttpServer;
+
+/// The type of plain text.
+const TEXT: &str = "text/plain; charset=utf-8";
+/// The type of JSON.
+const JSON: &str = "application/json";
+/// The longest body that is kept in memory, in octets.
+const MOST_BODY: usize = 1 << 24;
+
+fn response(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+/// Says who broke off: the system (the connection), or the peer (which does not speak HTTP/1.1).
+fn misunderstood(running: &Running, peer: impl ToString, error: &hyper::Error) -> ProgramError {
+    let cause = std::error::Error::source(error);
+    if let Some(system) = cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
+        return running.broken("speaking HTTP with", peer)(io::Error::new(system.kind(), system.to_string()));
+    }
+    let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+    ProgramError::Protocol { program: running.program, peer: peer.to_string(), detail: format!("{error}{cause}") }
+}

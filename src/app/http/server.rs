@@ -1,0 +1,150 @@
+//! `http-server`: a server with pages, and what all servers here share.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::page::{self, Page, not_allowed, nothing_at};
+use super::{conditional, misunderstood};
+use crate::app::program::Play;
+use crate::app::run::Running;
+use crate::app::{ProgramError, Stream, values};
+use crate::journal::{CacheUse, ProgramEvent};
+
+/// `http-server`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Written")]
+pub struct HttpServer {
+    port: u16,
+    pages: Vec<Page>,
+}
+
+/// The settings as they are typed: a single page needs no list.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    /// Where it listens, from 1.
+    #[serde(deserialize_with = "values::port")]
+    port: u16,
+    #[serde(default, deserialize_with = "one_path")]
+    path: Option<String>,
+    body: Option<String>,
+    #[serde(default)]
+    pages: Vec<Page>,
+}
+
+fn one_path<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    page::path(deserializer).map(Some)
+}
+
+impl TryFrom<Written> for HttpServer {
+    type Error = &'static str;
+
+    fn try_from(Written { port, path, body, mut pages }: Written) -> Result<HttpServer, &'static str> {
+        match (path, body) {
+            (Some(path), Some(body)) => {
+                pages.push(Page { path, body, headers: Default::default(), status: None, later: Vec::new() });
+            }
+            (None, None) if !pages.is_empty() => {}
+            _ => {
+                return Err("an http-server has pages: write `path` and `body` for a single one, or a list of `pages`");
+            }
+        }
+        Ok(HttpServer { port, pages })
+    }
+}
+
+impl Play for HttpServer {
+    const NAME: &'static str = "http-server";
+    const IS_SERVER: bool = true;
+
+    async fn run(&self, running: &Running, ready: impl FnOnce()) -> Result<(), ProgramError> {
+        let site = Rc::new(Site { pages: self.pages.clone(), served: RefCell::default(), started: Instant::now() });
+        serve(running, self.port, ready, move |_, request| {
+            let response = site.answer(&request);
+            async move { (response, None) }
+        })
+        .await
+    }
+}
+
+/// A server's pages at work.
+struct Site {
+    pages: Vec<Page>,
+    /// How often each page was served.
+    served: RefCell<BTreeMap<String, u32>>,
+    started: Instant,
+}
+
+impl Site {
+    fn answer(&self, request: &Request<Incoming>) -> Response<Bytes> {
+        let path = request.uri().path();
+        let Some(page) = self.pages.iter().find(|page| page.path == path) else {
+            return nothing_at(path, &self.pages);
+        };
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return not_allowed(request.method());
+        }
+        let mut served = self.served.borrow_mut();
+        let served = served.entry(page.path.clone()).or_default();
+        let response = page.at(self.started.elapsed(), *served);
+        *served = served.saturating_add(1);
+        conditional::answer(request.method(), request.headers(), response)
+    }
+}
+
+/// Serves HTTP/1.1 on `port` until dropped; `answer` gives the response, and what a cache had to do with it.
+pub(super) async fn serve<F>(
+    running: &Running,
+    port: u16,
+    ready: impl FnOnce(),
+    answer: impl Fn(Running, Request<Incoming>) -> F + Clone + 'static,
+) -> Result<(), ProgramError>
+where
+    F: Future<Output = (Response<Bytes>, Option<CacheUse>)> + 'static,
+{
+    running
+        .serve_streams(port, ready, move |running, stream, peer| serve_one(running, stream, peer, answer.clone()))
+        .await
+}
+
+/// Answers the requests of one connection until the client closes it.
+async fn serve_one<F>(
+    running: Running,
+    stream: Stream,
+    peer: SocketAddr,
+    answer: impl Fn(Running, Request<Incoming>) -> F,
+) -> Result<(), ProgramError>
+where
+    F: Future<Output = (Response<Bytes>, Option<CacheUse>)> + 'static,
+{
+    let service = service_fn(|request: Request<Incoming>| {
+        let (method, target) = (request.method().clone(), request.uri().to_string());
+        let bytes = hyper::body::Body::size_hint(request.body()).lower();
+        running.report(ProgramEvent::Request { method: method.to_string(), target, bytes });
+        let (running, answered) = (running.clone(), answer(running.clone(), request));
+        async move {
+            let (response, cache) = answered.await;
+            let bytes = if method == Method::HEAD { 0 } else { response.body().len() as u64 };
+            running.report(ProgramEvent::Response { status: response.status().as_u16(), bytes, cache });
+            Ok::<_, Infallible>(response.map(Full::new))
+        }
+    });
+    let served = hyper::server::conn::http1::Builder::new()
+        .auto_date_header(false)
+        .title_case_headers(true)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    served.map_err(|error| misunderstood(&running, peer, &error))
+}

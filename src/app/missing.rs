@@ -1,0 +1,58 @@
+//! The programs that are not in this build: each is known by its name and says which feature brings it.
+//!
+//! Their settings are not looked at: only a build that has them knows what they mean. A lab that names one is read, and
+//! fails at its step.
+
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
+
+use super::ProgramError;
+use super::program::Play;
+use super::run::Running;
+
+macro_rules! missing {
+    ($feature:literal: $($program:ident = $name:literal, server: $is_server:literal;)*) => {$(
+        #[doc = concat!("`", $name, "`, which needs the feature `", $feature, "`.")]
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $program;
+
+        impl<'de> Deserialize<'de> for $program {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$program, D::Error> {
+                IgnoredAny::deserialize(deserializer).map(|IgnoredAny| $program)
+            }
+        }
+
+        impl Play for $program {
+            const NAME: &'static str = $name;
+            const IS_SERVER: bool = $is_server;
+
+            async fn run(&self, _running: &Running, _ready: impl FnOnce()) -> Result<(), ProgramError> {
+                Err(ProgramError::Missing { program: $name, feature: $feature })
+            }
+        }
+    )*};
+}
+
+#[cfg(not(feature = "http"))]
+pub(super) mod http {
+    use super::*;
+
+    missing! { "http":
+        HttpServer = "http-server", server: true;
+        HttpCache = "http-cache", server: true;
+        HttpGet = "http-get", server: false;
+        OrdersServer = "orders-server", server: true;
+        OrdersClient = "orders-client", server: false;
+    }
+}
+
+#[cfg(not(feature = "dns"))]
+pub(super) mod dns {
+    use super::*;
+
+    missing! { "dns":
+        DnsServer = "dns-server", server: true;
+        DnsResolver = "dns-resolver", server: true;
+        DnsLookup = "dns-lookup", server: false;
+    }
+}
