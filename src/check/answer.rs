@@ -10,7 +10,7 @@ use crate::filter;
 use crate::journal::NodeId;
 
 use super::evidence::Evidence;
-use super::judge::{Bench, frame_filter, octets};
+use super::judge::{Bench, frame_filter};
 use super::selection::{Found, Item, Picked};
 use super::{Measure, Selection};
 
@@ -61,7 +61,8 @@ pub fn answer(measure: &Measure, at: NodeId, evidence: &Evidence<'_>) -> Result<
     };
     match measure {
         Measure::Count(of) => bench.select_all(of).map(|found| told(Amount::Count(found.items.len() as u64), &found)),
-        Measure::Bytes(of) => bench.select_all(of).map(|found| told(Amount::Octets(octets(&found)), &found)),
+        Measure::Bytes(of) => bench.select_all(of).map(|found| told(Amount::Octets(found.sum(Item::bytes)), &found)),
+        Measure::Octets(of) => bench.select_all(of).map(|found| told(Amount::Octets(found.sum(Item::octets)), &found)),
         Measure::Gap(from, to) => {
             let span = bench.span(from, to)?.map_err(|finding| finding.measured)?;
             let mut packets: Vec<u64> = span.shown.iter().filter_map(|item| item.number).collect();
@@ -100,6 +101,11 @@ impl Sight<'_, '_> {
     }
 
     /// Octets of payload; for an event, its member `bytes`.
+    pub fn bytes(&self) -> u64 {
+        self.item.bytes()
+    }
+
+    /// Octets on the wire, headers and all; an event has none.
     pub fn octets(&self) -> u64 {
         self.item.octets()
     }

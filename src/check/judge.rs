@@ -84,7 +84,8 @@ impl<'e, 'a> Bench<'e, 'a> {
     fn answer(&self, question: &Question) -> Result<Finding, Missing> {
         match question {
             Question::Count { of, must } => self.count(of, must),
-            Question::Bytes { of, must } => self.bytes(of, must),
+            Question::Bytes { of, must } => self.sum(of, must, "octets", Item::bytes),
+            Question::Octets { of, must } => self.sum(of, must, "octets on the wire", Item::octets),
             Question::Absent { of } => self.count(of, &Bound::Between(0, 0)),
             Question::First { of, satisfies } => {
                 let picked = self.select(of)?;
@@ -129,19 +130,26 @@ impl<'e, 'a> Bench<'e, 'a> {
         Ok(Finding::of(holds, told(holds, &things(of, found), &expected), &picked))
     }
 
-    fn bytes(&self, of: &Selection, must: &Bound) -> Result<Finding, Missing> {
+    /// Sums up what each item has of `unit`.
+    fn sum(
+        &self,
+        of: &Selection,
+        must: &Bound,
+        unit: &str,
+        each: fn(&Item<'e, 'a>) -> u64,
+    ) -> Result<Finding, Missing> {
         let picked = self.select(of)?;
-        let found = octets(&picked);
+        let found = picked.sum(each);
         let (holds, expected) = match must {
             Bound::Between(min, max) => (between(&picked, found, *min, *max)?, range(*min, *max)),
             Bound::SameAs(other) => {
                 let other_picked = self.select(other)?;
                 picked.all().and_then(|()| other_picked.all())?;
-                let sum = octets(&other_picked);
+                let sum = other_picked.sum(each);
                 (found == sum, format!("{sum}, as many as `{}`", other.name))
             }
         };
-        let measured = format!("{found} octets in {}", things(of, picked.items.len() as u64));
+        let measured = format!("{found} {unit} in {}", things(of, picked.items.len() as u64));
         Ok(Finding::of(holds, told(holds, &measured, &expected), &picked))
     }
 
@@ -271,7 +279,8 @@ impl<'e, 'a> Bench<'e, 'a> {
     fn measure(&self, measure: &Measure) -> Result<Result<u64, Finding>, Missing> {
         match measure {
             Measure::Count(of) => Ok(Ok(self.select_all(of)?.items.len() as u64)),
-            Measure::Bytes(of) => Ok(Ok(octets(&self.select_all(of)?))),
+            Measure::Bytes(of) => Ok(Ok(self.select_all(of)?.sum(Item::bytes))),
+            Measure::Octets(of) => Ok(Ok(self.select_all(of)?.sum(Item::octets))),
             Measure::Gap(from, to) => {
                 let nanos = |span: Span<'_, '_>| u64::try_from(span.length.as_nanos()).unwrap_or(u64::MAX);
                 Ok(self.span(from, to)?.map(nanos))
@@ -387,10 +396,6 @@ fn range(min: u64, max: u64) -> String {
         (0, max) => format!("at most {max}"),
         (min, max) => format!("{min} to {max}"),
     }
-}
-
-pub(super) fn octets(picked: &Picked<'_, '_>) -> u64 {
-    picked.items.iter().map(Item::octets).sum()
 }
 
 /// A list of values, short enough for a line: at most three, long texts cut.

@@ -18,10 +18,18 @@ pub fn is_packet_member(name: &str) -> bool {
 
 impl Item<'_, '_> {
     /// Octets of payload; for an event, its member `bytes`.
-    pub(super) fn octets(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         match self.found {
             Found::Packet(frame) => frame.payload_len(),
             Found::Event(_) => self.member("bytes").and_then(|value| value.as_u64()).unwrap_or(0),
+        }
+    }
+
+    /// Octets on the wire, from the first of the link's header on; an event has none.
+    pub(super) fn octets(&self) -> u64 {
+        match self.found {
+            Found::Packet(frame) => frame.record.wire_len as u64,
+            Found::Event(_) => 0,
         }
     }
 

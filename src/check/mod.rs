@@ -64,6 +64,13 @@ pub enum Question {
         /// How many there may be.
         must: Bound,
     },
+    /// How many octets the selected packets have on the wire, headers and all.
+    Octets {
+        /// What is summed; never events.
+        of: Selection,
+        /// How many there may be.
+        must: Bound,
+    },
     /// Nothing is selected.
     Absent {
         /// What must not be there.
@@ -138,8 +145,10 @@ pub enum Question {
 pub enum Measure {
     /// How many are selected.
     Count(Selection),
-    /// How many octets they carry.
+    /// How many octets of payload they carry.
     Bytes(Selection),
+    /// How many octets they have on the wire, headers and all.
+    Octets(Selection),
     /// The time from the first of one selection to the first of another.
     Gap(Selection, Selection),
 }
@@ -235,7 +244,7 @@ impl Check {
     /// Every selection that the check names.
     pub fn selections(&self) -> Vec<&Selection> {
         match &self.question {
-            Question::Count { of, must } | Question::Bytes { of, must } => match must {
+            Question::Count { of, must } | Question::Bytes { of, must } | Question::Octets { of, must } => match must {
                 Bound::Between(..) => vec![of],
                 Bound::SameAs(other) => vec![of, other],
             },
@@ -256,7 +265,7 @@ impl Measure {
     /// Every selection that it names.
     pub fn selections(&self) -> Vec<&Selection> {
         match self {
-            Measure::Count(of) | Measure::Bytes(of) => vec![of],
+            Measure::Count(of) | Measure::Bytes(of) | Measure::Octets(of) => vec![of],
             Measure::Gap(from, to) => vec![from, to],
         }
     }

@@ -137,6 +137,11 @@ impl<'e, 'a> Picked<'e, 'a> {
         }
     }
 
+    /// What all items come to.
+    pub(super) fn sum(&self, each: fn(&Item<'e, 'a>) -> u64) -> u64 {
+        self.items.iter().map(each).sum()
+    }
+
     /// The frame numbers, in rising order, each once.
     pub(super) fn numbers(&self) -> Vec<u64> {
         let mut numbers: Vec<u64> = self.items.iter().filter_map(|item| item.number).collect();

@@ -337,7 +337,7 @@ mod tests {
         );
         assert!(told("zzz").contains("(did you mean `"), "far off, and still a hint");
         assert!(told("losss").contains("(did you mean `14-tcp-vs-udp-under-loss`"), "{}", told("losss"));
-        assert!(told("2").contains("(did you mean `20-rto-backoff`"), "a part of a number is no number: {}", told("2"));
+        assert!(told("3").contains("(did you mean `34-pmtud-black-hole`"), "a part is no number: {}", told("3"));
     }
 
     #[test]

@@ -272,7 +272,8 @@ fn split(text: &str) -> Result<Vec<String>, String> {
     if quote.is_some() { Err("a quote is not closed".to_owned()) } else { Ok(words) }
 }
 
-const KINDS: &str = "`packet SELECTION`, `packets SELECTION`, `count SELECTION`, `octets SELECTION`, `time SELECTION`, \
+const KINDS: &str = "`packet SELECTION`, `packets SELECTION`, `count SELECTION`, `bytes SELECTION` (payload), \
+                     `octets SELECTION` (on the wire), `headers SELECTION`, `header-share SELECTION`, `time SELECTION`, \
                      `gap SELECTION SELECTION`, `field SELECTION NAME`, `answer NUMBER`, `checks` or `red`";
 
 impl Runs<'_> {
@@ -295,7 +296,12 @@ impl Runs<'_> {
             ["packets", name] => Ok(listed(&numbers(&all(name)?)))
                 .and_then(|list| if list.is_empty() { Err(format!("nothing matches `{name}`")) } else { Ok(list) }),
             ["count", name] => Ok(number(all(name)?.len() as u64)),
+            ["bytes", name] => Ok(number(all(name)?.iter().map(Sight::bytes).sum())),
             ["octets", name] => Ok(number(all(name)?.iter().map(Sight::octets).sum())),
+            ["headers", name] => Ok(number(Share::of_headers(&all(name)?).part)),
+            ["header-share", name] => {
+                Share::of_headers(&all(name)?).percent().ok_or(format!("nothing matches `{name}`"))
+            }
             ["time", name] => Ok(report::span(one(name)?.at())),
             ["gap", from, to] => measured(Measure::Gap(chosen(from)?, chosen(to)?)).map(told),
             ["field", name, field] => one(name)?.field(field).ok_or_else(|| format!("`{name}` has no field `{field}`")),
@@ -323,6 +329,27 @@ impl Runs<'_> {
             self.made.insert(key.clone(), (lab, finished));
         }
         self.made.get(&key).map(|(lab, finished)| (lab, finished)).ok_or_else(|| "the run is gone".to_owned())
+    }
+}
+
+/// A part of a whole, both in octets.
+struct Share {
+    part: u64,
+    whole: u64,
+}
+
+impl Share {
+    /// What of these packets is not payload.
+    fn of_headers(sights: &[Sight<'_, '_>]) -> Share {
+        let whole = sights.iter().map(Sight::octets).sum();
+        let payload: u64 = sights.iter().map(Sight::bytes).sum();
+        Share { part: u64::saturating_sub(whole, payload), whole }
+    }
+
+    /// `33 %`, rounded; `None` of nothing.
+    fn percent(&self) -> Option<String> {
+        let percent = (self.part * 100 + self.whole / 2).checked_div(self.whole)?;
+        Some(format!("{percent} %"))
     }
 }
 
@@ -394,13 +421,14 @@ mod tests {
         let guide =
             "Packet <!--= packet resend-1 -->?<!--=-->, and <!--= packets resends break=three-in-a-row -->?<!--=-->.
 It took <!--= gap lose-it resend-1 -->?<!--=-->: <!--= count data words -->?<!--=--> segments, \
-             <!--= octets resends -->?<!--=--> octets, ack <!--= field last-ack tcp.ack -->?<!--=-->, \
+             <!--= bytes resends -->?<!--=--> octets of <!--= octets resends -->?<!--=-->, \
+             <!--= headers data -->?<!--=--> or <!--= header-share data -->?<!--=--> headers, ack <!--= field last-ack tcp.ack -->?<!--=-->, \
              <!--= red break=lose-the-third words -->?<!--=--> red of <!--= checks -->?<!--=-->, \
              <!--= count \"tcp.flags.syn == 1\" -->?<!--=--> SYNs, at <!--= time resend-1 -->?<!--=-->, \
              <!--= answer 1 -->?<!--=-->.
 ";
         let expected = "Packet 23, and 23 to 25.
-It took 296 ms: eleven segments, 1,448 octets, ack 13033, three red of 12, 2 SYNs, at 336 ms, 11.
+It took 296 ms: eleven segments, 1,448 octets of 1,500, 572 or 3 % headers, ack 13033, three red of 12, 2 SYNs, at 336 ms, 11.
 ";
         let made = renewed(guide).expect("all of it can be had");
         assert_eq!(strip(&made), expected);

@@ -5,19 +5,29 @@
 use std::collections::BTreeSet;
 
 use wireglass::check::{INTEGRITY_IDS, Outcome};
-use wireglass::lab::{Definition, Falsifier, Finished, Mode, Options, Wanted, run};
+use wireglass::lab::{Break, Definition, Falsifier, Finished, Mode, Options, Wanted, run};
 use wireglass::stack::StackKind;
 
 use super::{Ran, id_of, labs};
 
 /// Checks that only an altered claim turns red, and why no run of ours does. All others are falsified by what happens.
-const ALTERED_CLAIMS: [(&str, &str, &str); 5] = [
+const ALTERED_CLAIMS: [(&str, &str, &str); 7] = [
+    ("02-one-get-four-layers", "headers-alone", "no headers of IP and TCP without data are longer"),
     ("10-three-way-handshake", "syn-acks-take-the-next-number", "no stack here answers a SYN with a wrong number"),
     ("10-three-way-handshake", "there-unharmed", "TCP's checksum catches whatever a link does to a stream"),
     ("10-three-way-handshake", "back-unharmed", "TCP's checksum catches whatever a link does to a stream"),
     ("14-tcp-vs-udp-under-loss", "tcp-keeps-the-order", "no stack here delivers a stream out of order"),
     ("20-rto-backoff", "all-there", "TCP's checksum catches whatever a link does to a stream"),
+    ("21-fast-retransmit", "all-there", "TCP's checksum catches whatever a link does to a stream"),
 ];
+
+/// Breaks under which a program gives up, and why. Under all others every step goes as it should.
+const GIVES_UP: [(&str, &str, &str); 1] =
+    [("34-pmtud-black-hole", "black-hole", "what never gets through is given up in the end")];
+
+fn gives_up(lab: &Definition, each: &Break) -> bool {
+    GIVES_UP.iter().any(|(id, name, _)| *id == lab.id && *name == each.name)
+}
 
 fn definitions() -> Vec<Definition> {
     labs().iter().map(|folder| Definition::load(folder).unwrap_or_else(|error| panic!("{error}"))).collect()
@@ -39,7 +49,7 @@ fn red(finished: &Finished) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_check_is_seen_red_on_every_stack_when_what_falsifies_it_is_done() {
+fn every_check_is_seen_red_on_every_stack_it_is_for_when_what_falsifies_it_is_done() {
     let mut unproven = Vec::new();
     for lab in definitions() {
         for check in lab.checks.iter().map(|check| check.id.as_str()) {
@@ -47,7 +57,7 @@ fn every_check_is_seen_red_on_every_stack_when_what_falsifies_it_is_done() {
                 unproven.push(format!("{}: {check} does not say what falsifies it", lab.id));
                 continue;
             };
-            for stack in [StackKind::Native, StackKind::Smoltcp] {
+            for stack in lab.stacks.iter().copied() {
                 let finished = simulated_on(stack, &falsified);
                 let verdict = finished.verdicts.iter().find(|verdict| verdict.id == check).expect("claims stay");
                 // Unknown would mean that nobody looked.
@@ -87,7 +97,14 @@ fn a_break_turns_red_what_it_names_and_what_names_it_but_harms_no_capture() {
             let mut broken = lab.with_break(&each.name).unwrap_or_else(|error| panic!("{error}"));
             broken.checks.clone_from(&lab.checks);
             let finished = simulated(&broken);
-            assert!(finished.failures.is_empty(), "{} --break {}: {:?}", lab.id, each.name, finished.failures);
+            let failures = &finished.failures;
+            assert_eq!(
+                failures.len(),
+                usize::from(gives_up(&lab, each)),
+                "{} --break {}: {failures:?}",
+                lab.id,
+                each.name
+            );
             let by_it = Falsifier::Break(each.name.clone());
             let naming = lab.falsifiers.iter().filter(|(_, falsifier)| **falsifier == by_it).map(|(check, _)| check);
             let expected: BTreeSet<String> = naming.chain([&each.turns_red]).cloned().collect();
@@ -117,7 +134,9 @@ fn under_a_break_the_program_exits_with_0_because_what_it_names_has_turned_red()
                 .filter_map(|verdict| verdict["id"].as_str())
                 .collect();
             let context = format!("{id} --break {}", each.name);
-            assert_eq!((ran.code, &ran.report["passed"]), (Some(0), &true.into()), "{context}: {:#}", ran.report);
+            let passes = !gives_up(&lab, each);
+            let code = if passes { 0 } else { 1 };
+            assert_eq!((ran.code, &ran.report["passed"]), (Some(code), &passes.into()), "{context}: {:#}", ran.report);
             assert_eq!(ran.report["changes"]["turns_red"], *each.turns_red, "{context}");
             assert_eq!(ran.report["changes"]["outcome"], "fail", "{context}");
             if each.has_own_checks {

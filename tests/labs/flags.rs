@@ -10,7 +10,7 @@ use serde_json::Value;
 use wireglass::lab::Definition;
 
 use super::super::support::{has, wireshark};
-use super::{Ran, id_of, labs};
+use super::{Ran, labs};
 
 /// By the reason that the stack gives for sending again, the flags that tshark may set; one of them it must set.
 ///
@@ -18,13 +18,14 @@ use super::{Ran, id_of, labs};
 /// timer fired then. And octets below others that were sent less than a round trip ago look to it as if they had been
 /// overtaken: so it takes for *out of order* the second hole that SACK shows, and what the timer sends again while newer
 /// octets are still on their way.
-const ALLOWED_FLAGS: [(&str, &[&str]); 7] = [
+const ALLOWED_FLAGS: [(&str, &[&str]); 8] = [
     ("retransmit-by-timer", &[RETRANSMISSION, FAST_RETRANSMISSION, OUT_OF_ORDER]),
     ("retransmit-after-timer", &[RETRANSMISSION, FAST_RETRANSMISSION, OUT_OF_ORDER]),
     ("retransmit-by-duplicate-acks", &[RETRANSMISSION, FAST_RETRANSMISSION, OUT_OF_ORDER]),
     ("retransmit-by-partial-ack", &[RETRANSMISSION, FAST_RETRANSMISSION, OUT_OF_ORDER]),
     ("retransmit-by-sack", &[RETRANSMISSION, FAST_RETRANSMISSION, OUT_OF_ORDER]),
     ("retransmit-by-rack", &[RETRANSMISSION, FAST_RETRANSMISSION, OUT_OF_ORDER]),
+    ("retransmit-for-path-mtu", &[RETRANSMISSION, FAST_RETRANSMISSION, OUT_OF_ORDER]),
     ("tail-loss-probe", &[RETRANSMISSION, FAST_RETRANSMISSION, OUT_OF_ORDER]),
 ];
 
@@ -98,15 +99,16 @@ pub(super) fn disagreements(told: &BTreeMap<u64, String>, packets: &[Packet], ad
 }
 
 /// A run of a lab, and how often something was sent again in it.
-fn judge(lab: &str, arguments: &[&str]) -> usize {
-    let ran = Ran::of(lab, &[&["--mode", "sim"], arguments].concat());
+fn judge(lab: &Definition, arguments: &[&str]) -> usize {
+    let ran = Ran::of(&lab.id, &[&["--mode", "sim"], arguments].concat());
     let mut again = 0;
-    for (node, address) in [("client", "10.0.0.1"), ("server", "10.0.0.2")] {
-        let told = reasons(&ran, node);
-        let seen = packets(&ran.file(&format!("{node}.pcapng")), &["ip.src"]);
-        assert!(told.keys().all(|id| seen.iter().any(|packet| packet.id == *id)), "{lab} {arguments:?}: {told:?}");
-        let wrong = disagreements(&told, &seen, address);
-        assert!(wrong.is_empty(), "{lab} {arguments:?}: {node}: {}", wrong.join("\n"));
+    for node in lab.nodes.iter().filter(|node| node.host().is_some()) {
+        let (address, _) = node.addresses().next().expect("a host has an address");
+        let told = reasons(&ran, &node.name);
+        let seen = packets(&ran.file(&format!("{}.pcapng", node.name)), &["ip.src"]);
+        assert!(told.keys().all(|id| seen.iter().any(|packet| packet.id == *id)), "{} {arguments:?}: {told:?}", lab.id);
+        let wrong = disagreements(&told, &seen, &address.to_string());
+        assert!(wrong.is_empty(), "{} {arguments:?}: {}: {}", lab.id, node.name, wrong.join("\n"));
         again += told.len();
     }
     again
@@ -120,11 +122,10 @@ fn tshark_sees_sent_again_what_the_stack_says_it_has_sent_again_and_nothing_else
     let mut again = 0;
     for folder in labs() {
         let lab = Definition::load(&folder).unwrap_or_else(|error| panic!("{error}"));
-        let id = id_of(&folder);
         for stack in ["native", "smoltcp"] {
-            again += judge(&id, &["--stack", stack]);
+            again += judge(&lab, &["--stack", stack]);
             for each in &lab.breaks {
-                again += judge(&id, &["--stack", stack, "--break", &each.name]);
+                again += judge(&lab, &["--stack", stack, "--break", &each.name]);
             }
         }
     }

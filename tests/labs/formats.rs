@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use super::super::support::has;
 use super::super::support::wireshark::{complaints, fields, judge};
+use super::super::support::{Folder, has, wireglass};
 use super::goldens::captures;
-use super::{Ran, id_of, labs};
+use super::{Ran, id_of, labs, root};
 
 #[test]
 fn pcap_files_hold_the_same_packets_to_the_nanosecond() {
@@ -43,5 +43,16 @@ fn the_report_and_every_capture_name_the_stack_that_was_run() {
         let capture = fs::read(ran.file("client.pcapng")).expect("the run made it");
         let comment = format!("sim, {stack} stack, seed 20");
         assert!(capture.windows(comment.len()).any(|window| window == comment.as_bytes()), "{comment}");
+    }
+}
+
+#[test]
+fn a_lab_says_so_when_it_is_not_about_the_stack_that_it_runs_on() {
+    const NOTE: &str = "note: this lab is about native: on smoltcp its checks may fail";
+    for (lab, stack, says_so) in [("21", "smoltcp", true), ("21", "native", false), ("20", "smoltcp", false)] {
+        let folder = Folder::new();
+        let mut command = wireglass(root(), &["run", lab, "--mode", "sim", "--stack", stack, "--out"]);
+        let output = command.arg(folder.path()).output().expect("the binary starts");
+        assert_eq!(String::from_utf8_lossy(&output.stdout).contains(NOTE), says_so, "{lab} on {stack}");
     }
 }

@@ -144,7 +144,7 @@ fn wireshark_reads_every_golden_without_a_complaint() {
         let packets = dump::text(&file).lines().filter(|line| line.contains("  < #") || line.contains("  > #")).count();
         let told = judge("capinfos", &["-M"], &file);
         let numbered = |line: &str| line.starts_with("Number of packets:") && line.ends_with(&format!(" {packets}"));
-        assert!(packets > 10 && told.lines().any(numbered), "{}: {packets}; {told}", file.display());
+        assert!(packets > 8 && told.lines().any(numbered), "{}: {packets}; {told}", file.display());
         assert!(told.contains("nanoseconds"), "{}: {told}", file.display());
     }
 }

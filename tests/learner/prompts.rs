@@ -109,8 +109,8 @@ fn what_was_done_is_remembered_and_the_next_thing_is_another() {
     let folder = folder();
     for (arguments, next) in [
         (&["run", "20", "--break", "three-in-a-row"][..], "Next wireglass run 20 --break lose-the-third"),
-        (&["run", "20", "--break", "lose-the-third"], "Next wireglass run 10\n"),
-        (&["run", "20"], "Next wireglass run 10\n"),
+        (&["run", "20", "--break", "lose-the-third"], "Next wireglass run 21\n"),
+        (&["run", "20"], "Next wireglass run 21\n"),
     ] {
         let session = Session::start(folder.path(), &[arguments, &["--mode", "sim", "--no-predict"]].concat());
         let (code, shown) = session.end();

@@ -43,6 +43,7 @@ fn what_packets_that_were_not_kept_could_change_stays_open() {
         count(5, u64::MAX),
         Question::Count { of: of(), must: Bound::SameAs(of()) },
         Question::Bytes { of: of(), must: Bound::Between(0, 400) },
+        Question::Octets { of: of(), must: Bound::Between(0, 560) },
         Question::First { of: selection("udp"), satisfies: filter("udp") },
         Question::Last { of: of(), satisfies: filter("tcp") },
         Question::Every { of: of(), satisfies: filter("tcp") },

@@ -318,6 +318,23 @@ fn octets_are_summed_over_packets_and_over_events() {
 }
 
 #[test]
+fn octets_on_the_wire_are_those_of_payload_and_headers() {
+    let run = Run::new();
+    let octets = |must| Question::Octets { of: selection(DATA), must };
+    assert_eq!(run.judge(octets(Bound::Between(560, 560))).measured, "560 octets on the wire in 4 packets");
+    let verdict = run.judge(octets(Bound::SameAs(selection("tcp"))));
+    assert_eq!((verdict.outcome, verdict.packets.len()), (Outcome::Fail, 4), "{}", verdict.measured);
+    let share = |at_most| Question::Ratio {
+        of: Measure::Bytes(selection(DATA)),
+        to: Measure::Octets(selection(DATA)),
+        at_least: None,
+        at_most: Some(Factor::from_thousandths(at_most)),
+    };
+    assert_eq!(run.judge(share(715)).measured, "0.714");
+    assert_eq!(run.judge(share(700)).measured, "0.714; expected at most 0.7");
+}
+
+#[test]
 fn first_last_and_every_ask_what_a_packet_satisfies() {
     let run = Run::new();
     let of = || selection(DATA);

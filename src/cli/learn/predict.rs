@@ -86,7 +86,7 @@ fn one(measure: &Measure, input: &mut impl BufRead, out: &mut impl Write) -> io:
 const fn expected(measure: &Measure) -> &'static str {
     match measure {
         Measure::Count(_) => "a number, such as 7",
-        Measure::Bytes(_) => "octets, such as 500 or 2 KB",
+        Measure::Bytes(_) | Measure::Octets(_) => "octets, such as 500 or 2 KB",
         Measure::Gap(..) => "a time, such as 5 ms or 1.5 s",
     }
 }
@@ -120,7 +120,7 @@ fn read(text: &str, measure: &Measure) -> Option<Amount> {
             let is_quantity = matches!(unit.as_str(), "ms" | "s" | "us" | "ns" | "kb" | "mb" | "%");
             (is_noun && !is_quantity).then(|| whole(1)).flatten().map(Amount::Count)
         }
-        Measure::Bytes(_) => {
+        Measure::Bytes(_) | Measure::Octets(_) => {
             let factor = match unit.as_str() {
                 "" | "b" | "byte" | "bytes" | "octet" | "octets" => 1,
                 "k" | "kb" => 1_000,
@@ -267,6 +267,7 @@ mod tests {
             ("1.46 KB", Measure::Bytes(selection()), Some(Amount::Octets(1460))),
             ("2 KiB", Measure::Bytes(selection()), Some(Amount::Octets(2048))),
             ("12 apples", Measure::Bytes(selection()), None),
+            ("2,392", Measure::Octets(selection()), Some(Amount::Octets(2392))),
             ("245", time(), millis(245)),
             ("about 245 ms", time(), millis(245)),
             ("0.245s", time(), millis(245)),

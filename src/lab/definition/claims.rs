@@ -74,14 +74,15 @@ fn check(scope: &Scope<'_>, expect: &Spanned<RawExpect>) -> Result<Check, Fault>
     Ok(Check { id: raw.id.get_ref().clone(), that: raw.that.clone(), hint: raw.hint.clone(), at, question })
 }
 
-const QUESTIONS: &str = "a check has exactly one of `count`, `bytes`, `absent`, `first`, `last`, `every`, `before`, `gap`, `ratio`, \
-     `equals`, `sorted`";
+const QUESTIONS: &str = "a check has exactly one of `count`, `bytes`, `octets`, `absent`, `first`, `last`, `every`, `before`, `gap`, \
+     `ratio`, `equals`, `sorted`";
 
 fn question(scope: &Scope<'_>, expect: &Spanned<RawExpect>) -> Result<Question, Fault> {
     let raw = expect.get_ref();
     let mut asked: Vec<Result<Question, Fault>> = Vec::new();
     asked.extend(raw.count.as_ref().map(|of| count(scope, raw, of)));
     asked.extend(raw.bytes.as_ref().map(|of| bytes(scope, raw, of)));
+    asked.extend(raw.octets.as_ref().map(|of| octets(scope, raw, of)));
     asked.extend(raw.absent.as_ref().map(|of| scope.selection(of).map(|of| Question::Absent { of })));
     asked.extend(
         raw.first
@@ -109,12 +110,13 @@ fn question(scope: &Scope<'_>, expect: &Spanned<RawExpect>) -> Result<Question, 
 
 /// Fields that the question does not use would be read over silently; they are refused.
 fn refuse_stray_fields(raw: &RawExpect, question: &Question) -> Result<(), Fault> {
-    let is_counted = matches!(question, Question::Count { .. } | Question::Bytes { .. });
+    let is_counted = matches!(question, Question::Count { .. } | Question::Bytes { .. } | Question::Octets { .. });
     let bound = [(&raw.is, "is"), (&raw.at_least, "at_least"), (&raw.at_most, "at_most")];
     let bound = bound.into_iter().find_map(|(field, name)| field.as_ref().map(|value| (value.span(), name)));
     let bound = bound.or_else(|| raw.same_as.as_ref().map(|other| (other.span(), "same_as")));
     if let Some((span, name)) = bound.filter(|_| !is_counted) {
-        return Err(Fault::new(span, format!("`{name}` belongs to `count` and `bytes`; this check has neither")));
+        let message = format!("`{name}` belongs to `count`, `bytes` and `octets`; this check has none of them");
+        return Err(Fault::new(span, message));
     }
     let is_satisfied = matches!(question, Question::First { .. } | Question::Last { .. } | Question::Every { .. });
     match raw.satisfies.as_ref().filter(|_| !is_satisfied) {
@@ -132,6 +134,22 @@ fn count(scope: &Scope<'_>, raw: &RawExpect, of: &RawSelection) -> Result<Questi
 
 fn bytes(scope: &Scope<'_>, raw: &RawExpect, of: &RawSelection) -> Result<Question, Fault> {
     Ok(Question::Bytes { of: scope.selection(of)?, must: bound(scope, raw, "bytes")? })
+}
+
+fn octets(scope: &Scope<'_>, raw: &RawExpect, of: &RawSelection) -> Result<Question, Fault> {
+    Ok(Question::Octets { of: on_the_wire(scope, of)?, must: bound(scope, raw, "octets")? })
+}
+
+/// A selection of packets: nothing else has octets on the wire.
+fn on_the_wire(scope: &Scope<'_>, raw: &RawSelection) -> Result<Selection, Fault> {
+    let selection = scope.selection(raw)?;
+    match selection.what {
+        Selected::Packets(_) | Selected::Rule { .. } => Ok(selection),
+        Selected::Events(_) => {
+            let message = "`octets` are those of packets on the wire; of events `bytes` sums what they tell";
+            Err(Fault::new(raw.span(), message))
+        }
+    }
 }
 
 fn bound(scope: &Scope<'_>, raw: &RawExpect, what: &str) -> Result<Bound, Fault> {
@@ -196,6 +214,7 @@ fn measure(scope: &Scope<'_>, raw: &RawMeasure) -> Result<Measure, Fault> {
     match raw {
         RawMeasure::Count(of) => Ok(Measure::Count(scope.selection(of)?)),
         RawMeasure::Bytes(of) => Ok(Measure::Bytes(scope.selection(of)?)),
+        RawMeasure::Octets(of) => Ok(Measure::Octets(on_the_wire(scope, of)?)),
         RawMeasure::Gap([from, to]) => Ok(Measure::Gap(scope.selection(from)?, scope.selection(to)?)),
     }
 }

@@ -6,10 +6,11 @@ use toml::Spanned;
 
 use crate::check::Integrity;
 use crate::filter::Names;
+use crate::stack::StackKind;
 
 use super::error::Fault;
 use super::nodes::Node;
-use super::raw::{Named, RawLab};
+use super::raw::{Named, RawLab, RawStack};
 use super::selections::Scope;
 use super::{Definition, Source, claims, links, nodes, routers, routes, steps, topology};
 
@@ -41,6 +42,7 @@ pub(super) fn definition(text: &str, raw: RawLab, broken: Option<&str>) -> Resul
         rfc: raw.rfc,
         seed: raw.seed,
         summary: raw.summary,
+        stacks: stacks(raw.stacks.as_ref())?,
         integrity: Integrity { expects_resets: raw.resets },
         links,
         resolver,
@@ -54,6 +56,19 @@ pub(super) fn definition(text: &str, raw: RawLab, broken: Option<&str>) -> Resul
         source: Source { file: String::new(), text: String::new() },
         nodes,
     })
+}
+
+/// The stacks that the claims are about; without a word about it, all of them.
+fn stacks(said: Option<&Spanned<Vec<RawStack>>>) -> Result<Vec<StackKind>, Fault> {
+    let Some(said) = said else { return Ok(vec![StackKind::Native, StackKind::Smoltcp]) };
+    if !said.get_ref().contains(&RawStack::Native) {
+        return Err(Fault::new(said.span(), "`stacks` names `native`, on which every lab runs unless told otherwise"));
+    }
+    let meant = |stack: &RawStack| match stack {
+        RawStack::Native => StackKind::Native,
+        RawStack::Smoltcp => StackKind::Smoltcp,
+    };
+    Ok(said.get_ref().iter().map(meant).collect())
 }
 
 /// Which addresses the nodes' names stand for.

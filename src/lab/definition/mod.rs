@@ -40,6 +40,7 @@ use crate::app::Program;
 use crate::check::{Check, Integrity, Measure, Only, Selected, Selection};
 use crate::filter::{Filter, Names};
 use crate::journal::NodeId;
+use crate::stack::StackKind;
 
 pub use error::{LabError, Place};
 pub use links::{Link, LinkRule, PipeSettings};
@@ -67,6 +68,8 @@ pub struct Definition {
     pub seed: u64,
     /// One sentence.
     pub summary: String,
+    /// The stacks that its claims are about: on another it runs as well, but its checks may fail.
+    pub stacks: Vec<StackKind>,
     /// What its own nature means for the integrity checks.
     pub integrity: Integrity,
     /// The nodes in the file's order: node `i` is `NodeId(i)`.

@@ -31,6 +31,7 @@ pub(super) struct RawLab {
     #[serde(default)]
     pub(super) resets: bool,
     pub(super) resolver: Option<Spanned<String>>,
+    pub(super) stacks: Option<Spanned<Vec<RawStack>>>,
     #[serde(default)]
     pub(super) node: Named<RawNode>,
     #[serde(default)]
@@ -49,6 +50,14 @@ pub(super) struct RawLab {
     pub(super) predict: Vec<Spanned<RawPredict>>,
     #[serde(default, rename = "break")]
     pub(super) breaks: Vec<Spanned<RawBreak>>,
+}
+
+/// `stacks = ["native"]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawStack {
+    Native,
+    Smoltcp,
 }
 
 /// What a node is made of.
@@ -413,6 +422,7 @@ pub(super) struct RawExpect {
     pub(super) falsified_by: Option<Spanned<RawFalsifier>>,
     pub(super) count: Option<RawSelection>,
     pub(super) bytes: Option<RawSelection>,
+    pub(super) octets: Option<RawSelection>,
     pub(super) absent: Option<RawSelection>,
     pub(super) first: Option<RawSelection>,
     pub(super) last: Option<RawSelection>,
@@ -467,6 +477,7 @@ pub(super) struct RawRatio {
 pub(super) enum RawMeasure {
     Count(RawSelection),
     Bytes(RawSelection),
+    Octets(RawSelection),
     Gap([RawSelection; 2]),
 }
 
