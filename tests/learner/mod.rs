@@ -6,6 +6,8 @@ mod guides;
 mod own;
 mod prompts;
 mod reference;
+mod session;
+mod shell;
 
 use std::ffi::OsStr;
 use std::path::Path;
