@@ -373,9 +373,10 @@ impl Story<'_> {
         for (left, right) in pairs.iter().take(MOST_LADDERS) {
             let (left_name, right_name) = (name_of(self.lab, *left), name_of(self.lab, *right));
             let names = self.lab.names();
+            let far_records = self.without_third_hosts(recorder.records(*right), [&left_name, &right_name]);
             let drawn = Ladder {
                 records: recorder.records(*left),
-                far_records: Some(recorder.records(*right)),
+                far_records: Some(&far_records),
                 entries: self.entries,
                 ends: Some(Ends {
                     left: Lane { name: &left_name, node: *left },
@@ -392,6 +393,21 @@ impl Story<'_> {
             text.push_str(&format!("… and {more} more pairs of hosts talked; their packets are in the captures\n"));
         }
         text
+    }
+
+    /// What one of a pair has seen, less what it exchanged with a third host: that never was on its way to the other one,
+    /// and so is not missing there. A router's address may stand for any host behind it.
+    fn without_third_hosts(&self, records: &[Record], pair: [&str; 2]) -> Vec<Record> {
+        let names = self.lab.names();
+        let is_third = |address| {
+            let named = names.name_of(address).filter(|name| !pair.contains(name));
+            named.is_some_and(|name| self.lab.nodes.iter().any(|node| node.name == name && node.host().is_some()))
+        };
+        let is_theirs = |record: &&Record| {
+            let dissection = Dissection::of(record.medium, &record.bytes, record.wire_len);
+            !dissection.addresses().is_some_and(|(src, dst)| is_third(src) || is_third(dst))
+        };
+        records.iter().filter(is_theirs).cloned().collect()
     }
 
     /// The pairs of hosts that talked; the first two hosts when nobody did.

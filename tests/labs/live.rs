@@ -14,14 +14,11 @@ use super::flags::{self, Packet};
 
 const DOORS: [&str; 3] = ["tun", "tap", "veth"];
 
-/// The nodes of each lab.
-const NODES: [&str; 2] = ["client", "server"];
-
 /// What a lab's captures must hold.
 struct Expected {
     lab: &'static str,
-    /// TCP connections.
-    connections: usize,
+    /// The nodes whose captures are looked at, each with the TCP connections that it has a part in.
+    connections: &'static [(&'static str, usize)],
     /// The node that is a userspace stack, and its address: it says why it sends what it sends.
     stack: (&'static str, &'static str),
     /// The reasons of everything that the stack sends again; `None` when chance decides how often.
@@ -31,8 +28,19 @@ struct Expected {
 }
 
 /// What tshark is asked about every packet, after its number and id.
-const ASKED: [&str; 7] =
-    ["ip.src", "tcp.stream", "tcp.flags", "tcp.analysis.rto", "arp.opcode", "udp.length", "http.user_agent"];
+const ASKED: [&str; 11] = [
+    "ip.src",
+    "tcp.stream",
+    "tcp.flags",
+    "tcp.analysis.rto",
+    "arp.opcode",
+    "udp.length",
+    "dns.id",
+    "dns.qry.name",
+    "dns.opt.cookie.client",
+    "http.user_agent",
+    "http.response.code",
+];
 
 /// A run with both of its captures, read by tshark once.
 struct Seen<'r> {
@@ -52,7 +60,7 @@ fn lab_02_holds_through_every_door() {
     hold(
         &Expected {
             lab: "02",
-            connections: 1,
+            connections: &[("client", 1), ("server", 1)],
             stack: ("server", "10.0.0.2"),
             again: Some(&[]),
             unharmed_kernel: Some(("client", "10.0.0.1")),
@@ -66,7 +74,7 @@ fn lab_10_holds_through_every_door() {
     hold(
         &Expected {
             lab: "10",
-            connections: 3,
+            connections: &[("client", 3), ("server", 3)],
             stack: ("server", "10.0.0.2"),
             again: Some(&[]),
             unharmed_kernel: Some(("client", "10.0.0.1")),
@@ -77,7 +85,7 @@ fn lab_10_holds_through_every_door() {
 
 /// The one request of the run is a real curl's.
 fn fetched_by_curl(seen: &Seen<'_>) {
-    for node in NODES {
+    for node in ["client", "server"] {
         let agents = seen.at(node).iter().map(|packet| packet.field("http.user_agent"));
         let agents: Vec<&str> = agents.filter(|agent| !agent.is_empty()).collect();
         assert!(matches!(agents.as_slice(), [only] if only.starts_with("curl/")), "{}: {agents:?}", seen.door);
@@ -93,7 +101,13 @@ fn lab_14_holds_through_every_door() {
         assert!((25..50).contains(&count("server")), "{}: {} arrived", seen.door, count("server"));
     };
     hold(
-        &Expected { lab: "14", connections: 1, stack: ("client", "10.0.0.1"), again: None, unharmed_kernel: None },
+        &Expected {
+            lab: "14",
+            connections: &[("client", 1), ("server", 1)],
+            stack: ("client", "10.0.0.1"),
+            again: None,
+            unharmed_kernel: None,
+        },
         through,
     );
 }
@@ -103,7 +117,7 @@ fn lab_20_holds_through_every_door() {
     hold(
         &Expected {
             lab: "20",
-            connections: 1,
+            connections: &[("client", 1), ("server", 1)],
             stack: ("client", "10.0.0.1"),
             again: Some(&["retransmit-by-timer"]),
             unharmed_kernel: Some(("server", "10.0.0.2")),
@@ -117,7 +131,7 @@ fn lab_21_holds_through_every_door() {
     hold(
         &Expected {
             lab: "21",
-            connections: 1,
+            connections: &[("client", 1), ("server", 1)],
             stack: ("client", "10.0.0.1"),
             again: Some(&["retransmit-by-duplicate-acks"]),
             unharmed_kernel: Some(("server", "10.0.0.2")),
@@ -131,12 +145,64 @@ fn lab_34_holds_through_every_door() {
     hold(
         &Expected {
             lab: "34",
-            connections: 2,
+            connections: &[("client", 2), ("server", 2)],
             stack: ("client", "10.0.0.1"),
             again: Some(&["retransmit-for-path-mtu", "retransmit-for-path-mtu"]),
             unharmed_kernel: Some(("server", "10.0.2.2")),
         },
         |_| (),
+    );
+}
+
+#[test]
+fn lab_60_holds_through_every_door() {
+    if !has("lab 60 live", "dig") {
+        return;
+    }
+    hold(
+        &Expected {
+            lab: "60",
+            connections: &[("client", 1), ("resolver", 1), ("authority", 0)],
+            stack: ("resolver", "10.0.1.1"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        asked_by_dig,
+    );
+}
+
+/// Every question comes from a real dig (which alone sends cookies), and is answered with its own id and name.
+fn asked_by_dig(seen: &Seen<'_>) {
+    let said_by = |address: &str| -> Vec<(String, String)> {
+        let messages = seen.at("client").iter().filter(|packet| packet.is_from(address));
+        let told = messages.map(|packet| (packet.field("dns.id").to_owned(), packet.field("dns.qry.name").to_owned()));
+        told.filter(|(id, _)| !id.is_empty()).collect()
+    };
+    let (questions, answers) = (said_by("10.0.0.1"), said_by("10.0.1.1"));
+    assert_eq!(questions, answers, "{}", seen.door);
+    assert_eq!(questions.len(), 11, "{}: ten over UDP and one over TCP: {questions:?}", seen.door);
+    let with_cookie = seen.at("client").iter().filter(|packet| !packet.field("dns.opt.cookie.client").is_empty());
+    assert_eq!(with_cookie.count(), 9, "{}: all but the question without EDNS, which is sent twice", seen.door);
+}
+
+#[test]
+fn lab_77_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        let unchanged = |packet: &&Packet| packet.field("http.response.code") == "304";
+        let client = seen.at("client");
+        assert_eq!(client.iter().filter(sent_by_curl).count(), 6, "{}: each page is fetched by curl", seen.door);
+        assert_eq!(client.iter().filter(unchanged).count(), 1, "{}: curl compares the tag once", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "77",
+            connections: &[("client", 6), ("neighbour", 2), ("edge", 14), ("origin", 6)],
+            stack: ("edge", "10.0.2.1"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
     );
 }
 
@@ -148,7 +214,13 @@ fn lab_91_holds_through_every_door() {
         assert_eq!((count("client"), count("server")), (4, 4), "{}: two tries, a list and a mistake", seen.door);
     };
     hold(
-        &Expected { lab: "91", connections: 4, stack: ("server", "10.0.0.2"), again: None, unharmed_kernel: None },
+        &Expected {
+            lab: "91",
+            connections: &[("client", 4), ("server", 4)],
+            stack: ("server", "10.0.0.2"),
+            again: None,
+            unharmed_kernel: None,
+        },
         through,
     );
 }
@@ -166,14 +238,14 @@ fn hold(expected: &Expected, further: impl Fn(&Seen<'_>)) {
         let ran = run(expected.lab, door);
         passed(door, &ran);
         let mut captures = BTreeMap::new();
-        for node in NODES {
+        for (node, _) in expected.connections.iter().copied() {
             let file = ran.file(&format!("{node}.pcapng"));
             assert_eq!(wireshark::complaints(&file), "", "{door}: {}", file.display());
             captures.insert(node, flags::packets(&file, &ASKED));
         }
         let seen = Seen { ran: &ran, door, captures };
-        for node in NODES {
-            one_syn_each(&seen, node, expected.connections);
+        for (node, connections) in expected.connections.iter().copied() {
+            one_syn_each(&seen, node, connections);
             medium_of_the_door(&seen, node);
         }
         sent_again(&seen, expected);

@@ -3,6 +3,7 @@
 mod breaks;
 mod elsewhere;
 mod guides;
+mod ladders;
 mod own;
 mod prompts;
 mod reference;
