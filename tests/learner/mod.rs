@@ -19,7 +19,7 @@ use super::support::{Folder, printed, wireglass};
 /// The program in `folder`, which also keeps what learners have answered.
 fn learner(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = wireglass(folder, arguments);
-    command.env("XDG_STATE_HOME", folder.join("state")).stdin(Stdio::null());
+    command.env("XDG_STATE_HOME", folder.join("state")).env("SHELL", "/bin/sh").stdin(Stdio::null());
     for variable in ["LC_ALL", "LC_CTYPE", "LANG"] {
         command.env_remove(variable);
     }

@@ -78,7 +78,7 @@ fn the_end_of_input_skips_the_rest_and_the_lab_runs() {
 #[test]
 fn nobody_is_asked_who_cannot_type() {
     let folder = folder();
-    let (code, shown) = Session::with_input(folder.path(), &["run", "20", "--mode", "sim"], false).end();
+    let (code, shown) = Session::of(learner(folder.path(), &["run", "20", "--mode", "sim"]), false).end();
     assert_eq!(code, Some(0), "{shown}");
     assert!(!shown.contains("before the run") && shown.contains("checks passed"), "{shown}");
 }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::Write as _;
 use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -30,6 +32,14 @@ fn sleeps(span: &str) -> bool {
     processes.filter_map(|process| fs::read_to_string(process.path().join("cmdline")).ok()).any(|line| line == wanted)
 }
 
+fn until_it_sleeps(span: &str) {
+    let started = Instant::now();
+    while !sleeps(span) {
+        assert!(started.elapsed() < Duration::from_secs(60), "it never began");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn one_command_prints_what_it_prints_and_everything_is_captured() {
     let _turn = live::turn();
@@ -54,7 +64,6 @@ fn a_shell_reads_a_pipe_and_its_own_word_is_no_failure() {
     }
     let folder = folder();
     let mut child = learner(folder.path(), &["shell", "10"])
-        .env("SHELL", "/bin/sh")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -70,6 +79,13 @@ fn a_shell_reads_a_pipe_and_its_own_word_is_no_failure() {
 
 #[test]
 fn at_a_terminal_keys_jobs_and_sizes_are_the_shells_and_leaving_leaves_nothing() {
+    // Whatever shell the caller has: each shows other words of its own.
+    for shell in ["/bin/sh", "/bin/bash"] {
+        visit_at_a_terminal(shell);
+    }
+}
+
+fn visit_at_a_terminal(shell: &str) {
     let _turn = live::turn();
     if !is_possible() {
         return;
@@ -77,13 +93,19 @@ fn at_a_terminal_keys_jobs_and_sizes_are_the_shells_and_leaving_leaves_nothing()
     let folder = folder();
     // A span that no other process of this machine sleeps for.
     let span = format!("4{:05}", std::process::id());
-    let mut session = Session::start(folder.path(), &["shell", "10"]);
+    let long = format!("3{:05}", std::process::id());
+    let mut command = learner(folder.path(), &["shell", "10"]);
+    command.env("SHELL", shell);
+    let mut session = Session::of(command, true);
     session.until("ends all that was started here").types("stty size\n");
-    session.until("24 80").types("sleep 300\n");
+    session.until("24 80").types(&format!("sleep {long}\n"));
+    until_it_sleeps(&long);
     // Ctrl-C ends the command, and nothing else.
-    session.until("sleep 300\r\n").types("\u{3}").types("echo still $WIREGLASS_NODE\n");
-    session.until("still client").types(&format!("sleep {span} &\n")).until("[1]");
-    assert!(sleeps(&span), "it runs in the background");
+    session.types("\u{3}").types("echo still $WIREGLASS_NODE\n");
+    session.until("still client").types(&format!("sleep {span} &\n"));
+    until_it_sleeps(&span);
+    // Job control: the shell knows its jobs.
+    session.types("jobs\n").until("Running");
     session.types("exit\n");
     let (code, shown) = session.end();
     assert_eq!(code, Some(0), "{shown}");
@@ -100,11 +122,7 @@ fn a_visit_that_is_ended_from_outside_leaves_nothing() {
     let folder = folder();
     let span = format!("5{:05}", std::process::id());
     let mut session = Session::start(folder.path(), &["shell", "10", "--", "sleep", &span]);
-    let started = std::time::Instant::now();
-    while !sleeps(&span) {
-        assert!(started.elapsed().as_secs() < 60, "it never began");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    until_it_sleeps(&span);
     let main = Pid::from_raw(i32::try_from(session.child.id()).expect("a process id"));
     kill(main, Signal::SIGTERM).expect("it is ours");
     session.until("open the capture");
