@@ -9,6 +9,8 @@
 //! they are written with ([`Size`], [`Span`], …), and [`exec`] for real programs. What does not: when a program starts
 //! and stops, and what its outcome means. That is the lab's.
 
+#[cfg(feature = "http")]
+mod channel;
 #[cfg(feature = "dns")]
 mod dns;
 mod error;
@@ -19,12 +21,16 @@ mod http;
 #[cfg(feature = "http")]
 mod lines;
 mod messages;
-#[cfg(not(all(feature = "dns", feature = "http")))]
+#[cfg(not(all(feature = "dns", feature = "http", feature = "tls")))]
 mod missing;
 mod program;
 mod run;
+#[cfg(feature = "tls")]
+mod tls;
 mod transfer;
 mod values;
+#[cfg(not(feature = "tls"))]
+mod without_tls;
 
 #[cfg(test)]
 mod tests;
@@ -33,9 +39,12 @@ mod tests;
 use missing::dns;
 #[cfg(not(feature = "http"))]
 use missing::http;
+#[cfg(not(feature = "tls"))]
+use without_tls as tls;
 
 pub use error::ProgramError;
-pub use host::{Datagram, Endpoint, Host, Listener, Resolver, Stream};
+pub use host::{Calendar, Datagram, Endpoint, Host, Listener, Resolver, Run, Stream};
 pub use program::Program;
 pub use run::run;
+pub use tls::trusted;
 pub use values::{Destination, MessageSize, Size, Span, Url, ValueError};
