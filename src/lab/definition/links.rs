@@ -13,7 +13,7 @@ use crate::rng::Probability;
 use super::Node;
 use super::error::{Fault, unknown};
 use super::meaning::{check_name, unique};
-use super::raw::{RawAction, RawDiscipline, RawLink, RawNth, RawPipe, RawQueue, RawRule};
+use super::raw_network::{RawAction, RawDiscipline, RawLink, RawNth, RawPipe, RawQueue, RawRule};
 use super::selections::{node_of, parse_filter};
 use super::values::{Odds, Rate};
 

@@ -18,6 +18,7 @@ mod nodes;
 mod overlay;
 mod printable;
 mod raw;
+mod raw_network;
 mod routers;
 mod routes;
 mod selections;

@@ -16,8 +16,9 @@ use crate::packet::Medium;
 use super::error::{Fault, unknown};
 use super::meaning::{check_name, unique};
 use super::nodes::Node;
-use super::raw::{
-    RawClamp, RawFiltering, RawForward, RawLab, RawMapping, RawNat, RawRouter, RawRouterRule, RawVerdict,
+use super::raw::RawLab;
+use super::raw_network::{
+    RawClamp, RawFiltering, RawForward, RawMapping, RawNat, RawRouter, RawRouterRule, RawVerdict,
 };
 use super::selections::{node_of, parse_filter};
 use super::topology::interface_to;

@@ -9,7 +9,8 @@ use crate::journal::NodeId;
 
 use super::error::{Fault, unknown};
 use super::nodes::{Interface, Node, NodeKind, Route};
-use super::raw::{RawLab, RawRouter};
+use super::raw::RawLab;
+use super::raw_network::RawRouter;
 use super::selections::node_of;
 use super::topology::prefix;
 

@@ -8,7 +8,7 @@ use crate::tcp::{Ecn, FastOpen, PathDiscovery, PathProbing, SynCookies};
 use crate::transport::PathReports;
 
 use super::error::Fault;
-use super::raw::{RawCookies, RawEcn, RawProbing, RawReports, RawTcp};
+use super::raw_network::{RawCookies, RawEcn, RawProbing, RawReports, RawTcp};
 use super::values::SpanOrOff;
 
 /// Connections that a listener opens early, when it takes part in Fast Open.

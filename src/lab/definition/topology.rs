@@ -12,7 +12,8 @@ use crate::journal::NodeId;
 
 use super::error::{Fault, unknown};
 use super::nodes::{Interface, Node};
-use super::raw::{RawLab, RawLink};
+use super::raw::RawLab;
+use super::raw_network::RawLink;
 use super::selections::node_of;
 
 /// Addresses of the last octet that hosts of one segment can have.
