@@ -399,7 +399,7 @@ fn what_a_program_is_given_may_be_any_text() {
     let body = r#"{ http-server = { port = 9000, path = "/", body = "a\u001b\nb" } }"#;
     let text = LAB.replace("{ sink = { port = 9000 } }", body);
     assert!(Definition::parse("lab.toml", &text).is_ok());
-    let text = LAB.replace("when = \"tcp.len > 0\"", "when = \"\"\"tcp.len > 0\n\t&& tcp.seq == 1\"\"\"");
+    let text = LAB.replace("when = \"tcp.len > 0\"", "when = \"\"\"tcp.len > 0\n\t&& tcp.seq_raw != 1\"\"\"");
     assert!(Definition::parse("lab.toml", &text).is_ok(), "a filter may have several lines");
 }
 
@@ -412,6 +412,17 @@ fn a_bad_filter_is_told_at_its_own_column() {
     assert!(escaped.starts_with("lab.toml:21:9: bad filter: "), "{escaped}");
     let behind = wrong("when = \"tcp.len > 0\"", r#"when = "event.kind == \"state\" && tcp.sqe == 1""#);
     assert!(behind.starts_with("lab.toml:21:36: bad filter: "), "{behind}");
+}
+
+#[test]
+fn a_rule_cannot_ask_for_what_only_a_capture_knows() {
+    let wrong = |filter: &str| wrong("when = \"tcp.len > 0\"", &format!("when = \"{filter}\""));
+    let seq = wrong("tcp.seq_raw > 1 && tcp.seq == 1");
+    assert!(seq.starts_with("lab.toml:21:28: bad filter: a rule sees single packets"), "{seq}");
+    assert!(seq.contains("does not know `tcp.seq`") && seq.contains("`tcp.len > 0` for data"), "{seq}");
+    for filter in ["frame.number == 3", "!(tcp.stream == 0)", "tcp.ack in {1..5}", "frame.time_relative > 1"] {
+        assert!(wrong(filter).contains("so it would never match"), "{filter}");
+    }
 }
 
 #[test]
