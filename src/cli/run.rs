@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::learn::changes::{Changes, Ran};
+use super::learn::difference;
 use super::learn::next::{self, Next};
 use super::learn::predict::{self, Said};
 use super::learn::progress::{Line, Progress, mode_name, now};
@@ -177,14 +178,15 @@ fn changes(
         return Err("the run without the break was broken off".to_owned());
     }
     let style = terminal.style(false);
-    let ladder = |lab: &Definition, finished: &Finished| {
+    let row = |lab: &Definition, finished: &Finished, node: NodeId, number: u64| {
         let entries: Vec<&Entry> = finished.recorder.journal().entries().collect();
-        Story { lab, finished, entries: &entries }.ladder(&style)
+        Story { lab, finished, entries: &entries }.row(node, number, &style)
     };
-    let (before, after) = (ladder(base, &without), ladder(lab, finished));
+    let before = |node, number| row(base, &without, node, number);
+    let after = |node, number| row(lab, finished, node, number);
     Ok(Some(Changes::between(
-        Ran { lab: base, finished: &without, ladder: &before },
-        Ran { lab, finished, ladder: &after },
+        Ran { lab: base, finished: &without, row: &before },
+        Ran { lab, finished, row: &after },
         broken,
     )))
 }
@@ -393,6 +395,32 @@ impl Story<'_> {
             text.push_str(&format!("… and {more} more pairs of hosts talked; their packets are in the captures\n"));
         }
         text
+    }
+
+    /// The row of one packet, as its vantage point saw it; empty when there is none. A host stands beside the host that it
+    /// talked with; what a router saw goes from host to host.
+    fn row(&self, node: NodeId, number: u64, style: &Style) -> String {
+        let records = self.finished.recorder.records(node);
+        // The last row of a ladder is never folded away.
+        let Some(records) = usize::try_from(number).ok().and_then(|number| records.get(..number)) else {
+            return String::new();
+        };
+        let names = self.lab.names();
+        let pair = self.pairs().into_iter().find(|(left, right)| [left, right].contains(&&node));
+        let pair = pair.map(|(left, right)| (left, name_of(self.lab, left), right, name_of(self.lab, right)));
+        let ends = pair.as_ref().map(|(left, left_name, right, right_name)| Ends {
+            left: Lane { name: left_name, node: *left },
+            right: Lane { name: right_name, node: *right },
+            vantage: if *left == node { Side::Left } else { Side::Right },
+        });
+        let drawn = Ladder {
+            records,
+            far_records: None,
+            entries: self.entries,
+            ends,
+            name_of: &|address| names.name_of(address).map(str::to_owned),
+        };
+        difference::row(&report::ladder(&drawn, style), number)
     }
 
     /// What one of a pair has seen, less what it exchanged with a third host: that never was on its way to the other one,
