@@ -73,6 +73,13 @@ fn an_error_says_where_and_what_was_expected() {
         ("event.programm == sink", 1, "closest: `program`"),
         ("é == 1", 1, "no field is called `é`"),
         ("tcp && é == 1", 8, "no field is called `é`"),
+        ("dns.query.name == \"a\"", 1, "`dns.qry.name`"),
+        ("dns.xyz", 1, "`dns` has dns.id, dns.flags, "),
+        ("dhcp.type == 1", 1, "there are the protocols frame, eth, arp, ip, "),
+        ("tcp.window_size > 1", 1, "write `tcp.window_size_value`"),
+        ("dns.time > 1", 1, "asks for it with `gap`"),
+        ("dns.flags.truncated", 1, "== 0` for not set"),
+        ("udp.length[0] == 1", 11, "slices of fields are not supported"),
     ];
     for (text, column, part) in cases {
         let error = error(text);
@@ -317,6 +324,45 @@ fn a_link_rule_sees_headers_and_payload_but_nothing_of_a_capture() {
     assert!(holds("http.request.method == \"GET\" && tcp.payload contains \"HTTP\""));
     for absent in ["frame.number", "frame.time_relative >= 0", "tcp.stream == 0", "tcp.seq", "tcp.ack", "event.kind"] {
         assert!(!holds(absent), "{absent}");
+    }
+}
+
+#[test]
+fn a_rule_s_filter_refuses_what_only_a_capture_knows() {
+    let refused = |text: &str| Filter::parse_for_single_packets(text, &names()).expect_err(text);
+    let error = refused("tcp.seq_raw == 1 || (tcp.seq == 1)");
+    assert_eq!(error.column, 22);
+    assert!(error.message.contains("`tcp.seq_raw`"), "{error}");
+    for text in
+        ["frame.number == 1", "frame.time_relative > 0", "udp.stream == 0", "!tcp.ack == 1", "tcp.nxtseq in {1}"]
+    {
+        assert!(refused(text).message.contains("would never match"), "{text}");
+    }
+    for text in ["tcp.seq_raw == 1", "tcp contains \"tcp.seq\"", "frame.len > 60"] {
+        assert!(Filter::parse_for_single_packets(text, &names()).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn header_fields_of_http_are_read_as_far_as_the_segment_holds_them() {
+    let text = "HTTP/1.1 200 OK\r\nX: 1\r\nETAG: \"a\"\r\nCache-control : no-store\r\nAge: 5";
+    let mut bytes = Vec::new();
+    PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
+        .tcp(80, 40_000, 1, 500)
+        .write(&mut bytes, text.as_bytes())
+        .expect("a vector takes every packet");
+    let packet = Packet::from_wire(Medium::Ip, bytes.into());
+    let holds = |text: &str| packet_predicate(filter(text))(&packet);
+    for yes in [
+        "http.response.version == \"HTTP/1.1\" && http.response.phrase == OK",
+        "http.cache_control == \"no-store\"",
+        "http.response.line == \"X: 1\\r\\n\"",
+        "http.response.line contains \"ETAG\"",
+    ] {
+        assert!(holds(yes), "{yes}");
+    }
+    for no in ["http.response.line contains \"Age\"", "http.request.line", "http.request.version", "http.host"] {
+        assert!(!holds(no), "{no}");
     }
 }
 

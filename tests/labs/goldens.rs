@@ -33,7 +33,7 @@ pub(super) fn captures(folder: &Path) -> Vec<String> {
     names
 }
 
-fn all_goldens() -> Vec<PathBuf> {
+pub(super) fn all_goldens() -> Vec<PathBuf> {
     let all: Vec<PathBuf> = folders(&root().join("captures"))
         .iter()
         .flat_map(|folder| captures(folder).into_iter().map(|name| folder.join(name)))

@@ -2,6 +2,7 @@
 
 mod determinism;
 mod falsifiers;
+mod filters;
 mod flags;
 mod formats;
 mod goldens;

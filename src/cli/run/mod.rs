@@ -17,7 +17,7 @@ use super::terminal::Terminal;
 use super::{Failure, Outcome};
 use crate::check::{self, Answer, Verdict};
 use crate::host::RunAs;
-use crate::journal::Entry;
+use crate::journal::{Entry, NodeId};
 use crate::lab::{Catalogue, Definition, Finished, Mode, Options, Wanted};
 use crate::report::PredictionLine;
 
@@ -185,14 +185,15 @@ fn changes(
         return Err("the run without the break was broken off".to_owned());
     }
     let style = terminal.style(false);
-    let ladder = |lab: &Definition, finished: &Finished| {
+    let row = |lab: &Definition, finished: &Finished, node: NodeId, number: u64| {
         let entries: Vec<&Entry> = finished.recorder.journal().entries().collect();
-        Story { lab, finished, entries: &entries }.ladder(&style)
+        Story { lab, finished, entries: &entries }.row(node, number, &style)
     };
-    let (before, after) = (ladder(base, &without), ladder(lab, finished));
+    let before = |node, number| row(base, &without, node, number);
+    let after = |node, number| row(lab, finished, node, number);
     Ok(Some(Changes::between(
-        Ran { lab: base, finished: &without, ladder: &before },
-        Ran { lab, finished, ladder: &after },
+        Ran { lab: base, finished: &without, row: &before },
+        Ran { lab, finished, row: &after },
         broken,
     )))
 }

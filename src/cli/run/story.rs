@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::super::learn::difference;
 use crate::capture::{Direction, Record, Recorder};
 use crate::journal::{Entry, NodeId};
 use crate::lab::{Definition, Finished};
@@ -51,6 +52,32 @@ impl Story<'_> {
             text.push_str(&format!("… and {more} more pairs of hosts talked; their packets are in the captures\n"));
         }
         text
+    }
+
+    /// The row of one packet, as its vantage point saw it; empty when there is none. A host stands beside the host that it
+    /// talked with; what a router saw goes from host to host.
+    pub(super) fn row(&self, node: NodeId, number: u64, style: &Style) -> String {
+        let records = self.finished.recorder.records(node);
+        // The last row of a ladder is never folded away.
+        let Some(records) = usize::try_from(number).ok().and_then(|number| records.get(..number)) else {
+            return String::new();
+        };
+        let names = self.lab.names();
+        let pair = self.pairs().into_iter().find(|(left, right)| [left, right].contains(&&node));
+        let pair = pair.map(|(left, right)| (left, name_of(self.lab, left), right, name_of(self.lab, right)));
+        let ends = pair.as_ref().map(|(left, left_name, right, right_name)| Ends {
+            left: Lane { name: left_name, node: *left },
+            right: Lane { name: right_name, node: *right },
+            vantage: if *left == node { Side::Left } else { Side::Right },
+        });
+        let drawn = Ladder {
+            records,
+            far_records: None,
+            entries: self.entries,
+            ends,
+            name_of: &|address| names.name_of(address).map(str::to_owned),
+        };
+        difference::row(&report::ladder(&drawn, style), number)
     }
 
     /// What one of a pair has seen, less what it exchanged with a third host: that never was on its way to the other one,

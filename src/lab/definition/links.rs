@@ -14,7 +14,7 @@ use super::Node;
 use super::error::{Fault, unknown};
 use super::meaning::{check_name, unique};
 use super::raw_network::{RawAction, RawDiscipline, RawLink, RawNth, RawPipe, RawQueue, RawRule};
-use super::selections::{node_of, parse_filter};
+use super::selections::{node_of, rule_filter};
 use super::values::{Odds, Rate};
 
 /// A link between two nodes.
@@ -244,10 +244,7 @@ pub(super) fn rules(
 }
 
 fn link_rule(text: &str, raw: &RawRule, names: &Names) -> Result<LinkRule, Fault> {
-    let when = parse_filter(text, raw.when.get_ref(), &raw.when.span(), names)?;
-    if when.is_about_events() {
-        return Err(Fault::new(raw.when.span(), "a link sees packets only; `when` cannot ask about events"));
-    }
+    let when = rule_filter(text, &raw.when, "a link", names)?;
     let nth = match &raw.nth {
         None => Vec::new(),
         Some(nth) => {

@@ -20,7 +20,7 @@ use super::raw::RawLab;
 use super::raw_network::{
     RawClamp, RawFiltering, RawForward, RawMapping, RawNat, RawRouter, RawRouterRule, RawVerdict,
 };
-use super::selections::{node_of, parse_filter};
+use super::selections::{node_of, rule_filter};
 use super::topology::interface_to;
 
 /// A router.
@@ -154,10 +154,7 @@ fn router(text: &str, raw: &RawRouter, id: NodeId, nodes: &[Node], names: &Names
 fn rule(text: &str, raw: &RawRouterRule, id: NodeId, nodes: &[Node], names: &Names) -> Result<RouterRule, Fault> {
     let interface =
         |name: &Option<Spanned<String>>| name.as_ref().map(|name| interface_to(nodes, id, name)).transpose();
-    let when = parse_filter(text, raw.when.get_ref(), &raw.when.span(), names)?;
-    if when.is_about_events() {
-        return Err(Fault::new(raw.when.span(), "a router sees packets only; `when` cannot ask about events"));
-    }
+    let when = rule_filter(text, &raw.when, "a router", names)?;
     Ok(RouterRule {
         id: raw.id.get_ref().clone(),
         from: interface(&raw.from)?,

@@ -166,10 +166,24 @@ pub(super) fn node_of(nodes: &[Node], name: &Spanned<String>) -> Result<NodeId, 
 
 /// A filter that stands at `span` of the file.
 pub(super) fn parse_filter(file: &str, text: &str, span: &Range<usize>, names: &Names) -> Result<Filter, Fault> {
-    Filter::parse(text, names).map_err(|error: FilterError| Fault {
+    Filter::parse(text, names).map_err(|error| bad_filter(file, span, &error))
+}
+
+/// The filter of a rule, which sees single packets; `seer` is who has the rule.
+pub(super) fn rule_filter(file: &str, text: &Spanned<String>, seer: &str, names: &Names) -> Result<Filter, Fault> {
+    let filter = Filter::parse_for_single_packets(text.get_ref(), names)
+        .map_err(|error| bad_filter(file, &text.span(), &error))?;
+    if filter.is_about_events() {
+        return Err(Fault::new(text.span(), format!("{seer} sees packets only; `when` cannot ask about events")));
+    }
+    Ok(filter)
+}
+
+fn bad_filter(file: &str, span: &Range<usize>, error: &FilterError) -> Fault {
+    Fault {
         at: place_in_string(file, span, error.column.saturating_sub(1)),
         message: format!("bad filter: {}", error.message),
-    })
+    }
 }
 
 /// The octet of the file where the `nth` character (from 0) of the TOML string at `span` stands.

@@ -126,7 +126,7 @@ fn what_a_program_is_given_may_be_any_text() {
     let body = r#"{ http-server = { port = 9000, path = "/", body = "a\u001b\nb" } }"#;
     let text = LAB.replace("{ sink = { port = 9000 } }", body);
     assert!(Definition::parse("lab.toml", &text).is_ok());
-    let text = LAB.replace("when = \"tcp.len > 0\"", "when = \"\"\"tcp.len > 0\n\t&& tcp.seq == 1\"\"\"");
+    let text = LAB.replace("when = \"tcp.len > 0\"", "when = \"\"\"tcp.len > 0\n\t&& tcp.seq_raw != 1\"\"\"");
     assert!(Definition::parse("lab.toml", &text).is_ok(), "a filter may have several lines");
 }
 

@@ -288,6 +288,17 @@ fn a_bad_filter_is_told_at_its_own_column() {
 }
 
 #[test]
+fn a_rule_cannot_ask_for_what_only_a_capture_knows() {
+    let wrong = |filter: &str| wrong("when = \"tcp.len > 0\"", &format!("when = \"{filter}\""));
+    let seq = wrong("tcp.seq_raw > 1 && tcp.seq == 1");
+    assert!(seq.starts_with("lab.toml:21:28: bad filter: a rule sees single packets"), "{seq}");
+    assert!(seq.contains("does not know `tcp.seq`") && seq.contains("`tcp.len > 0` for data"), "{seq}");
+    for filter in ["frame.number == 3", "!(tcp.stream == 0)", "tcp.ack in {1..5}", "frame.time_relative > 1"] {
+        assert!(wrong(filter).contains("so it would never match"), "{filter}");
+    }
+}
+
+#[test]
 fn a_rule_cannot_ask_about_events() {
     assert_eq!(
         wrong("when = \"tcp.len > 0\"", "when = 'event.kind == \"state\"'"),
