@@ -15,7 +15,7 @@ mod tests;
 pub use catalogue::{Catalogue, Entry, Track};
 pub use compare::{Column, CompareError, CompareOptions, Comparison, Figures, Subject, Window, compare};
 pub use definition::{
-    Break, Definition, Falsifier, Host, Interface, Kernel, LabError, Link, LinkRule, Node, NodeKind, PipeSettings,
-    Place, Prediction, Route, Router, RouterRule, Step, Switch,
+    Break, Definition, Falsifier, Host, Interface, Kernel, LabError, Link, LinkRule, Node, NodeKind, Place, Prediction,
+    Route, Router, RouterRule, Step, Switch,
 };
 pub use run::{Finished, Mode, Options, RunError, StepFailure, Visit, Wanted, run, visit};

@@ -44,7 +44,7 @@ use crate::journal::NodeId;
 use crate::stack::StackKind;
 
 pub use error::{LabError, Place};
-pub use links::{Link, LinkRule, PipeSettings};
+pub use links::{Link, LinkRule};
 pub use nodes::{Host, Interface, Kernel, Node, NodeKind, Route, Switch};
 pub use routers::{Router, RouterRule};
 
