@@ -8,6 +8,7 @@ mod check;
 mod compare;
 mod doctor;
 mod drill;
+mod files;
 mod guide;
 mod learn;
 mod list;

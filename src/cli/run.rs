@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::files::write_files;
 use super::learn::changes::{Changes, Ran};
 use super::learn::difference;
 use super::learn::next::{self, Next};
@@ -332,27 +333,6 @@ fn door_name(door: DoorKind) -> &'static str {
         DoorKind::Tap => "TAP",
         DoorKind::Veth => "veth",
     }
-}
-
-/// Where the files are, and how to open the first.
-pub(super) fn write_files(out: &mut impl Write, terminal: Terminal, finished: &Finished) -> io::Result<()> {
-    let paths: Vec<PathBuf> = finished
-        .recorder
-        .nodes()
-        .filter_map(|vantage| finished.recorder.capture_path(vantage.node))
-        .map(PathBuf::from)
-        .collect();
-    let Some(first) = paths.first() else { return Ok(()) };
-    let folder = first.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
-    let names: Vec<String> =
-        paths.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned()).collect();
-    let told = report::paragraph(
-        &format!("Files {folder}/: {}, layers.txt, journal.jsonl", names.join(", ")),
-        0,
-        &terminal.style(false),
-    );
-    writeln!(out, "\n{}{}", terminal.bold("Files"), told.trim_start_matches("Files").trim_end())?;
-    writeln!(out, "open the capture: wireshark {}", first.display())
 }
 
 fn name_of(lab: &Definition, node: NodeId) -> String {

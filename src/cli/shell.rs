@@ -4,8 +4,9 @@ use std::io::{self, Write};
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
+use super::files::write_files;
 use super::meant::ShellTask;
-use super::run::{describe, write_files};
+use super::run::describe;
 use super::terminal::Terminal;
 use super::{Failure, Outcome};
 use crate::host::{RunAs, Seat};
