@@ -163,7 +163,7 @@ pub(super) enum RawFiltering {
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawForward {
     pub(super) protocol: TransportKind,
-    pub(super) port: u16,
+    pub(super) port: Spanned<u16>,
     pub(super) to: Spanned<Destination>,
 }
 
@@ -189,13 +189,13 @@ pub(super) struct RawSysctl(pub(super) String);
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawTcp {
-    pub(super) send_buffer: Option<Size>,
-    pub(super) receive_buffer: Option<Size>,
+    pub(super) send_buffer: Option<Spanned<Size>>,
+    pub(super) receive_buffer: Option<Spanned<Size>>,
     pub(super) no_delay: Option<bool>,
     pub(super) delayed_ack: Option<SpanOrOff>,
     pub(super) user_timeout: Option<SpanOrOff>,
     pub(super) keep_alive: Option<SpanOrOff>,
-    pub(super) congestion: Option<Congestion>,
+    pub(super) congestion: Option<Spanned<Congestion>>,
     pub(super) sack: Option<bool>,
     pub(super) timestamps: Option<bool>,
     pub(super) rack: Option<bool>,
@@ -428,8 +428,8 @@ pub(super) struct RawExpect {
     pub(super) last: Option<RawSelection>,
     pub(super) every: Option<RawSelection>,
     pub(super) before: Option<Spanned<Vec<RawSelection>>>,
-    pub(super) gap: Option<RawGap>,
-    pub(super) ratio: Option<RawRatio>,
+    pub(super) gap: Option<Spanned<RawGap>>,
+    pub(super) ratio: Option<Spanned<RawRatio>>,
     pub(super) equals: Option<RawEquals>,
     pub(super) sorted: Option<RawSorted>,
     pub(super) satisfies: Option<Spanned<String>>,
@@ -519,9 +519,8 @@ pub(super) struct RawBreak {
     pub(super) name: Spanned<String>,
     pub(super) teaches: String,
     pub(super) turns_red: Spanned<String>,
-    /// Laid over the document before any of it is read; only its presence is checked here.
-    #[serde(rename = "set")]
-    pub(super) _set: toml::Table,
+    /// Laid over the document before any of it is read; only whether it sets anything is checked here.
+    pub(super) set: Spanned<toml::Table>,
     #[serde(default)]
     pub(super) expect: Vec<Spanned<RawExpect>>,
 }
