@@ -313,10 +313,8 @@ fn write_heading(out: &mut impl Write, terminal: Terminal, lab: &Definition, fin
         (Some(note), Mode::Live) => writeln!(out, "{} {note}", terminal.yellow("note:"))?,
         (None, _) => {}
     }
-    if !lab.stacks.contains(&finished.stack) {
-        let stacks: Vec<String> = lab.stacks.iter().map(StackKind::to_string).collect();
-        let told = format!("this lab is about {}: on {} its checks may fail", stacks.join(" and "), finished.stack);
-        writeln!(out, "{} {told}", terminal.yellow("note:"))?;
+    for note in finished.notes(lab) {
+        writeln!(out, "{} {note}", terminal.yellow("note:"))?;
     }
     if finished.interrupted {
         writeln!(out, "{} what follows was seen until then", terminal.yellow("interrupted:"))?;
@@ -492,6 +490,8 @@ struct Report<'a> {
     note: Option<&'a str>,
     door: Option<DoorKind>,
     stack: StackKind,
+    /// What is to be said of this stack: that the lab is about others, what it lacks.
+    notes: Vec<String>,
     seed: u64,
     passed: bool,
     interrupted: bool,
@@ -566,6 +566,7 @@ impl<'a> Report<'a> {
             note: finished.note.as_deref(),
             door: finished.door,
             stack: finished.stack,
+            notes: finished.notes(lab),
             seed: finished.seed,
             passed: lesson.passed,
             interrupted: finished.interrupted,
