@@ -31,11 +31,11 @@ pub(super) fn check(
     if variants.iter().any(|variant| matches!(variant, Variant::Addresses(_))) {
         return Ok(());
     }
-    for (address, node, interface) in said_addresses(scope, raw)? {
-        let Some((ip, length)) = prefix(address.get_ref()) else { continue };
-        check_address(address, ip, length)?;
+    for said in said_addresses(scope, raw)? {
+        let Some((address, length)) = prefix(said.address.get_ref()) else { continue };
+        check_address(said.address, address, length)?;
         if variants.is_empty() {
-            check_neighbours(scope, address, (node, interface), segments)?;
+            check_neighbours(scope, &said, (address, length), segments)?;
         }
     }
     if variants.is_empty() {
@@ -45,21 +45,29 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Every address that stands in the file, with its node and the interface that it is given to.
-fn said_addresses<'r>(scope: &Scope<'_>, raw: &'r RawLab) -> Result<Vec<(&'r Spanned<String>, NodeId, usize)>, Fault> {
+/// An address as the file has it, and whose it is.
+struct Said<'r> {
+    address: &'r Spanned<String>,
+    node: NodeId,
+    /// The place of the interface among the node's.
+    interface: usize,
+}
+
+/// Every address that stands in the file, in its order.
+fn said_addresses<'r>(scope: &Scope<'_>, raw: &'r RawLab) -> Result<Vec<Said<'r>>, Fault> {
     let mut said = Vec::new();
     for (name, host) in &raw.node {
-        let id = scope.node(name)?;
-        said.extend(host.addresses.iter().map(|address| (address, id, 0)));
+        let node = scope.node(name)?;
+        said.extend(host.addresses.iter().map(|address| Said { address, node, interface: 0 }));
     }
     for (name, router) in &raw.router {
-        let id = scope.node(name)?;
+        let node = scope.node(name)?;
         for (neighbour, addresses) in &router.addresses {
-            let interface = interface_to(scope.nodes, id, neighbour)?;
-            said.extend(addresses.iter().map(|address| (address, id, interface)));
+            let interface = interface_to(scope.nodes, node, neighbour)?;
+            said.extend(addresses.iter().map(|address| Said { address, node, interface }));
         }
     }
-    said.sort_by_key(|(address, ..)| address.span().start);
+    said.sort_by_key(|said| said.address.span().start);
     Ok(said)
 }
 
@@ -88,17 +96,16 @@ fn is_last(address: Ipv4Addr, length: u8) -> bool {
 /// An address whose prefix nobody on the segment shares reaches nobody.
 fn check_neighbours(
     scope: &Scope<'_>,
-    written: &Spanned<String>,
-    (node, interface): (NodeId, usize),
+    said: &Said<'_>,
+    (address, length): (IpAddr, u8),
     segments: &[usize],
 ) -> Result<(), Fault> {
-    let Some((address, length)) = prefix(written.get_ref()) else { return Ok(()) };
     let segment = |interface: &Interface| segments.get(interface.link).copied();
-    let own = scope.nodes.get(usize::from(node.0)).and_then(|node| node.interfaces.get(interface));
+    let own = scope.nodes.get(usize::from(said.node.0)).and_then(|node| node.interfaces.get(said.interface));
     let all = (0..).map(NodeId).zip(scope.nodes);
     let here = all.flat_map(|(id, other)| other.interfaces.iter().enumerate().map(move |(at, each)| (id, at, each)));
-    let others =
-        here.filter(|(id, at, each)| (*id, *at) != (node, interface) && segment(each) == own.and_then(segment));
+    let others = here
+        .filter(|(id, at, each)| (*id, *at) != (said.node, said.interface) && segment(each) == own.and_then(segment));
     let addresses: Vec<(IpAddr, u8)> = others
         .flat_map(|(_, _, each)| each.addresses.iter().copied())
         .filter(|(other, _)| other.is_ipv4() == address.is_ipv4())
@@ -113,7 +120,7 @@ fn check_neighbours(
         network(address, length),
         theirs.join(", ")
     );
-    Err(Fault::new(written.span(), message))
+    Err(Fault::new(said.address.span(), message))
 }
 
 /// A step's program can reach its peer, and its command a kernel.
