@@ -1,11 +1,13 @@
 //! The labs of this repository, run by the program as its users run it.
 
+mod broken;
 mod determinism;
 mod falsifiers;
 mod flags;
 mod formats;
 mod goldens;
 mod live;
+mod stacks;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
