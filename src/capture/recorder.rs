@@ -9,7 +9,7 @@
 //! on, and [`Recorder::finish`] or [`Recorder::take_error`] tells. What does not live here: making text of packets
 //! (handed in as a function), opening files safely ([`super::output`]).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use super::output::{self, Output, Owner};
 use super::{LinkType, Record, Witness, pcap, pcapng};
-use crate::journal::{Entry, Journal, NodeId};
+use crate::journal::{Entry, Event, Journal, NodeId, ProgramEvent};
 use crate::packet::Medium;
 use crate::time::Instant;
 
@@ -260,6 +260,8 @@ pub struct Recorder {
     /// Octets that packets may still take up; `None` when one did not fit.
     room: Option<usize>,
     errors: VecDeque<RecorderError>,
+    /// Lines of key logs that are embedded.
+    told_secrets: BTreeSet<String>,
 }
 
 impl Recorder {
@@ -303,6 +305,7 @@ impl Recorder {
             keep_packets: config.keep_packets.unwrap_or(usize::MAX),
             room: Some(config.keep_octets.unwrap_or(usize::MAX)),
             errors: VecDeque::new(),
+            told_secrets: BTreeSet::new(),
         })
     }
 
@@ -407,6 +410,12 @@ impl Witness for Recorder {
     }
 
     fn event(&mut self, entry: Entry) {
+        if let Event::Program { report: ProgramEvent::Secrets { line }, .. } = &entry.event {
+            // Both ends of a connection tell the same ones.
+            if self.told_secrets.insert(line.clone()) {
+                Recorder::secrets(self, &format!("{line}\n"));
+            }
+        }
         if let Some(file) = &mut self.journal_file {
             let node = self.vantages.iter().find(|vantage| vantage.config.node == entry.node);
             let line = Line { entry: &entry, node_name: node.map(|vantage| vantage.config.name.as_str()) };

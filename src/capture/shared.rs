@@ -55,6 +55,8 @@ impl Witness for SharedRecorder {
 mod tests {
     use super::*;
     use crate::capture::{LinkType, RecorderConfig, VantageConfig};
+    use crate::journal::{Entry, Event, NodeId, ProgramEvent};
+    use crate::time::Instant;
 
     #[test]
     fn secrets_that_the_network_is_told_reach_the_captures() {
@@ -68,10 +70,16 @@ mod tests {
         let config = RecorderConfig { dir: Some(dir.clone()), nodes: vec![node], ..RecorderConfig::default() };
         let shared = SharedRecorder::new(Recorder::create(config).expect("the folder is ours"));
         let mut witness: Box<dyn Witness> = Box::new(shared.clone());
-        witness.secrets("CLIENT_RANDOM 0123 4567\n");
+        // Both ends tell it.
+        let report = ProgramEvent::Secrets { line: "CLIENT_RANDOM 0123 4567".to_owned() };
+        let event = Event::Program { program: "http-server".to_owned(), report };
+        for node in [NodeId(0), NodeId(1)] {
+            witness.event(Entry { at: Instant::ZERO, node, event: event.clone() });
+        }
         shared.take().expect("it is there").finish().expect("there is room");
         let capture = std::fs::read(dir.join("client.pcapng")).expect("it was written");
         std::fs::remove_dir_all(&dir).expect("it is ours");
-        assert!(capture.windows(18).any(|window| window == b"CLIENT_RANDOM 0123"), "the file has the key log");
+        let found = capture.windows(18).filter(|window| *window == b"CLIENT_RANDOM 0123");
+        assert_eq!(found.count(), 1, "the file has the key log, once");
     }
 }

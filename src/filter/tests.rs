@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::journal::{
     CacheUse, CwndCause, DropReason, Event, Impairment, LossRule, NatMapping, NoLoss, NodeId, OrderOutcome, Passage,
-    PathMtuCause, ProgramEvent, Reason, Side, SocketId, TcpState, Timer, TransportKind, Why,
+    PathMtuCause, ProgramEvent, Reason, Side, SocketId, TcpState, Timer, TransportKind, Way, Why,
 };
 use crate::packet::{Medium, PacketId, SeqNum};
 
@@ -248,6 +248,29 @@ fn one_event_of_each_shape() -> Vec<Event> {
             latency: span,
         }),
         program(ProgramEvent::Order { order: String::new(), key: String::new(), outcome: OrderOutcome::Created }),
+        program(ProgramEvent::Handshake {
+            version: String::new(),
+            server_name: String::new(),
+            alpn: String::new(),
+            resumed: false,
+            ok: true,
+            detail: String::new(),
+        }),
+        program(ProgramEvent::Secrets { line: String::new() }),
+        program(ProgramEvent::Message {
+            way: Way::Sent,
+            what: String::new(),
+            channel: String::new(),
+            bytes: 1,
+            text: String::new(),
+        }),
+        program(ProgramEvent::Decision { what: String::new(), choice: String::new(), detail: String::new() }),
+        program(ProgramEvent::Change {
+            what: String::new(),
+            from: String::new(),
+            to: String::new(),
+            detail: String::new(),
+        }),
     ]
 }
 

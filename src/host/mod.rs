@@ -25,6 +25,7 @@
 //! What lives here: processes, namespaces, devices, kernel sockets, waiting for descriptors ([`wait`]), what this machine
 //! can do ([`doctor`]), what a kernel tells of its connections ([`tcp_info`]). What does not: packets' contents, the run's clock.
 
+pub mod chance;
 pub(crate) mod child;
 pub mod doctor;
 mod doors;

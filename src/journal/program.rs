@@ -181,6 +181,70 @@ pub enum ProgramEvent {
         /// What became of it.
         outcome: OrderOutcome,
     },
+    /// A TLS handshake is over, on its own or under QUIC.
+    Handshake {
+        /// The version that was agreed on, `TLSv1.3`; empty when none was.
+        version: String,
+        /// The server's name as the client asked for it; empty when it did not.
+        server_name: String,
+        /// The protocol that was agreed on for what follows (ALPN, RFC 7301), `h2`; empty when none was.
+        alpn: String,
+        /// Whether an earlier session went on, so that no certificate was shown.
+        resumed: bool,
+        /// Whether it succeeded.
+        ok: bool,
+        /// What went wrong; empty when nothing did.
+        detail: String,
+    },
+    /// A secret that opens what is encrypted in the captures.
+    Secrets {
+        /// A line of a key log: label, client random and secret, the last two in hex (draft-ietf-tls-keylogfile).
+        line: String,
+    },
+    /// It sent a message of an application protocol over a connection that stays, or received one: of WebSocket, gRPC,
+    /// server-sent events, MQTT.
+    Message {
+        /// Which way.
+        way: Way,
+        /// What it is in its protocol: `text`, `GetBook`, `order.updated`, `PUBLISH`.
+        what: String,
+        /// Where it belongs, in its protocol's terms: a stream, a channel, a topic; empty when nowhere.
+        channel: String,
+        /// Octets of its content.
+        bytes: u64,
+        /// What it says, as far as it is text; the first 200 characters.
+        text: String,
+    },
+    /// It decided something that the client could not see: which server is to answer, whether a request may pass.
+    Decision {
+        /// What was to be decided: `backend`, `rate-limit`, `authorization`, `circuit`.
+        what: String,
+        /// How: `posts-2`, `allowed`, `refused`.
+        choice: String,
+        /// For whom, and why.
+        detail: String,
+    },
+    /// Something that it keeps has changed: a circuit's state, a server's health, the number of instances.
+    Change {
+        /// What: `circuit payment-service`, `health posts-2`, `queue`.
+        what: String,
+        /// What it was.
+        from: String,
+        /// What it is now.
+        to: String,
+        /// Why; empty when there is nothing to add.
+        detail: String,
+    },
+}
+
+/// Whether something was sent or received, as its program sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// It went out.
+    Sent,
+    /// It came in.
+    Received,
 }
 
 /// What a cache had to do with an answer.

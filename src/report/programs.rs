@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::Style;
 use super::text::{Line, Paint, clean, wrap};
-use crate::journal::{CacheUse, Entry, Event, NodeId, OrderOutcome, ProgramEvent, TransportKind};
+use crate::journal::{CacheUse, Entry, Event, NodeId, OrderOutcome, ProgramEvent, TransportKind, Way};
 
 /// Columns of a node's name and of a program's.
 const NODE: usize = 8;
@@ -94,6 +94,23 @@ impl Told {
             }
             ProgramEvent::Resolution { cache, latency, .. } => speaker.resolutions.push((*cache, *latency)),
             ProgramEvent::Order { order, key, outcome } => speaker.exchanges.push(ordered(order, key, *outcome)),
+            ProgramEvent::Handshake { version, server_name, alpn, resumed, ok, detail } => {
+                let sentence = match (ok, resumed) {
+                    (false, _) => format!("TLS handshake failed: {detail}"),
+                    (true, false) => format!("TLS handshake: {}", agreed(version, server_name, alpn)),
+                    (true, true) => format!("TLS session taken up again: {}", agreed(version, server_name, alpn)),
+                };
+                speaker.exchanges.push(cut(&sentence));
+            }
+            ProgramEvent::Message { way: Way::Received, what, channel, bytes, text } => {
+                speaker.exchanges.push(cut(&message(what, channel, *bytes, text)));
+            }
+            ProgramEvent::Decision { what, choice, detail } => {
+                speaker.exchanges.push(cut(&with_detail(&format!("{what}: {choice}"), detail)));
+            }
+            ProgramEvent::Change { what, from, to, detail } => {
+                speaker.exchanges.push(cut(&with_detail(&format!("{what}: {from} → {to}"), detail)));
+            }
             ProgramEvent::Output { line, .. } if speaker.output.len() < OUTPUT_SHOWN => {
                 speaker.output.push(cut(line));
             }
@@ -107,6 +124,8 @@ impl Told {
             | ProgramEvent::Request { .. }
             | ProgramEvent::Question { .. }
             | ProgramEvent::Answer { .. }
+            | ProgramEvent::Message { way: Way::Sent, .. }
+            | ProgramEvent::Secrets { .. }
             | ProgramEvent::Figure { .. } => {}
         }
     }
@@ -195,6 +214,23 @@ fn ordered(order: &str, key: &str, outcome: OrderOutcome) -> String {
         OrderOutcome::Conflict => format!("refused: another order has the {key}"),
         OrderOutcome::Refused => format!("refused: that is no order, {key}"),
     }
+}
+
+/// What a TLS handshake agreed on.
+fn agreed(version: &str, server_name: &str, alpn: &str) -> String {
+    let name = if server_name.is_empty() { "no server name" } else { server_name };
+    let alpn = if alpn.is_empty() { String::new() } else { format!(", {alpn} inside") };
+    format!("{version}, {name}{alpn}")
+}
+
+/// A message that came in: `text on chat-room-123: {"type": …`.
+fn message(what: &str, channel: &str, bytes: u64, text: &str) -> String {
+    let channel = if channel.is_empty() { String::new() } else { format!(" on {channel}") };
+    with_detail(&format!("{what}{channel}, {} octets", grouped(bytes)), text)
+}
+
+fn with_detail(sentence: &str, detail: &str) -> String {
+    if detail.is_empty() { sentence.to_owned() } else { format!("{sentence}: {detail}") }
 }
 
 /// Milliseconds with one decimal, cut off.

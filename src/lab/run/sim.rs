@@ -3,6 +3,7 @@
 use super::steps::{self, Stage};
 use super::{Finished, Mode, Options, RunError, Setting, own_medium};
 use crate::app::{Endpoint, Host, Resolver};
+use crate::host::chance::with_seed;
 use crate::lab::definition::Definition;
 use crate::network::setup::{SIM_EPOCH_NS, node_ids};
 use crate::network::{World, sim};
@@ -15,6 +16,12 @@ pub(super) fn run(lab: &Definition, options: &Options, note: Option<String>) -> 
         return Err(RunError::NeedsEthernet(lab.id.clone()));
     }
     let setting = Setting::new(lab, options, Mode::Sim, medium);
+    // Libraries that draw numbers of their own draw the same ones each time.
+    let finished = with_seed(setting.seed, || play(lab, &setting))??;
+    Ok(Finished { note, ..finished })
+}
+
+fn play(lab: &Definition, setting: &Setting<'_>) -> Result<Finished, RunError> {
     let recorder = setting.recorder(SIM_EPOCH_NS)?;
     let resolver: Resolver = setting.addresses().collect();
     let (outcome, ended) = sim::run(|clock| {
@@ -34,6 +41,5 @@ pub(super) fn run(lab: &Definition, options: &Options, note: Option<String>) -> 
         let stage = Stage { lab, mode: Mode::Sim, hosts, resolver, seed: setting.seed };
         (world, steps::play(stage))
     })?;
-    let finished = setting.finish(&recorder, ended, outcome)?;
-    Ok(Finished { note, ..finished })
+    setting.finish(&recorder, ended, outcome)
 }
