@@ -46,6 +46,16 @@ pub(super) mod http {
     }
 }
 
+#[cfg(not(feature = "formats"))]
+pub(super) mod formats {
+    use super::*;
+
+    missing! { "formats":
+        PostsServer = "posts-server", server: true;
+        PostsClient = "posts-client", server: false;
+    }
+}
+
 #[cfg(not(feature = "dns"))]
 pub(super) mod dns {
     use super::*;

@@ -13,13 +13,15 @@
 mod dns;
 mod error;
 pub mod exec;
+#[cfg(feature = "formats")]
+mod formats;
 mod host;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]
 mod lines;
 mod messages;
-#[cfg(not(all(feature = "dns", feature = "http")))]
+#[cfg(not(all(feature = "dns", feature = "formats", feature = "http")))]
 mod missing;
 mod program;
 mod run;
@@ -31,6 +33,8 @@ mod tests;
 
 #[cfg(not(feature = "dns"))]
 use missing::dns;
+#[cfg(not(feature = "formats"))]
+use missing::formats;
 #[cfg(not(feature = "http"))]
 use missing::http;
 

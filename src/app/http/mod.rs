@@ -10,6 +10,8 @@
 //! people know them and as curl sends them.
 
 mod cache;
+#[cfg(feature = "formats")]
+pub(in crate::app) mod coding;
 mod conditional;
 mod connection;
 mod fields;
@@ -32,19 +34,25 @@ use super::ProgramError;
 use super::run::Running;
 
 pub(super) use cache::HttpCache;
+#[cfg(feature = "formats")]
+pub(super) use coding::Coding;
+#[cfg(feature = "formats")]
+pub(super) use connection::{Requests, close_after, request, whole, with_connection};
 pub(super) use get::HttpGet;
 pub(super) use order::OrdersClient;
 pub(super) use orders::OrdersServer;
 pub(super) use server::HttpServer;
+#[cfg(feature = "formats")]
+pub(super) use server::serve;
 
 /// The type of plain text.
-const TEXT: &str = "text/plain; charset=utf-8";
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 /// The type of JSON.
 const JSON: &str = "application/json";
 /// The longest body that is kept in memory, in octets.
 const MOST_BODY: usize = 1 << 24;
 
-fn response(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
+pub(super) fn response(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));

@@ -105,7 +105,7 @@ impl Site {
 }
 
 /// Serves HTTP/1.1 on `port` until dropped; `answer` gives the response, and what a cache had to do with it.
-pub(super) async fn serve<F>(
+pub(in crate::app) async fn serve<F>(
     running: &Running,
     port: u16,
     ready: impl FnOnce(),
