@@ -56,6 +56,16 @@ pub(super) mod formats {
     }
 }
 
+#[cfg(not(feature = "grpc"))]
+pub(super) mod grpc {
+    use super::*;
+
+    missing! { "grpc":
+        BookstoreServer = "bookstore-server", server: true;
+        BookstoreClient = "bookstore-client", server: false;
+    }
+}
+
 #[cfg(not(feature = "dns"))]
 pub(super) mod dns {
     use super::*;

@@ -15,13 +15,15 @@ mod error;
 pub mod exec;
 #[cfg(feature = "formats")]
 mod formats;
+#[cfg(feature = "grpc")]
+mod grpc;
 mod host;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]
 mod lines;
 mod messages;
-#[cfg(not(all(feature = "dns", feature = "formats", feature = "http")))]
+#[cfg(not(all(feature = "dns", feature = "formats", feature = "grpc", feature = "http")))]
 mod missing;
 mod program;
 mod run;
@@ -35,6 +37,8 @@ mod tests;
 use missing::dns;
 #[cfg(not(feature = "formats"))]
 use missing::formats;
+#[cfg(not(feature = "grpc"))]
+use missing::grpc;
 #[cfg(not(feature = "http"))]
 use missing::http;
 

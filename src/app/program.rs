@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::dns::{DnsLookup, DnsResolver, DnsServer};
 use super::formats::{PostsClient, PostsServer};
+use super::grpc::{BookstoreClient, BookstoreServer};
 use super::http::{HttpCache, HttpGet, HttpServer, OrdersClient, OrdersServer};
 use super::messages::{MessageSend, MessageSink};
 use super::run::Running;
@@ -121,6 +122,10 @@ register! {
     PostsServer,
     /// An HTTP/1.1 client for `posts-server`: fetches posts in each format and reads them.
     PostsClient,
+    /// A gRPC server with a method of each kind.
+    BookstoreServer,
+    /// A gRPC client for `bookstore-server`.
+    BookstoreClient,
 }
 
 #[cfg(test)]
@@ -155,6 +160,8 @@ mod tests {
             r#"{ dns-lookup = { server = "server:53", ask = ["api.example.com"] } }"#,
             r#"{ posts-server = { port = 80, title = "Network Efficiency" } }"#,
             r#"{ posts-client = { url = "http://server/posts/1" } }"#,
+            r#"{ bookstore-server = { port = 8080, books = [] } }"#,
+            r#"{ bookstore-client = { to = "server:8080", calls = [{ get = "123" }] } }"#,
         ];
         assert_eq!(table.len(), Program::NAMES.len(), "each program of {:?} is tried", Program::NAMES);
         for written in table {

@@ -60,7 +60,7 @@ pub(super) fn response(status: StatusCode, kind: &'static str, body: impl Into<B
 }
 
 /// Says who broke off: the system (the connection), or the peer (which does not speak HTTP/1.1).
-fn misunderstood(running: &Running, peer: impl ToString, error: &hyper::Error) -> ProgramError {
+pub(super) fn misunderstood(running: &Running, peer: impl ToString, error: &hyper::Error) -> ProgramError {
     let cause = std::error::Error::source(error);
     if let Some(system) = cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
         return running.broken("speaking HTTP with", peer)(io::Error::new(system.kind(), system.to_string()));
