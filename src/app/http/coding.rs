@@ -1,7 +1,7 @@
 //! Content codings: the same body in fewer octets, where the client can unpack it (RFC 9110 §8.4, RFC 7932, RFC 1952).
 //!
-//! Bodies are packed as servers pack what they make on demand: at a middle level, since at the highest the packing would
-//! take longer than the sending.
+//! Bodies are packed as servers pack what they make on demand: below the highest level, where the packing would take longer
+//! than the sending.
 
 use std::io;
 
@@ -43,6 +43,13 @@ impl Coding {
         [Coding::Br, Coding::Gzip].into_iter().find(|coding| coding.name().eq_ignore_ascii_case(name))
     }
 
+    /// The field with which a client asks for `codings`; none when it takes none.
+    pub(in crate::app) fn asked_for(codings: &[Coding]) -> Option<(header::HeaderName, HeaderValue)> {
+        let names: Vec<&str> = codings.iter().map(|coding| coding.name()).collect();
+        let list = HeaderValue::try_from(names.join(", ")).ok().filter(|list| !list.is_empty())?;
+        Some((header::ACCEPT_ENCODING, list))
+    }
+
     /// The one of `offered` that the client likes best; of those that it likes alike, the first (RFC 9110 §12.5.3).
     pub(in crate::app) fn chosen(asked: &HeaderMap, offered: &[Coding]) -> Option<Coding> {
         let lists = || asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|list| list.to_str().ok());
@@ -57,7 +64,7 @@ impl Coding {
     /// None that a body in memory could cause; the packer's own.
     pub(in crate::app) async fn pack(self, body: &[u8]) -> io::Result<Vec<u8>> {
         match self {
-            Coding::Br => drained(BrotliEncoder::with_quality(body, Level::Precise(6))).await,
+            Coding::Br => drained(BrotliEncoder::with_quality(body, Level::Precise(9))).await,
             Coding::Gzip => drained(GzipEncoder::with_quality(body, Level::Precise(6))).await,
         }
     }
@@ -120,15 +127,15 @@ pub(in crate::app) async fn packed(
     varies: bool,
     response: Response<Bytes>,
 ) -> Response<Bytes> {
-    let is_bare = response.body().is_empty() || response.headers().contains_key(header::CONTENT_ENCODING);
-    if offered.is_empty() || is_bare {
+    if offered.is_empty() || response.headers().contains_key(header::CONTENT_ENCODING) {
         return response;
     }
     let (mut head, mut body) = response.into_parts();
     if varies {
         head.headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     }
-    if let Some(coding) = Coding::chosen(asked, offered)
+    if !body.is_empty()
+        && let Some(coding) = Coding::chosen(asked, offered)
         && let Ok(shorter) = coding.pack(&body).await
     {
         body = Bytes::from(shorter);

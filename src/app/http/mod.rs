@@ -15,6 +15,7 @@ pub(in crate::app) mod coding;
 mod conditional;
 mod connection;
 mod fields;
+mod generated;
 mod get;
 mod order;
 mod orders;
