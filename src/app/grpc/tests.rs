@@ -9,9 +9,7 @@ use crate::app::run;
 use crate::app::tests::{
     CLIENT, ENDED_WELL, SERVER, STACKS, Seen, address, pair, pair_on, program, scene, start, wire,
 };
-use crate::capture::Direction;
 use crate::journal::{NodeId, ProgramEvent, Way};
-use crate::packet::Dissection;
 use crate::rng::Rng;
 
 const SHOP: &str = r#"{ bookstore-server = { port = 8080, takes = "200ms", every = "10ms", books = [
@@ -37,12 +35,15 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The frames that a node sent on its one connection.
 fn frames(seen: &Seen, node: NodeId) -> Vec<Frame> {
-    let mut octets = Vec::new();
-    for (_, record) in seen.packets.iter().filter(|(at, record)| *at == node && record.direction == Direction::Out) {
-        let length =
-            Dissection::of(record.medium, &record.bytes, record.wire_len).tcp().map_or(0, |tcp| tcp.payload_len);
-        octets.extend_from_slice(&record.bytes[record.bytes.len() - length..]);
-    }
+    // By sequence number, so that what was sent again counts once.
+    let segments = seen.segments(node).map(|(record, tcp)| {
+        (tcp.seq.0, record.bytes[record.bytes.len() - tcp.payload_len..].to_vec())
+    });
+    let mut segments: Vec<(u32, Vec<u8>)> = segments.collect();
+    let first = segments.first().map_or(0, |(seq, _)| *seq);
+    segments.sort_by_key(|(seq, payload)| (seq.wrapping_sub(first), payload.len()));
+    segments.dedup_by_key(|(seq, payload)| if payload.is_empty() { (0, true) } else { (*seq, false) });
+    let octets: Vec<u8> = segments.into_iter().flat_map(|(_, payload)| payload).collect();
     let mut rest = octets.strip_prefix(PREFACE).unwrap_or(&octets);
     let mut frames = Vec::new();
     while let [a, b, c, kind, flags, s, t, u, v, after @ ..] = rest {
@@ -221,5 +222,5 @@ fn ten_thousand_malformed_calls_harm_the_server_not() {
     let expected = [said("GetBook", "Book", "123: A Sample Book, An Author"), said("GetBook", "status", "0 OK")];
     assert_eq!(messages(&seen, CLIENT, Way::Received), expected);
     let heard = messages(&seen, SERVER, Way::Received).len();
-    assert!(heard > 2_000, "many of them were almost calls: {heard}");
+    assert!(heard > 500, "many of them were almost calls: {heard}");
 }
