@@ -46,6 +46,16 @@ pub(super) mod http {
     }
 }
 
+#[cfg(not(feature = "websocket"))]
+pub(super) mod websocket {
+    use super::*;
+
+    missing! { "websocket":
+        WebSocketServer = "websocket-server", server: true;
+        WebSocketClient = "websocket-client", server: false;
+    }
+}
+
 #[cfg(not(feature = "dns"))]
 pub(super) mod dns {
     use super::*;

@@ -19,12 +19,14 @@ mod http;
 #[cfg(feature = "http")]
 mod lines;
 mod messages;
-#[cfg(not(all(feature = "dns", feature = "http")))]
+#[cfg(not(all(feature = "dns", feature = "http", feature = "websocket")))]
 mod missing;
 mod program;
 mod run;
 mod transfer;
 mod values;
+#[cfg(feature = "websocket")]
+mod websocket;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +35,8 @@ mod tests;
 use missing::dns;
 #[cfg(not(feature = "http"))]
 use missing::http;
+#[cfg(not(feature = "websocket"))]
+use missing::websocket;
 
 pub use error::ProgramError;
 pub use host::{Datagram, Endpoint, Host, Listener, Resolver, Stream};

@@ -47,7 +47,7 @@ pub(super) async fn with_connection<T>(
 }
 
 /// A request for what stands at `url`, with the fields that curl sends, too.
-pub(super) fn request(url: &Url, body: impl Into<Bytes>) -> Request<Bytes> {
+pub(in crate::app) fn request(url: &Url, body: impl Into<Bytes>) -> Request<Bytes> {
     let mut request = Request::new(body.into());
     // A URL is checked when it is read; what hyper still refused would be sent as the root.
     *request.uri_mut() = url.target.parse().unwrap_or_default();

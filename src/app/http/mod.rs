@@ -11,12 +11,12 @@
 
 mod cache;
 mod conditional;
-mod connection;
+pub(super) mod connection;
 mod fields;
 mod get;
 mod order;
 mod orders;
-mod page;
+pub(super) mod page;
 mod server;
 mod store;
 #[cfg(test)]
@@ -36,15 +36,17 @@ pub(super) use get::HttpGet;
 pub(super) use order::OrdersClient;
 pub(super) use orders::OrdersServer;
 pub(super) use server::HttpServer;
+#[cfg(feature = "websocket")]
+pub(super) use server::serve_until_upgrade;
 
 /// The type of plain text.
-const TEXT: &str = "text/plain; charset=utf-8";
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 /// The type of JSON.
 const JSON: &str = "application/json";
 /// The longest body that is kept in memory, in octets.
 const MOST_BODY: usize = 1 << 24;
 
-fn response(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
+pub(super) fn response(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
