@@ -36,9 +36,9 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// The frames that a node sent on its one connection.
 fn frames(seen: &Seen, node: NodeId) -> Vec<Frame> {
     // By sequence number, so that what was sent again counts once.
-    let segments = seen.segments(node).map(|(record, tcp)| {
-        (tcp.seq.0, record.bytes[record.bytes.len() - tcp.payload_len..].to_vec())
-    });
+    let segments = seen
+        .segments(node)
+        .map(|(record, tcp)| (tcp.seq.0, record.bytes[record.bytes.len() - tcp.payload_len..].to_vec()));
     let mut segments: Vec<(u32, Vec<u8>)> = segments.collect();
     let first = segments.first().map_or(0, |(seq, _)| *seq);
     segments.sort_by_key(|(seq, payload)| (seq.wrapping_sub(first), payload.len()));
