@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::fields::Fields;
 use super::{JSON, TEXT, response};
-use crate::app::Span;
+use crate::app::{Size, Span};
 
 /// What a server has at one path.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -21,6 +21,8 @@ pub(super) struct Page {
     /// A JSON object or array is sent as `application/json`, all else as plain text, unless `headers` say otherwise.
     #[serde(default)]
     pub(super) body: String,
+    /// Instead of a body: so many octets of text.
+    pub(super) bytes: Option<Lines>,
     #[serde(default)]
     pub(super) headers: Fields,
     #[serde(default, deserialize_with = "status")]
@@ -28,6 +30,33 @@ pub(super) struct Page {
     /// What it is from a moment or a number of requests on; of several that hold, the last counts.
     #[serde(default)]
     pub(super) later: Vec<Later>,
+}
+
+/// A text of so many octets: lines of 64, each with its number, so that every piece of it can be told from the others.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Size")]
+pub(super) struct Lines(pub(super) String);
+
+/// Octets of the longest page that is made up; it is kept in memory.
+const LONGEST: u64 = 16 << 20;
+
+impl TryFrom<Size> for Lines {
+    type Error = String;
+
+    fn try_from(size: Size) -> Result<Lines, String> {
+        let octets = usize::try_from(size.octets()).unwrap_or(usize::MAX);
+        if size.octets() > LONGEST {
+            return Err(
+                "a page has at most 16MiB; for more, `exchange-server` answers with any number of octets".into()
+            );
+        }
+        let mut text = String::with_capacity(octets + 64);
+        for number in (1_u64..).take_while(|number| *number <= size.octets().div_ceil(64)) {
+            text.push_str(&format!("{number:08} wireglass serves lines of sixty-four octets, all told.\n"));
+        }
+        text.truncate(octets);
+        Ok(Lines(text))
+    }
 }
 
 /// A page's other form. What it does not say stays as it was.

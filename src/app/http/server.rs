@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::page::{self, Page, not_allowed, nothing_at};
+use super::page::{self, Lines, Page, not_allowed, nothing_at};
 use super::{conditional, misunderstood};
 use crate::app::program::Play;
 use crate::app::run::Running;
@@ -40,6 +40,7 @@ struct Written {
     #[serde(default, deserialize_with = "one_path")]
     path: Option<String>,
     body: Option<String>,
+    bytes: Option<Lines>,
     #[serde(default)]
     pages: Vec<Page>,
 }
@@ -51,14 +52,27 @@ fn one_path<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<
 impl TryFrom<Written> for HttpServer {
     type Error = &'static str;
 
-    fn try_from(Written { port, path, body, mut pages }: Written) -> Result<HttpServer, &'static str> {
-        match (path, body) {
-            (Some(path), Some(body)) => {
-                pages.push(Page { path, body, headers: Default::default(), status: None, later: Vec::new() });
+    fn try_from(Written { port, path, body, bytes, mut pages }: Written) -> Result<HttpServer, &'static str> {
+        match (path, body.is_some() || bytes.is_some()) {
+            (Some(path), true) => {
+                let body = body.unwrap_or_default();
+                pages.push(Page { path, body, bytes, headers: Default::default(), status: None, later: Vec::new() });
             }
-            (None, None) if !pages.is_empty() => {}
+            (None, false) if !pages.is_empty() => {}
             _ => {
-                return Err("an http-server has pages: write `path` and `body` for a single one, or a list of `pages`");
+                return Err(
+                    "an http-server has pages: write `path` and `body` (or `bytes`) for a single one, or a list \
+                            of `pages`",
+                );
+            }
+        }
+        for page in &mut pages {
+            match page.bytes.take() {
+                Some(_) if !page.body.is_empty() => {
+                    return Err("a page has a `body`, or so many `bytes` of made-up text; leave one of them out");
+                }
+                Some(Lines(text)) => page.body = text,
+                None => {}
             }
         }
         Ok(HttpServer { port, pages })
