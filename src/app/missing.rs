@@ -46,6 +46,26 @@ pub(super) mod http {
     }
 }
 
+#[cfg(not(feature = "formats"))]
+pub(super) mod formats {
+    use super::*;
+
+    missing! { "formats":
+        PostsServer = "posts-server", server: true;
+        PostsClient = "posts-client", server: false;
+    }
+}
+
+#[cfg(not(feature = "grpc"))]
+pub(super) mod grpc {
+    use super::*;
+
+    missing! { "grpc":
+        BookstoreServer = "bookstore-server", server: true;
+        BookstoreClient = "bookstore-client", server: false;
+    }
+}
+
 #[cfg(not(feature = "dns"))]
 pub(super) mod dns {
     use super::*;

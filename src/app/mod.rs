@@ -13,13 +13,17 @@
 mod dns;
 mod error;
 pub mod exec;
+#[cfg(feature = "formats")]
+mod formats;
+#[cfg(feature = "grpc")]
+mod grpc;
 mod host;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]
 mod lines;
 mod messages;
-#[cfg(not(all(feature = "dns", feature = "http")))]
+#[cfg(not(all(feature = "dns", feature = "formats", feature = "grpc", feature = "http")))]
 mod missing;
 mod program;
 mod run;
@@ -31,6 +35,10 @@ mod tests;
 
 #[cfg(not(feature = "dns"))]
 use missing::dns;
+#[cfg(not(feature = "formats"))]
+use missing::formats;
+#[cfg(not(feature = "grpc"))]
+use missing::grpc;
 #[cfg(not(feature = "http"))]
 use missing::http;
 

@@ -7,6 +7,8 @@
 use serde::Deserialize;
 
 use super::dns::{DnsLookup, DnsResolver, DnsServer};
+use super::formats::{PostsClient, PostsServer};
+use super::grpc::{BookstoreClient, BookstoreServer};
 use super::http::{HttpCache, HttpGet, HttpServer, OrdersClient, OrdersServer};
 use super::messages::{MessageSend, MessageSink};
 use super::run::Running;
@@ -116,6 +118,14 @@ register! {
     DnsResolver,
     /// A DNS client that asks for names and prints what it is told, as `dig +short` does.
     DnsLookup,
+    /// An HTTP/1.1 server that has posts in three formats.
+    PostsServer,
+    /// An HTTP/1.1 client for `posts-server`: fetches posts in each format and reads them.
+    PostsClient,
+    /// A gRPC server with a method of each kind.
+    BookstoreServer,
+    /// A gRPC client for `bookstore-server`.
+    BookstoreClient,
 }
 
 #[cfg(test)]
@@ -148,6 +158,10 @@ mod tests {
             r#"{ dns-server = { port = 53, zones = [] } }"#,
             r#"{ dns-resolver = { port = 53, upstream = { forward = ["server:53"] } } }"#,
             r#"{ dns-lookup = { server = "server:53", ask = ["api.example.com"] } }"#,
+            r#"{ posts-server = { port = 80, title = "Network Efficiency" } }"#,
+            r#"{ posts-client = { url = "http://server/posts/1" } }"#,
+            r#"{ bookstore-server = { port = 8080, books = [] } }"#,
+            r#"{ bookstore-client = { to = "server:8080", calls = [{ get = "123" }] } }"#,
         ];
         assert_eq!(table.len(), Program::NAMES.len(), "each program of {:?} is tried", Program::NAMES);
         for written in table {

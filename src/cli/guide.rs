@@ -26,7 +26,7 @@ fn show(entry: &Entry, teacher: bool, terminal: Terminal) -> Result<Outcome, Fai
     if text.trim().is_empty() {
         return Err(Failure::Input(format!("{} has no {file}; `wireglass new` makes one to begin with", entry.id)));
     }
-    terminal.print(&report::page(&guide::strip(text), &terminal.style(false)))?;
+    terminal.page(&report::page(&guide::strip(text), &terminal.style(false)))?;
     Ok(Outcome::Well)
 }
 

@@ -19,6 +19,7 @@ mod run;
 mod shell;
 mod show;
 mod terminal;
+mod waiting;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -86,7 +87,7 @@ impl Failure {
 /// Says on standard error why a call could not be carried out.
 pub fn complain(failure: &Failure) {
     // With standard error gone, too, there is nobody left to tell.
-    let _ = writeln!(io::stderr(), "wireglass: {failure}");
+    let _ = io::stderr().write_all(terminal::complaint(&format!("wireglass: {failure}")).as_bytes());
 }
 
 /// Carries out what was typed.

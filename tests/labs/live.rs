@@ -28,7 +28,7 @@ struct Expected {
 }
 
 /// What tshark is asked about every packet, after its number and id.
-const ASKED: [&str; 11] = [
+const ASKED: [&str; 13] = [
     "ip.src",
     "tcp.stream",
     "tcp.flags",
@@ -40,6 +40,8 @@ const ASKED: [&str; 11] = [
     "dns.opt.cookie.client",
     "http.user_agent",
     "http.response.code",
+    "http2.headers.user_agent",
+    "http2.header.name",
 ];
 
 /// A run with both of its captures, read by tshark once.
@@ -183,6 +185,63 @@ fn asked_by_dig(seen: &Seen<'_>) {
     assert_eq!(questions.len(), 11, "{}: ten over UDP and one over TCP: {questions:?}", seen.door);
     let with_cookie = seen.at("client").iter().filter(|packet| !packet.field("dns.opt.cookie.client").is_empty());
     assert_eq!(with_cookie.count(), 9, "{}: all but the question without EDNS, which is sent twice", seen.door);
+}
+
+#[test]
+fn lab_73_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let agents = seen.at("client").iter().map(|packet| packet.field("http2.headers.user_agent"));
+        let by_curl = agents.filter(|agent| agent.starts_with("curl/")).count();
+        assert_eq!(by_curl, 1, "{}: a call is curl's, written by hand", seen.door);
+        let ends = seen.at("client").iter().filter(|packet| packet.field("http2.header.name").contains("grpc-status"));
+        assert_eq!(ends.count(), 5, "{}: tshark reads the status of each call", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "73",
+            connections: &[("client", 3), ("server", 3)],
+            stack: ("server", "10.0.0.2"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}
+
+#[test]
+fn lab_75_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        assert_eq!(seen.at("client").iter().filter(sent_by_curl).count(), 6, "{}: the long lists", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "75",
+            connections: &[("client", 9), ("server", 9)],
+            stack: ("server", "10.0.0.2"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}
+
+#[test]
+fn lab_76_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        assert_eq!(seen.at("client").iter().filter(sent_by_curl).count(), 6, "{}: all of the client's", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "76",
+            connections: &[("client", 6), ("neighbour", 1), ("edge", 4), ("origin", 7)],
+            stack: ("edge", "10.0.2.1"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
 }
 
 #[test]

@@ -50,15 +50,11 @@ fn two_rows_that_look_the_same_are_told_apart() {
             let (code, out, err) = call(folder.path(), &["run", lab, "--mode", "sim", "--break", name, "--json"]);
             let report: Value = serde_json::from_str(&out).expect("it is JSON");
             let changes = &report["changes"];
-            assert_eq!(code, Some(0), "{lab} {name}: {changes} {err}");
+            assert!(changes.is_object(), "{lab} {name}: {code:?} {out} {err}");
             let (_, told, _) = call(folder.path(), &["run", lab, "--mode", "sim", "--break", name]);
             let is_lonely = told.contains("(no such packet)");
             let details = changes["differs_in"].as_array().expect("it is told");
-            println!(
-                "{lab} {name}: {} at {}: {details:?} {is_lonely}",
-                changes["first_difference"], changes["vantage"]
-            );
-            assert!(changes["first_difference"].is_null() || is_lonely != !details.is_empty(), "{lab} {name}: {told}");
+            assert!(changes["first_difference"].is_null() || is_lonely == details.is_empty(), "{lab} {name}: {told}");
         }
     }
 }

@@ -16,13 +16,13 @@ use crate::app::{Destination, ProgramError, Url};
 const USER_AGENT: &str = concat!("wireglass/", env!("CARGO_PKG_VERSION"));
 
 /// Where requests go.
-pub(super) type Requests = hyper::client::conn::http1::SendRequest<Full<Bytes>>;
+pub(in crate::app) type Requests = hyper::client::conn::http1::SendRequest<Full<Bytes>>;
 
 /// Opens a connection to `to`, has `talk` use it, and closes it. The peer has closed it, too, when this returns.
 ///
 /// # Errors
 /// What the system or the peer did wrong; that of the connection rather than that of `talk`, which follows from it.
-pub(super) async fn with_connection<T>(
+pub(in crate::app) async fn with_connection<T>(
     running: &Running,
     to: &Destination,
     talk: impl AsyncFnOnce(Requests) -> hyper::Result<T>,
@@ -47,7 +47,7 @@ pub(super) async fn with_connection<T>(
 }
 
 /// A request for what stands at `url`, with the fields that curl sends, too.
-pub(super) fn request(url: &Url, body: impl Into<Bytes>) -> Request<Bytes> {
+pub(in crate::app) fn request(url: &Url, body: impl Into<Bytes>) -> Request<Bytes> {
     let mut request = Request::new(body.into());
     // A URL is checked when it is read; what hyper still refused would be sent as the root.
     *request.uri_mut() = url.target.parse().unwrap_or_default();
@@ -60,7 +60,7 @@ pub(super) fn request(url: &Url, body: impl Into<Bytes>) -> Request<Bytes> {
 }
 
 /// Says that this request is the last: the server closes after its answer, and nobody waits for another.
-pub(super) fn close_after(fields: &mut HeaderMap) {
+pub(in crate::app) fn close_after(fields: &mut HeaderMap) {
     fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
 }
 
@@ -86,6 +86,6 @@ pub(super) async fn print(running: &Running, mut body: Incoming, keep: bool) -> 
 }
 
 /// The whole of a body that is not to be longer than what is kept in memory; `None` when it is, or breaks off.
-pub(super) async fn whole(body: Incoming) -> Option<Bytes> {
+pub(in crate::app) async fn whole(body: Incoming) -> Option<Bytes> {
     Limited::new(body, MOST_BODY).collect().await.ok().map(http_body_util::Collected::to_bytes)
 }

@@ -8,11 +8,12 @@ use hyper::{Response, StatusCode};
 use serde::{Deserialize, Deserializer, de};
 
 use super::fields::Fields;
+use super::generated::Generated;
 use super::{JSON, TEXT, response};
-use crate::app::{Size, Span};
+use crate::app::Span;
 
 /// What a server has at one path.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Page {
     /// `/api/posts`; the query is not looked at.
@@ -21,8 +22,9 @@ pub(super) struct Page {
     /// A JSON object or array is sent as `application/json`, all else as plain text, unless `headers` say otherwise.
     #[serde(default)]
     pub(super) body: String,
-    /// Instead of a body: so many octets of text.
-    pub(super) bytes: Option<Lines>,
+    /// What it consists of, in the place of `body`.
+    #[serde(default)]
+    pub(super) generated: Option<Generated>,
     #[serde(default)]
     pub(super) headers: Fields,
     #[serde(default, deserialize_with = "status")]
@@ -30,33 +32,6 @@ pub(super) struct Page {
     /// What it is from a moment or a number of requests on; of several that hold, the last counts.
     #[serde(default)]
     pub(super) later: Vec<Later>,
-}
-
-/// A text of so many octets: lines of 64, each with its number, so that every piece of it can be told from the others.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Size")]
-pub(super) struct Lines(pub(super) String);
-
-/// Octets of the longest page that is made up; it is kept in memory.
-const LONGEST: u64 = 16 << 20;
-
-impl TryFrom<Size> for Lines {
-    type Error = String;
-
-    fn try_from(size: Size) -> Result<Lines, String> {
-        let octets = usize::try_from(size.octets()).unwrap_or(usize::MAX);
-        if size.octets() > LONGEST {
-            return Err(
-                "a page has at most 16MiB; for more, `exchange-server` answers with any number of octets".into()
-            );
-        }
-        let mut text = String::with_capacity(octets + 64);
-        for number in (1_u64..).take_while(|number| *number <= size.octets().div_ceil(64)) {
-            text.push_str(&format!("{number:08} wireglass serves lines of sixty-four octets, all told.\n"));
-        }
-        text.truncate(octets);
-        Ok(Lines(text))
-    }
 }
 
 /// A page's other form. What it does not say stays as it was.
@@ -99,13 +74,20 @@ impl Later {
 }
 
 impl Page {
-    /// The page as it is so long after the start, when it was served so often.
-    pub(super) fn at(&self, elapsed: Duration, served: u32) -> Response<Bytes> {
+    /// The page as it is so long after the start, when it was served so often; `drawn` is its generated body with its type.
+    pub(super) fn at(&self, elapsed: Duration, served: u32, drawn: Option<&(&'static str, Bytes)>) -> Response<Bytes> {
         let later = self.later.iter().rfind(|later| later.holds(elapsed, served));
-        let body = later.and_then(|later| later.body.as_ref()).unwrap_or(&self.body);
+        let (kind, body) = match (later.and_then(|later| later.body.as_ref()), drawn) {
+            (None, Some((kind, body))) => (*kind, body.clone()),
+            (written, _) => {
+                let body = written.unwrap_or(&self.body);
+                (kind(body), Bytes::from(body.clone()))
+            }
+        };
+        let is_empty = body.is_empty();
         let status = later.and_then(|later| later.status).or(self.status).unwrap_or(StatusCode::OK);
-        let mut response = response(status, kind(body), body.clone());
-        if body.is_empty() {
+        let mut response = response(status, kind, body);
+        if is_empty {
             response.headers_mut().remove(header::CONTENT_TYPE);
         }
         self.headers.put_into(response.headers_mut());

@@ -15,7 +15,9 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::page::{self, Lines, Page, not_allowed, nothing_at};
+#[cfg(feature = "formats")]
+use super::coding::{Coding, packed};
+use super::page::{self, Page, not_allowed, nothing_at};
 use super::{conditional, misunderstood};
 use crate::app::program::Play;
 use crate::app::run::Running;
@@ -28,6 +30,10 @@ use crate::journal::{CacheUse, ProgramEvent};
 pub struct HttpServer {
     port: u16,
     pages: Vec<Page>,
+    #[cfg(feature = "formats")]
+    compress: Vec<Coding>,
+    #[cfg(feature = "formats")]
+    vary: bool,
 }
 
 /// The settings as they are typed: a single page needs no list.
@@ -40,9 +46,21 @@ struct Written {
     #[serde(default, deserialize_with = "one_path")]
     path: Option<String>,
     body: Option<String>,
-    bytes: Option<Lines>,
     #[serde(default)]
     pages: Vec<Page>,
+    /// The codings that it offers, its favourite first.
+    #[cfg(feature = "formats")]
+    #[serde(default)]
+    compress: Vec<Coding>,
+    /// Whether it says that another client may get another coding.
+    #[cfg(feature = "formats")]
+    #[serde(default = "yes")]
+    vary: bool,
+}
+
+#[cfg(feature = "formats")]
+fn yes() -> bool {
+    true
 }
 
 fn one_path<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
@@ -52,30 +70,25 @@ fn one_path<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<
 impl TryFrom<Written> for HttpServer {
     type Error = &'static str;
 
-    fn try_from(Written { port, path, body, bytes, mut pages }: Written) -> Result<HttpServer, &'static str> {
-        match (path, body.is_some() || bytes.is_some()) {
-            (Some(path), true) => {
-                let body = body.unwrap_or_default();
-                pages.push(Page { path, body, bytes, headers: Default::default(), status: None, later: Vec::new() });
+    fn try_from(written: Written) -> Result<HttpServer, &'static str> {
+        let mut pages = written.pages;
+        match (written.path, written.body) {
+            (Some(path), Some(body)) => {
+                pages.push(Page { path, body, ..Page::default() });
             }
-            (None, false) if !pages.is_empty() => {}
+            (None, None) if !pages.is_empty() => {}
             _ => {
-                return Err(
-                    "an http-server has pages: write `path` and `body` (or `bytes`) for a single one, or a list \
-                            of `pages`",
-                );
+                return Err("an http-server has pages: write `path` and `body` for a single one, or a list of `pages`");
             }
         }
-        for page in &mut pages {
-            match page.bytes.take() {
-                Some(_) if !page.body.is_empty() => {
-                    return Err("a page has a `body`, or so many `bytes` of made-up text; leave one of them out");
-                }
-                Some(Lines(text)) => page.body = text,
-                None => {}
-            }
-        }
-        Ok(HttpServer { port, pages })
+        Ok(HttpServer {
+            port: written.port,
+            pages,
+            #[cfg(feature = "formats")]
+            compress: written.compress,
+            #[cfg(feature = "formats")]
+            vary: written.vary,
+        })
     }
 }
 
@@ -84,10 +97,15 @@ impl Play for HttpServer {
     const IS_SERVER: bool = true;
 
     async fn run(&self, running: &Running, ready: impl FnOnce()) -> Result<(), ProgramError> {
-        let site = Rc::new(Site { pages: self.pages.clone(), served: RefCell::default(), started: Instant::now() });
+        let site = Rc::new(Site::new(self, running));
         serve(running, self.port, ready, move |_, request| {
-            let response = site.answer(&request);
-            async move { (response, None) }
+            let site = site.clone();
+            async move {
+                let response = site.answer(&request);
+                #[cfg(feature = "formats")]
+                let response = packed(request.headers(), &site.settings.compress, site.settings.vary, response).await;
+                (response, None)
+            }
         })
         .await
     }
@@ -95,31 +113,39 @@ impl Play for HttpServer {
 
 /// A server's pages at work.
 struct Site {
-    pages: Vec<Page>,
+    settings: HttpServer,
+    /// The bodies that are not written, by path.
+    generated: BTreeMap<String, (&'static str, Bytes)>,
     /// How often each page was served.
     served: RefCell<BTreeMap<String, u32>>,
     started: Instant,
 }
 
 impl Site {
+    fn new(settings: &HttpServer, running: &Running) -> Site {
+        let drawn = |page: &Page| Some((page.path.clone(), page.generated?.body(running.data())));
+        let generated = settings.pages.iter().filter_map(drawn).collect();
+        Site { settings: settings.clone(), generated, served: RefCell::default(), started: Instant::now() }
+    }
+
     fn answer(&self, request: &Request<Incoming>) -> Response<Bytes> {
         let path = request.uri().path();
-        let Some(page) = self.pages.iter().find(|page| page.path == path) else {
-            return nothing_at(path, &self.pages);
+        let Some(page) = self.settings.pages.iter().find(|page| page.path == path) else {
+            return nothing_at(path, &self.settings.pages);
         };
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return not_allowed(request.method());
         }
         let mut served = self.served.borrow_mut();
         let served = served.entry(page.path.clone()).or_default();
-        let response = page.at(self.started.elapsed(), *served);
+        let response = page.at(self.started.elapsed(), *served, self.generated.get(path));
         *served = served.saturating_add(1);
         conditional::answer(request.method(), request.headers(), response)
     }
 }
 
 /// Serves HTTP/1.1 on `port` until dropped; `answer` gives the response, and what a cache had to do with it.
-pub(super) async fn serve<F>(
+pub(in crate::app) async fn serve<F>(
     running: &Running,
     port: u16,
     ready: impl FnOnce(),

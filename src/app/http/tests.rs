@@ -71,11 +71,12 @@ fn a_page_of_so_many_octets_is_made_of_numbered_lines() {
         outcome.expect("the page is there");
         seen.lines(CLIENT).into_iter().map(|(line, _)| line).collect::<Vec<_>>()
     };
-    let one = lines(r#"{ http-server = { port = 80, path = "/", bytes = "1KB" } }"#);
+    let page = r#"{ http-server = { port = 80, pages = [{ path = "/", generated = { text = "1KB" } }] } }"#;
+    let one = lines(page);
     assert_eq!(one.len(), 16, "fifteen whole lines of 64 octets and one of 40");
     assert_eq!((one.iter().map(|line| line.len() + 1).sum::<usize>() - 1, one[15].len()), (1000, 40));
     assert!(one[14].starts_with("00000015 ") && one.iter().all(|line| line.is_ascii()), "{one:?}");
-    assert_eq!(lines(r#"{ http-server = { port = 80, pages = [{ path = "/", bytes = "1KB" }] } }"#), one);
+    assert_eq!(lines(page), one);
 }
 
 #[test]

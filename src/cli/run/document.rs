@@ -27,6 +27,8 @@ pub(super) struct Report<'a> {
     note: Option<&'a str>,
     door: Option<DoorKind>,
     stack: StackKind,
+    /// What is to be said of this stack: that the lab is about others, what it lacks.
+    notes: Vec<String>,
     seed: u64,
     passed: bool,
     interrupted: bool,
@@ -101,6 +103,7 @@ impl<'a> Report<'a> {
             note: finished.note.as_deref(),
             door: finished.door,
             stack: finished.stack,
+            notes: finished.notes(lab),
             seed: finished.seed,
             passed: lesson.passed,
             interrupted: finished.interrupted,

@@ -14,6 +14,7 @@ use super::learn::predict::{self, Said};
 use super::learn::progress::{Line, Progress, mode_name, now};
 use super::meant::{RunTask, WantedMode};
 use super::terminal::Terminal;
+use super::waiting::Waiting;
 use super::{Failure, Outcome};
 use crate::check::{self, Answer, Verdict};
 use crate::host::RunAs;
@@ -40,7 +41,7 @@ pub(super) fn run(task: &RunTask, terminal: &Terminal) -> Result<Outcome, Failur
     let asked = ask(task, *terminal, &lab, &mut progress)?;
     let out = task.out.clone().unwrap_or_else(|| PathBuf::from("out").join(&lab.id));
     let options = options(task, out);
-    let finished = crate::lab::run(&lab, &options).map_err(|error| Failure::Input(error.to_string()))?;
+    let finished = run_visibly(&lab, &options).map_err(Failure::Input)?;
     let changes = changes(&base, &lab, &finished, &options, *terminal);
     let answers = finished.answers(&lab);
     let passed = went_well(&finished, changes.as_ref().ok().and_then(Option::as_ref));
@@ -68,6 +69,13 @@ pub(super) fn run(task: &RunTask, terminal: &Terminal) -> Result<Outcome, Failur
     } else {
         Outcome::Failed
     })
+}
+
+/// Runs the lab; a person who has to wait is told so.
+fn run_visibly(lab: &Definition, options: &Options) -> Result<Finished, String> {
+    let variant = lab.broken.as_ref().map(|name| format!(" with `{name}`")).unwrap_or_default();
+    let _waiting = Waiting::for_the(format!("{}{variant} runs", lab.id));
+    crate::lab::run(lab, options).map_err(|error| error.to_string())
 }
 
 /// What goes with a run for a learner.
@@ -180,7 +188,7 @@ fn changes(
         owner: options.owner,
         ..Options::default()
     };
-    let without = crate::lab::run(base, &silent).map_err(|error| error.to_string())?;
+    let without = run_visibly(base, &silent)?;
     if without.interrupted {
         return Err("the run without the break was broken off".to_owned());
     }

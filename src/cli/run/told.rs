@@ -102,10 +102,8 @@ fn write_heading(out: &mut impl Write, terminal: Terminal, lab: &Definition, fin
         (Some(note), Mode::Live) => writeln!(out, "{} {note}", terminal.yellow("note:"))?,
         (None, _) => {}
     }
-    if !lab.stacks.contains(&finished.stack) {
-        let stacks: Vec<String> = lab.stacks.iter().map(StackKind::to_string).collect();
-        let told = format!("this lab is about {}: on {} its checks may fail", stacks.join(" and "), finished.stack);
-        writeln!(out, "{} {told}", terminal.yellow("note:"))?;
+    for note in finished.notes(lab) {
+        writeln!(out, "{} {note}", terminal.yellow("note:"))?;
     }
     if finished.interrupted {
         writeln!(out, "{} what follows was seen until then", terminal.yellow("interrupted:"))?;

@@ -123,8 +123,8 @@ pub(super) struct RawExpect {
     pub(super) last: Option<RawSelection>,
     pub(super) every: Option<RawSelection>,
     pub(super) before: Option<Spanned<Vec<RawSelection>>>,
-    pub(super) gap: Option<RawGap>,
-    pub(super) ratio: Option<RawRatio>,
+    pub(super) gap: Option<Spanned<RawGap>>,
+    pub(super) ratio: Option<Spanned<RawRatio>>,
     pub(super) equals: Option<RawEquals>,
     pub(super) sorted: Option<RawSorted>,
     pub(super) satisfies: Option<Spanned<String>>,
@@ -216,9 +216,8 @@ pub(super) struct RawBreak {
     pub(super) name: Spanned<String>,
     pub(super) teaches: String,
     pub(super) turns_red: Spanned<String>,
-    /// Laid over the document before any of it is read; only its presence is checked here.
-    #[serde(rename = "set")]
-    pub(super) _set: toml::Table,
+    /// Laid over the document before any of it is read; only whether it sets anything is checked here.
+    pub(super) set: Spanned<toml::Table>,
     #[serde(default)]
     pub(super) expect: Vec<Spanned<RawExpect>>,
 }

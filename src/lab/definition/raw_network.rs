@@ -113,7 +113,7 @@ pub(super) enum RawFiltering {
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawForward {
     pub(super) protocol: TransportKind,
-    pub(super) port: u16,
+    pub(super) port: Spanned<u16>,
     pub(super) to: Spanned<Destination>,
 }
 
@@ -139,13 +139,13 @@ pub(super) struct RawSysctl(pub(super) String);
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawTcp {
-    pub(super) send_buffer: Option<Size>,
-    pub(super) receive_buffer: Option<Size>,
+    pub(super) send_buffer: Option<Spanned<Size>>,
+    pub(super) receive_buffer: Option<Spanned<Size>>,
     pub(super) no_delay: Option<bool>,
     pub(super) delayed_ack: Option<SpanOrOff>,
     pub(super) user_timeout: Option<SpanOrOff>,
     pub(super) keep_alive: Option<SpanOrOff>,
-    pub(super) congestion: Option<Congestion>,
+    pub(super) congestion: Option<Spanned<Congestion>>,
     pub(super) sack: Option<bool>,
     pub(super) timestamps: Option<bool>,
     pub(super) rack: Option<bool>,

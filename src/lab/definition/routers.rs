@@ -194,6 +194,9 @@ fn nat(raw: &RawNat, id: NodeId, nodes: &[Node]) -> Result<Nat, Fault> {
 /// `{ protocol = "tcp", port = 8080, to = "server:80" }`
 fn port_forward(raw: &RawForward, nodes: &[Node]) -> Result<PortForward, Fault> {
     let to = raw.to.get_ref();
+    if *raw.port.get_ref() == 0 {
+        return Err(Fault::new(raw.port.span(), "`port` is a whole number from 1 to 65535"));
+    }
     let v4 = |node: &Node| node.addresses().map(|(address, _)| address).find(IpAddr::is_ipv4);
     let address = match nodes.iter().find(|node| node.name == to.host) {
         Some(node) => v4(node),
@@ -204,5 +207,5 @@ fn port_forward(raw: &RawForward, nodes: &[Node]) -> Result<PortForward, Fault> 
             nodes.iter().filter(|node| node.host().is_some()).map(|node| node.name.as_str()).collect();
         Fault::new(raw.to.span(), unknown("IPv4 host", &to.host, "the lab has", &known))
     })?;
-    Ok(PortForward { protocol: raw.protocol, port: raw.port, to: SocketAddr::new(address, to.port) })
+    Ok(PortForward { protocol: raw.protocol, port: *raw.port.get_ref(), to: SocketAddr::new(address, to.port) })
 }

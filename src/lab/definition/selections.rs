@@ -71,7 +71,10 @@ impl Scope<'_> {
     fn text_selection(&self, text: &str, span: &Range<usize>, depth: usize) -> Result<Selection, Fault> {
         if let Some(named) = self.select.get(text) {
             let Some(depth) = depth.checked_sub(1) else {
-                return Err(Fault::new(span.clone(), format!("selection `{text}` names itself, directly or not")));
+                return Err(Fault::new(
+                    span.clone(),
+                    format!("selection `{text}` names itself, directly or not; write a filter there"),
+                ));
             };
             return Ok(Selection { name: text.to_owned(), ..self.resolve(named, depth)? });
         }
@@ -109,7 +112,9 @@ impl Scope<'_> {
             (Some(filter), None, None) => {
                 (filter, plain(filter.get_ref(), Selected::Packets(self.about_packets(filter)?)))
             }
-            (None, Some(filter), None) => (filter, plain(filter.get_ref(), Selected::Events(self.filter(filter)?))),
+            (None, Some(filter), None) => {
+                (filter, plain(filter.get_ref(), Selected::Events(self.about_events(filter)?)))
+            }
             (None, None, Some(name)) => (name, self.text_selection(name.get_ref(), &name.span(), depth)?),
             _ => {
                 let expected = "a selection has exactly one of `packets`, `events` and `of`";
@@ -130,6 +135,14 @@ impl Scope<'_> {
             selection.nth = Some(*nth.get_ref());
         }
         Ok(selection)
+    }
+
+    fn about_events(&self, text: &Spanned<String>) -> Result<Filter, Fault> {
+        let filter = self.filter(text)?;
+        if !filter.is_about_events() {
+            return Err(Fault::new(text.span(), "`events` asks nothing of events here; write `packets = …`"));
+        }
+        Ok(filter)
     }
 
     fn about_packets(&self, text: &Spanned<String>) -> Result<Filter, Fault> {

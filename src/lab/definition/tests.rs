@@ -4,6 +4,7 @@ use crate::link::Action;
 use std::time::Duration;
 
 mod mistakes;
+mod mutations;
 mod networks;
 mod variants;
 
@@ -133,7 +134,8 @@ fn what_a_program_is_given_may_be_any_text() {
 #[test]
 fn a_command_has_addresses_where_it_named_nodes() {
     let run = "run = { send = { to = \"server:9000\", bytes = \"16KB\" } }";
-    let with = |exec: &str| LAB.replace(run, &format!("{run}\nexec = {exec}"));
+    let on_a_kernel = LAB.replacen("\"stack\"", "\"linux\"", 1);
+    let with = |exec: &str| on_a_kernel.replace(run, &format!("{run}\nexec = {exec}"));
     let lab = Definition::parse("lab.toml", &with(r#"["curl", "http://{server}:80/{client}"]"#)).expect("right");
     assert_eq!(lab.steps[1].exec, Some(vec!["curl".to_owned(), "http://10.0.0.2:80/10.0.0.1".to_owned()]));
     let lab = Definition::parse("lab.toml", &with(r#"["curl", "--data", "{{\"to\": \"{server}\"}"]"#)).expect("right");

@@ -5,14 +5,14 @@ use super::*;
 #[test]
 fn a_mistake_is_told_with_its_place_its_field_and_what_was_expected() {
     let table = [
-        ("seed = 1", "seed 1", "lab.toml:5:6: key with no value, expected `=`"),
+        ("seed = 1", "seed 1", "lab.toml:5:6: key with no value, expected `=`; write `key = value`"),
         (
             "delay = \"20ms\"",
             "dealy = \"20ms\"",
             "lab.toml:16:1: unknown field `dealy`; expected one of `between`, `mtu`, `delay`, `jitter`, `rate`, `queue`, \
              `loss`, `reorder`, `reorder_by`, `duplicate`, `corrupt`, `from`, `rule`; did you mean `delay`?",
         ),
-        ("minutes = 5\n", "", "lab.toml:1:1: missing field `minutes`"),
+        ("minutes = 5\n", "", "lab.toml:1:1: missing field `minutes`; add `minutes = 20`"),
         (
             "minutes = 5",
             "minutes = \"5\"",
@@ -30,7 +30,7 @@ fn a_mistake_is_told_with_its_place_its_field_and_what_was_expected() {
             "lab.toml:18:8: unknown field `rules`; expected one of `between`, `mtu`, `delay`, `jitter`, `rate`, `queue`, \
              `loss`, `reorder`, `reorder_by`, `duplicate`, `corrupt`, `from`, `rule`; did you mean `rule`?",
         ),
-        ("minutes = 5", "minutes = 0", "lab.toml:4:11: `minutes` is at least 1"),
+        ("minutes = 5", "minutes = 0", "lab.toml:4:11: `minutes` is at least 1: what a learner needs"),
         (
             "id = \"20-small\"",
             "id = \"small\"",
@@ -59,12 +59,12 @@ fn a_mistake_is_told_with_its_place_its_field_and_what_was_expected() {
         (
             "[node.server]",
             "[node.third]\nlive = \"stack\"\n[node.server]",
-            "lab.toml:16:1: node `third` has no link; name it in the `between` of a [[link]]",
+            "lab.toml:10:7: node `third` has no link; name it in the `between` of a [[link]]",
         ),
         (
             "[[link.rule]]",
             "[[link]]\nbetween = [\"client\", \"server\"]\n[[link.rule]]",
-            "lab.toml:19:11: `client` and `server` are linked already",
+            "lab.toml:19:11: `client` and `server` are linked already; take one of the links out",
         ),
         (
             "[[link.rule]]",
@@ -131,7 +131,7 @@ fn a_mistake_is_told_with_its_place_its_field_and_what_was_expected() {
         (
             "seed = 1",
             "seed = 1\nstacks = [\"smoltcp\"]",
-            "lab.toml:6:10: `stacks` names `native`, on which every lab runs unless told otherwise",
+            "lab.toml:6:10: `stacks` lacks `native`, on which every lab runs unless told otherwise; add it",
         ),
         ("is = 1", "", "lab.toml:38:6: `count` needs `is`, or `at_least` and/or `at_most`, or `same_as`"),
         (
@@ -146,7 +146,11 @@ fn a_mistake_is_told_with_its_place_its_field_and_what_was_expected() {
             "only = \"repeats\"",
             "lab.toml:35:9: a selection has exactly one of `packets`, `events` and `of`",
         ),
-        ("of = \"data\"", "of = \"again\"", "lab.toml:35:16: selection `again` names itself, directly or not"),
+        (
+            "of = \"data\"",
+            "of = \"again\"",
+            "lab.toml:35:16: selection `again` names itself, directly or not; write a filter there",
+        ),
         (
             "turns_red = \"one-resend\"",
             "turns_red = \"one-resned\"",
@@ -179,7 +183,7 @@ fn a_value_that_cannot_be_names_its_field() {
             "minutes = 4294967296",
             "4:11: `minutes`: invalid value: integer `4294967296`, expected a whole number from 0 to 4294967295",
         ),
-        ("title = \"Small\"", "title = [\"Small\"]", "2:9: `title`: invalid type: sequence, expected a string"),
+        ("title = \"Small\"", "title = [\"Small\"]", "2:9: `title`: invalid type: sequence, expected a text in quotes"),
         (
             "nth = 3",
             "nth = [\n  3,\n  \"four\"]",
@@ -318,5 +322,8 @@ fn a_setting_outside_the_network_is_refused() {
 #[test]
 fn two_nodes_cannot_share_an_address() {
     let message = wrong("sim = \"stack\"", "addresses = [\"10.0.0.1/24\"]");
-    assert_eq!(message, "lab.toml:10:7: node `server` has the address 10.0.0.1, which is `client`'s");
+    assert_eq!(
+        message,
+        "lab.toml:10:7: node `server` has the address 10.0.0.1, which is `client`'s; give one of them another"
+    );
 }
