@@ -178,5 +178,5 @@ fn a_capture_of_a_break_is_told_how_it_is_judged() {
     call(folder.path(), &["run", "20", "--mode", "sim", "--no-predict", "--break", "three-in-a-row"]);
     let file = "out/20-rto-backoff/client.pcapng";
     let (code, out, _) = call(folder.path(), &["check", "20", "--capture", file]);
-    assert!(code == Some(1) && out.contains("judged with --break NAME here"), "{code:?} {out}");
+    assert!(code == Some(1) && out.contains("If it was captured under a break"), "{code:?} {out}");
 }
