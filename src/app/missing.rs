@@ -66,6 +66,16 @@ pub(super) mod grpc {
     }
 }
 
+#[cfg(not(feature = "websocket"))]
+pub(super) mod websocket {
+    use super::*;
+
+    missing! { "websocket":
+        WebSocketServer = "websocket-server", server: true;
+        WebSocketClient = "websocket-client", server: false;
+    }
+}
+
 #[cfg(not(feature = "dns"))]
 pub(super) mod dns {
     use super::*;

@@ -23,12 +23,14 @@ mod http;
 #[cfg(feature = "http")]
 mod lines;
 mod messages;
-#[cfg(not(all(feature = "dns", feature = "formats", feature = "grpc", feature = "http")))]
+#[cfg(not(all(feature = "dns", feature = "formats", feature = "grpc", feature = "http", feature = "websocket")))]
 mod missing;
 mod program;
 mod run;
 mod transfer;
 mod values;
+#[cfg(feature = "websocket")]
+mod websocket;
 
 #[cfg(test)]
 mod tests;
@@ -41,6 +43,8 @@ use missing::formats;
 use missing::grpc;
 #[cfg(not(feature = "http"))]
 use missing::http;
+#[cfg(not(feature = "websocket"))]
+use missing::websocket;
 
 pub use error::ProgramError;
 pub use host::{Datagram, Endpoint, Host, Listener, Resolver, Stream};

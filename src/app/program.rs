@@ -13,6 +13,7 @@ use super::http::{HttpCache, HttpGet, HttpServer, OrdersClient, OrdersServer};
 use super::messages::{MessageSend, MessageSink};
 use super::run::Running;
 use super::transfer::{Exchange, ExchangeServer, Send, Sink};
+use super::websocket::{WebSocketClient, WebSocketServer};
 use super::{Destination, ProgramError};
 
 /// What a program says of itself, and how it runs; implemented by its settings.
@@ -32,20 +33,20 @@ pub(super) trait Play {
         false
     }
 
-    /// Runs it. A client ends by itself and never calls `ready`; a server calls it once it listens, and serves until the
-    /// future is dropped.
+    /// Runs it. A client ends by itself, and may call `ready` when others can follow; a server calls it once it listens, and
+    /// serves until the future is dropped.
     async fn run(&self, running: &Running, ready: impl FnOnce()) -> Result<(), ProgramError>;
 }
 
 macro_rules! register {
-    ($($(#[$doc:meta])* $program:ident,)*) => {
+    ($($(#[$meta:meta])* $program:ident,)*) => {
         /// A built-in program with its settings: `run = { send = { to = "server:9000", bytes = "17520B" } }`.
         ///
         /// Servers and clients come in pairs; each client names the server that it is made for.
         #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum Program {
-            $($(#[$doc])* $program($program),)*
+            $($(#[$meta])* $program($program),)*
         }
 
         impl Program {
@@ -126,6 +127,12 @@ register! {
     BookstoreServer,
     /// A gRPC client for `bookstore-server`.
     BookstoreClient,
+    /// A WebSocket server for a chat: what is said on a channel goes to all who have subscribed to it.
+    #[serde(rename = "websocket-server")]
+    WebSocketServer,
+    /// A WebSocket client that says things and hears others.
+    #[serde(rename = "websocket-client")]
+    WebSocketClient,
 }
 
 #[cfg(test)]
@@ -162,6 +169,8 @@ mod tests {
             r#"{ posts-client = { url = "http://server/posts/1" } }"#,
             r#"{ bookstore-server = { port = 8080, books = [] } }"#,
             r#"{ bookstore-client = { to = "server:8080", calls = [{ get = "123" }] } }"#,
+            r#"{ websocket-server = { port = 80 } }"#,
+            r#"{ websocket-client = { url = "ws://server/chat" } }"#,
         ];
         assert_eq!(table.len(), Program::NAMES.len(), "each program of {:?} is tried", Program::NAMES);
         for written in table {
@@ -183,6 +192,7 @@ mod tests {
             (r#"{ message-sink = { port = 1, over = "sctp" } }"#, "expected `tcp` or `udp`"),
             (r#"{ http-server = { port = 1, path = "x", body = "" } }"#, "`x` is not a path"),
             (r#"{ http-get = { url = "https://server/" } }"#, "is not a URL that is spoken here"),
+            (r#"{ websocket-client = { url = "http://server/" } }"#, "write one such as \"ws://server/chat\""),
         ];
         for (written, expected) in table {
             let error = read(&format!("run = {written}")).expect_err(written);

@@ -431,3 +431,22 @@ fn only_the_impatient(seen: &Seen<'_>, node: &str, address: &str) {
         assert!(is_impatient, "{}: {node}: packet id {}: {:?} after {waited:?} s", seen.door, packet.id, packet.flags);
     }
 }
+
+#[test]
+fn lab_72_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        let asked = seen.at("poller").iter().filter(sent_by_curl).count();
+        assert_eq!(asked, 8, "{}: the poller is curl", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "72",
+            connections: &[("client", 1), ("alice", 1), ("poller", 8), ("server", 10)],
+            stack: ("server", "10.0.4.2"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}

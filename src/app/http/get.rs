@@ -124,7 +124,8 @@ impl Play for HttpGet {
     }
 
     /// A status such as 404 is an answer too, as it is for curl.
-    async fn run(&self, running: &Running, _ready: impl FnOnce()) -> Result<(), ProgramError> {
+    async fn run(&self, running: &Running, ready: impl FnOnce()) -> Result<(), ProgramError> {
+        ready();
         let client = Client { settings: self, running, memory: RefCell::new(Memory::new(self.cache)) };
         match self.requests.first() {
             Some(first) if self.keep_alive => {

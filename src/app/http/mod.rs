@@ -13,13 +13,13 @@ mod cache;
 #[cfg(feature = "formats")]
 pub(in crate::app) mod coding;
 mod conditional;
-mod connection;
+pub(super) mod connection;
 mod fields;
 mod generated;
 mod get;
 mod order;
 mod orders;
-mod page;
+pub(super) mod page;
 mod server;
 mod store;
 #[cfg(test)]
@@ -45,6 +45,8 @@ pub(super) use orders::OrdersServer;
 pub(super) use server::HttpServer;
 #[cfg(feature = "formats")]
 pub(super) use server::serve;
+#[cfg(feature = "websocket")]
+pub(super) use server::serve_until_upgrade;
 
 /// The type of plain text.
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";

@@ -3,16 +3,19 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::error::Error;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::service::{HttpService, service_fn};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
+#[cfg(feature = "websocket")]
+use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
 #[cfg(feature = "formats")]
@@ -154,37 +157,92 @@ pub(in crate::app) async fn serve<F>(
 where
     F: Future<Output = (Response<Bytes>, Option<CacheUse>)> + 'static,
 {
+    let answer = move |running, request| {
+        let answered = answer(running, request);
+        async move {
+            let (response, cache) = answered.await;
+            (response.map(Full::new), cache)
+        }
+    };
     running
         .serve_streams(port, ready, move |running, stream, peer| serve_one(running, stream, peer, answer.clone()))
         .await
 }
 
 /// Answers the requests of one connection until the client closes it.
-async fn serve_one<F>(
+async fn serve_one<F, B>(
     running: Running,
     stream: Stream,
     peer: SocketAddr,
     answer: impl Fn(Running, Request<Incoming>) -> F,
 ) -> Result<(), ProgramError>
 where
-    F: Future<Output = (Response<Bytes>, Option<CacheUse>)> + 'static,
+    F: Future<Output = (Response<B>, Option<CacheUse>)>,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
 {
-    let service = service_fn(|request: Request<Incoming>| {
+    let served = builder().serve_connection(TokioIo::new(stream), reported(&running, answer)).await;
+    served.map_err(|error| misunderstood(&running, peer, &error))
+}
+
+/// Answers the requests of one connection until one is answered with 101: then the stream is somebody else's, with what was
+/// read of it already. `None` when the client closes it before.
+#[cfg(feature = "websocket")]
+pub(in crate::app) async fn serve_until_upgrade<F, B>(
+    running: &Running,
+    stream: Stream,
+    peer: SocketAddr,
+    answer: impl Fn(Running, Request<Incoming>) -> F,
+) -> Result<Option<(Stream, Bytes)>, ProgramError>
+where
+    F: Future<Output = (Response<B>, Option<CacheUse>)>,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
+{
+    let switches = std::cell::Cell::new(false);
+    let watched = |running: Running, request: Request<Incoming>| {
+        let answered = answer(running, request);
+        async {
+            let (response, cache) = answered.await;
+            switches.set(response.status() == hyper::StatusCode::SWITCHING_PROTOCOLS);
+            (response, cache)
+        }
+    };
+    let connection = builder().serve_connection(TokioIo::new(stream), reported(running, watched));
+    let parts = connection.without_shutdown().await.map_err(|error| misunderstood(running, peer, &error))?;
+    let mut stream = parts.io.into_inner();
+    if switches.get() {
+        return Ok(Some((stream, parts.read_buf)));
+    }
+    stream.shutdown().await.map_err(running.broken("closing the connection with", peer))?;
+    Ok(None)
+}
+
+fn builder() -> hyper::server::conn::http1::Builder {
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder.auto_date_header(false).title_case_headers(true);
+    builder
+}
+
+/// `answer` as a service that reports each request and its response.
+fn reported<F, B>(
+    running: &Running,
+    answer: impl Fn(Running, Request<Incoming>) -> F,
+) -> impl HttpService<Incoming, ResBody = B, Error = Infallible>
+where
+    F: Future<Output = (Response<B>, Option<CacheUse>)>,
+    B: Body,
+{
+    service_fn(move |request: Request<Incoming>| {
         let (method, target) = (request.method().clone(), request.uri().to_string());
-        let bytes = hyper::body::Body::size_hint(request.body()).lower();
+        let bytes = request.body().size_hint().lower();
         running.report(ProgramEvent::Request { method: method.to_string(), target, bytes });
         let (running, answered) = (running.clone(), answer(running.clone(), request));
         async move {
             let (response, cache) = answered.await;
-            let bytes = if method == Method::HEAD { 0 } else { response.body().len() as u64 };
+            // What has no end yet has no length.
+            let length = response.body().size_hint().exact().unwrap_or(0);
+            let bytes = if method == Method::HEAD { 0 } else { length };
             running.report(ProgramEvent::Response { status: response.status().as_u16(), bytes, cache });
-            Ok::<_, Infallible>(response.map(Full::new))
+            Ok::<_, Infallible>(response)
         }
-    });
-    let served = hyper::server::conn::http1::Builder::new()
-        .auto_date_header(false)
-        .title_case_headers(true)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    served.map_err(|error| misunderstood(&running, peer, &error))
+    })
 }
