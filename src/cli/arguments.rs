@@ -47,7 +47,7 @@ pub(super) enum Command {
     Run(RunArguments),
     /// Show what a lab is about, or what its teacher should know.
     Guide(GuideArguments),
-    /// Hold a lab's claims against captures that were made elsewhere.
+    /// Hold a lab's claims against captures that were made elsewhere, or see whether they can fail.
     Check(CheckArguments),
     /// Make a lab of your own.
     New(NewArguments),
@@ -181,8 +181,11 @@ pub(super) struct CheckArguments {
     /// The lab: its number, its name or a word of it, or a folder with a lab.toml.
     pub(super) lab: String,
     /// A pcap or pcapng file; several, each with the node where it was made: client=a.pcap,server=b.pcap.
-    #[arg(long = "capture", required = true, value_name = "FILE")]
+    #[arg(long = "capture", required_unless_present = "falsify", value_name = "FILE")]
     pub(super) captures: Vec<String>,
+    /// Instead of a capture: do what each check says falsifies it, in simulation, and see whether the check turns red.
+    #[arg(long, conflicts_with_all = ["captures", "at", "nodes", "variant"])]
+    pub(super) falsify: bool,
     /// The node where it was captured [default: guessed].
     #[arg(long, value_name = "NODE")]
     pub(super) at: Option<String>,

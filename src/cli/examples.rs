@@ -83,10 +83,15 @@ Examples:
   wireglass check 14 --capture client=a.pcapng,server=b.pcapng
                                        both ends of the link: more can be judged
   wireglass check 20 --capture mine.pcapng --json | jq '.verdicts[] | select(.outcome == \"fail\")'
+  wireglass check ./my-lab --falsify   for authors: can each check fail?
 
 Whose addresses they are, and at which node it was captured, is guessed: by the names in the file, by who sends the first \
 SYN, by the file's name and the times of the handshake. What was guessed is said. A check that asks for events (timers, \
-windows, programs) needs the journal of a run; it stays unknown, and that is no failure.
+windows, programs) needs the journal of a run; it stays unknown, and that is no failure: `wireglass run` judges it.
+
+With --falsify nothing is captured. Each check of a lab says what turns it red (`falsified_by`: a break, a rule taken away, \
+paths set to other values). That is done, in simulation, on every stack that the lab is about; a check that stays green \
+proves nothing and ends the command with 1. Checks that say nothing are named.
 
 ";
 

@@ -9,6 +9,7 @@ mod compare;
 mod doctor;
 mod drill;
 mod examples;
+mod falsify;
 mod guide;
 mod learn;
 mod list;
@@ -100,6 +101,7 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Outcome, Failure
         Task::Run(task) => run::run(&task, &terminal),
         Task::Shell(task) => shell::shell(&task, &terminal),
         Task::Check(task) => check::check(&task, &terminal),
+        Task::Falsify(task) => falsify::falsify(&task, &terminal),
         Task::Guide(task) => guide::guide(&task, &terminal),
         Task::New(task) => new::new(&task, &terminal),
         Task::Compare(task) => compare::compare(&task, &terminal),

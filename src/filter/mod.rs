@@ -145,6 +145,11 @@ pub fn field_names() -> impl Iterator<Item = &'static str> {
     field::names()
 }
 
+/// The name of every member of events, as `journal.jsonl` has it; a dot goes into a nested object.
+pub fn event_members() -> impl Iterator<Item = &'static str> {
+    event::MEMBERS.into_iter()
+}
+
 /// What a packet has of a field, as text: numbers in decimal, flags as 0 or 1, octets in hex, spans in nanoseconds. Several
 /// for `ip.addr` and its like, none when the packet has no such field; `None` when nothing has.
 pub fn field_texts(name: &str, packet: &PacketSubject<'_>) -> Option<Vec<String>> {

@@ -185,7 +185,7 @@ impl Parser<'_> {
                 vec![Literal::of_text(kind, text).map_err(|message| self.error(message))?]
             }
             (Some(Token::Word(text) | Token::Text(text)), Operand::Event(member)) => {
-                refuse_unknown_kind(member, operator, text).map_err(|message| self.error(message))?;
+                refuse_unknown_value(member, operator, text).map_err(|message| self.error(message))?;
                 vec![Literal::Text(text.clone())]
             }
             (_, Operand::Packet(_) | Operand::Event(_)) => {
@@ -272,9 +272,13 @@ fn refuse_operator(operand: &Operand, operator: Operator, column: usize) -> Resu
     Err(FilterError::new(column, message))
 }
 
-fn refuse_unknown_kind(member: &str, operator: Operator, word: &str) -> Result<(), String> {
-    if member != "kind" || operator == Operator::Contains || event::KINDS.contains(&word) {
+/// Members with a closed list of values are compared with one of them: a mistyped one would match nothing for ever.
+fn refuse_unknown_value(member: &str, operator: Operator, word: &str) -> Result<(), String> {
+    let Some(known) = event::values_of(member)
+        .filter(|known| matches!(operator, Operator::Eq | Operator::Ne) && !known.contains(&word))
+    else {
         return Ok(());
-    }
-    Err(format!("no event is called `{word}`; known are {}", event::KINDS.join(", ")))
+    };
+    let what = if member == "kind" { "no event is called".to_owned() } else { format!("`event.{member}` is never") };
+    Err(format!("{what} `{word}`{}; known are {}", closest(word, known.iter().copied()), known.join(", ")))
 }

@@ -68,7 +68,12 @@ fn an_error_says_where_and_what_was_expected() {
         ("frame contains \"abc", 16, "no closing double quote"),
         ("tcp.flags & 2", 11, "`&` on bits is not supported"),
         ("tcp.analysis.retransmission", 1, "`event.kind == retransmit`"),
+        ("event.kind == retransmti", 15, "closest: `retransmit`"),
         ("event.kind == retransmti", 15, "known are packet-sent"),
+        ("event.cause == fast-recovry", 16, "`event.cause` is never `fast-recovry`; closest: `fast-recovery`"),
+        ("event.cwdn > 1", 1, "closest: `cwnd`"),
+        ("event.why.reason in {new-data, retransmit-by-timr}", 32, "closest: `retransmit-by-timer`"),
+        ("event.timer != retransmision", 16, "closest: `retransmission`"),
         ("event.why", 1, "closest: `why."),
         ("event.programm == sink", 1, "closest: `program`"),
         ("é == 1", 1, "no field is called `é`"),
@@ -308,6 +313,50 @@ fn filters_know_every_kind_and_every_member_of_events_and_no_other() {
     let sorted = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
     assert_eq!(paths, sorted(&event::MEMBERS));
     assert_eq!(kinds, sorted(&event::KINDS));
+}
+
+/// The variants of an enum in a source of the journal, as serde writes them.
+fn variants(source: &str, name: &str) -> Vec<String> {
+    let body = source.split(&format!("enum {name} {{\n")).nth(1).and_then(|rest| rest.split("\n}").next());
+    let mut renamed = None;
+    let mut found = Vec::new();
+    for line in body.expect("the enum is there").lines().filter_map(|line| line.strip_prefix("    ")) {
+        if let Some(name) = line.strip_prefix("#[serde(rename = \"").and_then(|rest| rest.strip_suffix("\")]")) {
+            renamed = Some(name.to_owned());
+        }
+        if line.starts_with(|c: char| c.is_ascii_uppercase()) {
+            let mut kebab = String::new();
+            for c in line.chars().take_while(char::is_ascii_alphanumeric) {
+                if c.is_ascii_uppercase() && !kebab.is_empty() {
+                    kebab.push('-');
+                }
+                kebab.push(c.to_ascii_lowercase());
+            }
+            found.push(renamed.take().unwrap_or(kebab));
+        }
+    }
+    found
+}
+
+#[test]
+fn filters_know_every_value_of_members_with_a_closed_list() {
+    let (event, tcp) = (include_str!("../journal/event.rs"), include_str!("../journal/tcp.rs"));
+    let (program, why) = (include_str!("../journal/program.rs"), include_str!("../journal/why.rs"));
+    for (member, values) in [
+        ("kind", variants(event, "Event")),
+        ("cause", [variants(tcp, "CwndCause"), variants(tcp, "PathMtuCause")].concat()),
+        ("evidence", variants(tcp, "NoLoss")),
+        ("impairment", variants(event, "Impairment")),
+        ("passage", variants(include_str!("../journal/passage.rs"), "Passage")),
+        ("reason", variants(include_str!("../journal/drop.rs"), "DropReason")),
+        ("report", variants(program, "ProgramEvent")),
+        ("timer", variants(tcp, "Timer")),
+        ("way", variants(program, "Way")),
+        ("why.reason", variants(why, "Reason")),
+    ] {
+        let known: BTreeSet<&str> = event::values_of(member).expect(member).iter().copied().collect();
+        assert_eq!(known, values.iter().map(String::as_str).collect(), "{member}");
+    }
 }
 
 #[test]

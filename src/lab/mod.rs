@@ -7,6 +7,7 @@ mod catalogue;
 mod compare;
 mod definition;
 pub mod elsewhere;
+mod falsify;
 pub mod guide;
 mod run;
 #[cfg(test)]
@@ -18,4 +19,5 @@ pub use definition::{
     Break, Definition, Falsifier, Host, Interface, Kernel, LabError, Link, LinkRule, Node, NodeKind, Place, Prediction,
     Route, Router, RouterRule, Step, Switch,
 };
+pub use falsify::{Falsified, Proof, falsify};
 pub use run::{Finished, Mode, Options, RunError, StepFailure, Visit, Wanted, run, visit};

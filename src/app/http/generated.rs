@@ -3,7 +3,7 @@
 use hyper::body::Bytes;
 use serde::{Deserialize, Deserializer, de};
 
-use super::{JSON, MOST_BODY};
+use super::{JSON, MOST_BODY, TEXT};
 use crate::app::Size;
 use crate::rng::Rng;
 
@@ -73,6 +73,9 @@ pub(super) enum Generated {
     /// So many octets without any pattern, like a picture or a film.
     #[serde(deserialize_with = "size")]
     Random(Size),
+    /// So many octets of text: lines of 64, each with its number, so that every piece can be told from the others.
+    #[serde(deserialize_with = "size")]
+    Text(Size),
 }
 
 fn posts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
@@ -101,8 +104,17 @@ impl Generated {
                 rng.fill(&mut octets);
                 ("application/octet-stream", octets.into())
             }
+            Generated::Text(size) => (TEXT, text(size).into()),
         }
     }
+}
+
+fn text(size: Size) -> String {
+    let mut text: String = (1..=size.octets().div_ceil(64))
+        .map(|number| format!("{number:08} wireglass serves lines of sixty-four octets, all told.\n"))
+        .collect();
+    text.truncate(usize::try_from(size.octets()).unwrap_or(MOST_BODY));
+    text
 }
 
 fn post(rng: &mut Rng, id: u32) -> String {

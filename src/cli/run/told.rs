@@ -58,6 +58,12 @@ pub(super) fn tell(
     writeln!(out, "{}", terminal.bold("Checks"))?;
     let lines: Vec<VerdictLine> = finished.verdicts.iter().map(verdict_line).collect();
     out.write_all(report::verdicts(&lines, &style).as_bytes())?;
+    for (rule, from) in finished.idle_rules(lab) {
+        let told = format!(
+            "rule {rule} did nothing: no packet from {from} matches its filter, or fewer than its `nth` asks for"
+        );
+        writeln!(out, "{} {told}", terminal.yellow("note:"))?;
+    }
     match &lesson.changes {
         Ok(None) => {}
         Ok(Some(changes)) => out.write_all(changes.told(terminal).as_bytes())?,

@@ -7,8 +7,9 @@ use toml::Spanned;
 use crate::app::Span;
 use crate::check::{
     Bound, Check, Factor, INTEGRITY_IDS, Measure, PACKET_MEMBERS, Question, Selected, Selection, TimeBound,
-    is_packet_member,
+    is_event_member, is_packet_member,
 };
+use crate::filter::event_members;
 use crate::journal::NodeId;
 
 use super::error::{Fault, unknown};
@@ -264,6 +265,11 @@ fn measure(scope: &Scope<'_>, raw: &RawMeasure) -> Result<Measure, Fault> {
         RawMeasure::Bytes(of) => Ok(Measure::Bytes(scope.selection(of)?)),
         RawMeasure::Octets(of) => Ok(Measure::Octets(on_the_wire(scope, of)?)),
         RawMeasure::Gap([from, to]) => Ok(Measure::Gap(scope.selection(from)?, scope.selection(to)?)),
+        RawMeasure::Member((member, of)) => {
+            let of = scope.selection(of)?;
+            check_member(member, &of)?;
+            Ok(Measure::Member(member.get_ref().clone(), of))
+        }
     }
 }
 
@@ -282,16 +288,19 @@ fn meant_sorted(scope: &Scope<'_>, raw: &RawSorted) -> Result<Question, Fault> {
     Ok(Question::Sorted { of, member: raw.member.get_ref().clone(), is: raw.is })
 }
 
-/// Packets have a few members; events have those of their lines in the journal, which only the run will show.
+/// Packets have a few members; events have those of their lines in the journal.
 fn check_member(member: &Spanned<String>, of: &Selection) -> Result<(), Fault> {
-    let is_packets = match of.what {
-        Selected::Packets(_) | Selected::Rule { .. } => true,
-        Selected::Events(_) => false,
-    };
-    if !is_packets || is_packet_member(member.get_ref()) {
-        return Ok(());
+    let name = member.get_ref();
+    match of.what {
+        Selected::Packets(_) | Selected::Rule { .. } if !is_packet_member(name) => {
+            Err(Fault::new(member.span(), unknown("member", name, "packets have", &PACKET_MEMBERS)))
+        }
+        Selected::Events(_) if !is_event_member(name) => {
+            let known: Vec<&str> = event_members().filter(|known| is_event_member(known)).collect();
+            Err(Fault::new(member.span(), unknown("member", name, "events have", &known)))
+        }
+        Selected::Packets(_) | Selected::Rule { .. } | Selected::Events(_) => Ok(()),
     }
-    Err(Fault::new(member.span(), unknown("member", member.get_ref(), "packets have", &PACKET_MEMBERS)))
 }
 
 fn meant_falsifier(raw: &RawFalsifier) -> Falsifier {

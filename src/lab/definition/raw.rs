@@ -92,7 +92,7 @@ pub(super) struct RawSelectionTable {
     pub(super) at: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) only: RawOnly,
-    pub(super) nth: Option<Spanned<u32>>,
+    pub(super) nth: Option<Spanned<i32>>,
 }
 
 /// `only = "repeats"`
@@ -174,6 +174,8 @@ pub(super) enum RawMeasure {
     Bytes(RawSelection),
     Octets(RawSelection),
     Gap([RawSelection; 2]),
+    /// A member, and of what.
+    Member((Spanned<String>, RawSelection)),
 }
 
 /// `equals = { member = "sha256", of = ["sent", "received"] }`

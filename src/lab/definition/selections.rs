@@ -130,7 +130,7 @@ impl Scope<'_> {
         }
         if let Some(nth) = &table.nth {
             if *nth.get_ref() == 0 {
-                return Err(Fault::new(nth.span(), "`nth` counts from 1"));
+                return Err(Fault::new(nth.span(), "`nth` counts from 1, or from the end: -1 is the last"));
             }
             selection.nth = Some(*nth.get_ref());
         }

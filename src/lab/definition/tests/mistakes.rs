@@ -140,7 +140,7 @@ fn a_mistake_is_told_with_its_place_its_field_and_what_was_expected() {
             "lab.toml:40:21: unknown member `tcp.sqe`; packets have `frame.len`, `ip.id`, `tcp.ack`, `tcp.len`, \
              `tcp.seq`, `tcp.stream`, `tcp.window_size_value`, `udp.length`; did you mean `tcp.seq`?",
         ),
-        ("only = \"repeats\"", "nth = 0", "lab.toml:35:30: `nth` counts from 1"),
+        ("only = \"repeats\"", "nth = 0", "lab.toml:35:30: `nth` counts from 1, or from the end: -1 is the last"),
         (
             "of = \"data\", only = \"repeats\"",
             "only = \"repeats\"",
