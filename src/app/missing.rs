@@ -47,6 +47,17 @@ pub(super) mod http {
 }
 
 #[cfg(not(feature = "websocket"))]
+pub(super) mod feed {
+    use super::*;
+
+    missing! { "websocket":
+        FeedServer = "feed-server", server: true;
+        FeedClient = "feed-client", server: false;
+        HttpRelay = "http-relay", server: true;
+    }
+}
+
+#[cfg(not(feature = "websocket"))]
 pub(super) mod websocket {
     use super::*;
 

@@ -13,6 +13,8 @@
 mod dns;
 mod error;
 pub mod exec;
+#[cfg(feature = "websocket")]
+mod feed;
 mod host;
 #[cfg(feature = "http")]
 mod http;
@@ -33,6 +35,8 @@ mod tests;
 
 #[cfg(not(feature = "dns"))]
 use missing::dns;
+#[cfg(not(feature = "websocket"))]
+use missing::feed;
 #[cfg(not(feature = "http"))]
 use missing::http;
 #[cfg(not(feature = "websocket"))]

@@ -7,6 +7,7 @@
 use serde::Deserialize;
 
 use super::dns::{DnsLookup, DnsResolver, DnsServer};
+use super::feed::{FeedClient, FeedServer, HttpRelay};
 use super::http::{HttpCache, HttpGet, HttpServer, OrdersClient, OrdersServer};
 use super::messages::{MessageSend, MessageSink};
 use super::run::Running;
@@ -123,6 +124,12 @@ register! {
     /// A WebSocket client that says things and hears others.
     #[serde(rename = "websocket-client")]
     WebSocketClient,
+    /// A server with news, for four ways to get them.
+    FeedServer,
+    /// A client that gets news in one of four ways.
+    FeedClient,
+    /// An HTTP/1.1 proxy that passes answers on as they come, or when they are whole.
+    HttpRelay,
 }
 
 #[cfg(test)]
@@ -157,6 +164,9 @@ mod tests {
             r#"{ dns-lookup = { server = "server:53", ask = ["api.example.com"] } }"#,
             r#"{ websocket-server = { port = 80 } }"#,
             r#"{ websocket-client = { url = "ws://server/chat" } }"#,
+            r#"{ feed-server = { port = 80, path = "/orders", news = [] } }"#,
+            r#"{ feed-client = { url = "http://server/orders", how = "sse", receive = 5 } }"#,
+            r#"{ http-relay = { port = 80, origin = "server:80" } }"#,
         ];
         assert_eq!(table.len(), Program::NAMES.len(), "each program of {:?} is tried", Program::NAMES);
         for written in table {

@@ -16,23 +16,20 @@ use crate::app::{Destination, ProgramError, Url};
 const USER_AGENT: &str = concat!("wireglass/", env!("CARGO_PKG_VERSION"));
 
 /// Where requests go.
-pub(super) type Requests = hyper::client::conn::http1::SendRequest<Full<Bytes>>;
+pub(in crate::app) type Requests = hyper::client::conn::http1::SendRequest<Full<Bytes>>;
 
 /// Opens a connection to `to`, has `talk` use it, and closes it. The peer has closed it, too, when this returns.
 ///
 /// # Errors
 /// What the system or the peer did wrong; that of the connection rather than that of `talk`, which follows from it.
-pub(super) async fn with_connection<T>(
+pub(in crate::app) async fn with_connection<T>(
     running: &Running,
     to: &Destination,
     talk: impl AsyncFnOnce(Requests) -> hyper::Result<T>,
 ) -> Result<T, ProgramError> {
     let stream = running.connect(to).await?;
-    let (requests, connection) = hyper::client::conn::http1::Builder::new()
-        .title_case_headers(true)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| misunderstood(running, to, &error))?;
+    let (requests, connection) =
+        builder().handshake(TokioIo::new(stream)).await.map_err(|error| misunderstood(running, to, &error))?;
     // The connection does the work for the requests, and ends once `requests` is dropped with its answers read.
     let (said, connection) = tokio::join!(biased; talk(requests), connection.without_shutdown());
     let (said, mut stream) = match (said, connection) {
@@ -44,6 +41,13 @@ pub(super) async fn with_connection<T>(
         .await
         .map_err(running.broken("waiting for the close of", to))?;
     Ok(said)
+}
+
+/// How all of them speak.
+pub(in crate::app) fn builder() -> hyper::client::conn::http1::Builder {
+    let mut builder = hyper::client::conn::http1::Builder::new();
+    builder.title_case_headers(true);
+    builder
 }
 
 /// A request for what stands at `url`, with the fields that curl sends, too.
@@ -60,7 +64,7 @@ pub(in crate::app) fn request(url: &Url, body: impl Into<Bytes>) -> Request<Byte
 }
 
 /// Says that this request is the last: the server closes after its answer, and nobody waits for another.
-pub(super) fn close_after(fields: &mut HeaderMap) {
+pub(in crate::app) fn close_after(fields: &mut HeaderMap) {
     fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
 }
 
@@ -86,6 +90,6 @@ pub(super) async fn print(running: &Running, mut body: Incoming, keep: bool) -> 
 }
 
 /// The whole of a body that is not to be longer than what is kept in memory; `None` when it is, or breaks off.
-pub(super) async fn whole(body: Incoming) -> Option<Bytes> {
+pub(in crate::app) async fn whole(body: Incoming) -> Option<Bytes> {
     Limited::new(body, MOST_BODY).collect().await.ok().map(http_body_util::Collected::to_bytes)
 }

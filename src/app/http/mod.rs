@@ -9,7 +9,7 @@
 //! rely on. Servers send no `Date`: a wall clock would make each capture different. Field names are in title case, as most
 //! people know them and as curl sends them.
 
-mod cache;
+pub(super) mod cache;
 mod conditional;
 pub(super) mod connection;
 mod fields;
@@ -37,14 +37,14 @@ pub(super) use order::OrdersClient;
 pub(super) use orders::OrdersServer;
 pub(super) use server::HttpServer;
 #[cfg(feature = "websocket")]
-pub(super) use server::serve_until_upgrade;
+pub(super) use server::{serve_one, serve_until_upgrade};
 
 /// The type of plain text.
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 /// The type of JSON.
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 /// The longest body that is kept in memory, in octets.
-const MOST_BODY: usize = 1 << 24;
+pub(super) const MOST_BODY: usize = 1 << 24;
 
 pub(super) fn response(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
     let mut response = Response::new(body.into());
@@ -54,7 +54,7 @@ pub(super) fn response(status: StatusCode, kind: &'static str, body: impl Into<B
 }
 
 /// Says who broke off: the system (the connection), or the peer (which does not speak HTTP/1.1).
-fn misunderstood(running: &Running, peer: impl ToString, error: &hyper::Error) -> ProgramError {
+pub(super) fn misunderstood(running: &Running, peer: impl ToString, error: &hyper::Error) -> ProgramError {
     let cause = std::error::Error::source(error);
     if let Some(system) = cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
         return running.broken("speaking HTTP with", peer)(io::Error::new(system.kind(), system.to_string()));
