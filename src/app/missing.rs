@@ -67,6 +67,17 @@ pub(super) mod grpc {
 }
 
 #[cfg(not(feature = "websocket"))]
+pub(super) mod feed {
+    use super::*;
+
+    missing! { "websocket":
+        FeedServer = "feed-server", server: true;
+        FeedClient = "feed-client", server: false;
+        HttpRelay = "http-relay", server: true;
+    }
+}
+
+#[cfg(not(feature = "websocket"))]
 pub(super) mod websocket {
     use super::*;
 

@@ -13,6 +13,8 @@
 mod dns;
 mod error;
 pub mod exec;
+#[cfg(feature = "websocket")]
+mod feed;
 #[cfg(feature = "formats")]
 mod formats;
 #[cfg(feature = "grpc")]
@@ -37,6 +39,8 @@ mod tests;
 
 #[cfg(not(feature = "dns"))]
 use missing::dns;
+#[cfg(not(feature = "websocket"))]
+use missing::feed;
 #[cfg(not(feature = "formats"))]
 use missing::formats;
 #[cfg(not(feature = "grpc"))]

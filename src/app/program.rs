@@ -7,6 +7,7 @@
 use serde::Deserialize;
 
 use super::dns::{DnsLookup, DnsResolver, DnsServer};
+use super::feed::{FeedClient, FeedServer, HttpRelay};
 use super::formats::{PostsClient, PostsServer};
 use super::grpc::{BookstoreClient, BookstoreServer};
 use super::http::{HttpCache, HttpGet, HttpServer, OrdersClient, OrdersServer};
@@ -133,6 +134,12 @@ register! {
     /// A WebSocket client that says things and hears others.
     #[serde(rename = "websocket-client")]
     WebSocketClient,
+    /// A server with news, for four ways to get them.
+    FeedServer,
+    /// A client that gets news in one of four ways.
+    FeedClient,
+    /// An HTTP/1.1 proxy that passes answers on as they come, or when they are whole.
+    HttpRelay,
 }
 
 #[cfg(test)]
@@ -171,6 +178,9 @@ mod tests {
             r#"{ bookstore-client = { to = "server:8080", calls = [{ get = "123" }] } }"#,
             r#"{ websocket-server = { port = 80 } }"#,
             r#"{ websocket-client = { url = "ws://server/chat" } }"#,
+            r#"{ feed-server = { port = 80, path = "/orders", news = [] } }"#,
+            r#"{ feed-client = { url = "http://server/orders", how = "sse", receive = 5 } }"#,
+            r#"{ http-relay = { port = 80, origin = "server:80" } }"#,
         ];
         assert_eq!(table.len(), Program::NAMES.len(), "each program of {:?} is tried", Program::NAMES);
         for written in table {

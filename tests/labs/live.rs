@@ -284,6 +284,25 @@ fn lab_91_holds_through_every_door() {
     );
 }
 
+#[test]
+fn lab_94_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        let asked = seen.at("stream").iter().filter(sent_by_curl).count();
+        assert_eq!(asked, 2, "{}: the event streams are read by curl", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "94",
+            connections: &[("stream", 2), ("poll", 1), ("wait", 1), ("socket", 1), ("proxy", 4), ("server", 5)],
+            stack: ("proxy", "10.0.4.1"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("stream", "10.0.0.1")),
+        },
+        through,
+    );
+}
+
 /// Runs the lab through each door and looks at what is left; `further` has a look of its own.
 fn hold(expected: &Expected, further: impl Fn(&Seen<'_>)) {
     let name = format!("lab {} live", expected.lab);

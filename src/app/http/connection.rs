@@ -28,11 +28,8 @@ pub(in crate::app) async fn with_connection<T>(
     talk: impl AsyncFnOnce(Requests) -> hyper::Result<T>,
 ) -> Result<T, ProgramError> {
     let stream = running.connect(to).await?;
-    let (requests, connection) = hyper::client::conn::http1::Builder::new()
-        .title_case_headers(true)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| misunderstood(running, to, &error))?;
+    let (requests, connection) =
+        builder().handshake(TokioIo::new(stream)).await.map_err(|error| misunderstood(running, to, &error))?;
     // The connection does the work for the requests, and ends once `requests` is dropped with its answers read.
     let (said, connection) = tokio::join!(biased; talk(requests), connection.without_shutdown());
     let (said, mut stream) = match (said, connection) {
@@ -44,6 +41,13 @@ pub(in crate::app) async fn with_connection<T>(
         .await
         .map_err(running.broken("waiting for the close of", to))?;
     Ok(said)
+}
+
+/// How all of them speak.
+pub(in crate::app) fn builder() -> hyper::client::conn::http1::Builder {
+    let mut builder = hyper::client::conn::http1::Builder::new();
+    builder.title_case_headers(true);
+    builder
 }
 
 /// A request for what stands at `url`, with the fields that curl sends, too.

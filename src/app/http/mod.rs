@@ -9,7 +9,7 @@
 //! rely on. Servers send no `Date`: a wall clock would make each capture different. Field names are in title case, as most
 //! people know them and as curl sends them.
 
-mod cache;
+pub(super) mod cache;
 #[cfg(feature = "formats")]
 pub(in crate::app) mod coding;
 mod conditional;
@@ -46,14 +46,14 @@ pub(super) use server::HttpServer;
 #[cfg(feature = "formats")]
 pub(super) use server::serve;
 #[cfg(feature = "websocket")]
-pub(super) use server::serve_until_upgrade;
+pub(super) use server::{serve_one, serve_until_upgrade};
 
 /// The type of plain text.
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 /// The type of JSON.
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 /// The longest body that is kept in memory, in octets.
-const MOST_BODY: usize = 1 << 24;
+pub(super) const MOST_BODY: usize = 1 << 24;
 
 pub(super) fn response(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
     let mut response = Response::new(body.into());

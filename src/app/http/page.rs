@@ -113,7 +113,7 @@ pub(super) fn nothing_at(path: &str, pages: &[Page]) -> Response<Bytes> {
 }
 
 /// The answer to a method that changes something.
-pub(super) fn not_allowed(method: &hyper::Method) -> Response<Bytes> {
+pub(in crate::app) fn not_allowed(method: &hyper::Method) -> Response<Bytes> {
     let text = format!("{method} is not allowed here. GET and HEAD are\n");
     let mut refusal = response(StatusCode::METHOD_NOT_ALLOWED, TEXT, text);
     refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));

@@ -170,7 +170,7 @@ where
 }
 
 /// Answers the requests of one connection until the client closes it.
-async fn serve_one<F, B>(
+pub(in crate::app) async fn serve_one<F, B>(
     running: Running,
     stream: Stream,
     peer: SocketAddr,

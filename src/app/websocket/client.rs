@@ -58,7 +58,7 @@ fn yes() -> bool {
 }
 
 /// Reads `ws://server/chat` (RFC 6455 §3).
-pub(in crate::app) fn ws_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
+fn ws_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
     let written = String::deserialize(deserializer)?;
     let url = written.strip_prefix("ws://").and_then(|rest| format!("http://{rest}").parse().ok());
     let wrong = || format!("`{written}` is no URL of a WebSocket: write one such as \"ws://server/chat\"");

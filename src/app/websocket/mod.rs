@@ -17,5 +17,7 @@ mod socket;
 mod tests;
 mod upgrade;
 
-pub(super) use client::WebSocketClient;
+pub(super) use client::{WebSocketClient, open};
 pub(super) use server::WebSocketServer;
+pub(super) use socket::Socket;
+pub(super) use upgrade::{grant, is_wanted};

@@ -8,12 +8,12 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body
 use crate::app::http::{TEXT, response};
 
 /// Whether a request asks for another protocol.
-fn is_wanted(request: &Request<Incoming>) -> bool {
+pub(in crate::app) fn is_wanted(request: &Request<Incoming>) -> bool {
     request.headers().contains_key(header::UPGRADE)
 }
 
 /// 101 with the key's digest, or what is wrong with the request.
-pub(super) fn grant(request: &Request<Incoming>) -> Response<Bytes> {
+pub(in crate::app) fn grant(request: &Request<Incoming>) -> Response<Bytes> {
     match create_response_with_body(request, Bytes::new) {
         Ok(granted) => granted,
         Err(_) if !is_wanted(request) => refusal(StatusCode::UPGRADE_REQUIRED, "this resource speaks WebSocket only"),
