@@ -179,13 +179,32 @@ const FILTERS: &[&str] = &[
     "tcp.len > 0 or tcp.flags.syn == 1 and ip.src == 10.0.0.1",
 ];
 
-/// Where we mean to differ: the protocols that a filter asks for, the packets of which that is true (as a filter of
-/// tshark's), and why. There our filters select packets that tshark's leave out, and never the other way.
-const DIFFERENCES: [(&[&str], &str, &str); 1] = [(
-    &["data", "http", "dns"],
-    "tcp.analysis.retransmission || tcp.analysis.out_of_order",
-    "Wireshark leaves unread what it takes to have come again or too late; ours looks at one packet at a time, and reads it",
-)];
+/// Where we mean to differ.
+struct Difference {
+    /// The protocols that a filter asks for.
+    protocols: &'static [&'static str],
+    /// The packets of which it is true, as a filter of tshark's.
+    packets: &'static str,
+    /// Whether our filters select packets that tshark's leave out, or else tshark's some that ours do; never both.
+    is_ours_more: bool,
+}
+
+const DIFFERENCES: [Difference; 3] = [
+    // Wireshark leaves unread what it takes to have come again or too late; ours looks at one packet at a time, and reads it.
+    Difference {
+        protocols: &["data", "http", "dns"],
+        packets: "tcp.analysis.retransmission || tcp.analysis.out_of_order",
+        is_ours_more: true,
+    },
+    // What Wireshark knows by what came before on the connection, and ours, packet by packet, takes for data.
+    Difference { protocols: &["data"], packets: "http || http2 || websocket", is_ours_more: true },
+    // So the rest of a body is no HTTP to ours.
+    Difference {
+        protocols: &["http"],
+        packets: "http && !http.request && !http.response || websocket",
+        is_ours_more: false,
+    },
+];
 
 /// A filter, our packets, tshark's.
 type Differs = (String, Vec<u64>, Vec<u64>);
@@ -257,7 +276,7 @@ fn judge(file: &Path, texts: &[String], filters: &[Filter]) -> Judged {
     }
     let capture = Spaced::write(medium, frames);
     let ours = capture.ours(&filters.iter().collect::<Vec<_>>());
-    let excuses = DIFFERENCES.iter().map(|(_, which, _)| (*which).to_owned());
+    let excuses = DIFFERENCES.iter().map(|each| each.packets.to_owned());
     let mut theirs = capture.tsharks(&texts.iter().cloned().chain(excuses).collect::<Vec<_>>());
     let excused = theirs.split_off(texts.len());
     let is_telling = |selected: &Vec<u64>| !selected.is_empty() && selected.len() < capture.frames.len();
@@ -275,15 +294,23 @@ fn judge(file: &Path, texts: &[String], filters: &[Filter]) -> Judged {
 
 /// Whether two answers differ where they are meant to.
 fn is_meant(text: &str, ours: &[u64], theirs: &[u64], excused: &[Vec<u64>]) -> bool {
-    let asks_for = |protocol: &&str| {
+    let asks_for = |protocol: &str| {
         let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_');
-        words.any(|word| word.split('.').next() == Some(*protocol))
+        words.any(|word| word.split('.').next() == Some(protocol))
     };
-    let more: Vec<&u64> = ours.iter().filter(|number| !theirs.contains(number)).collect();
-    theirs.iter().all(|number| ours.contains(number))
-        && DIFFERENCES.iter().zip(excused).any(|((protocols, _, _), packets)| {
-            protocols.iter().any(asks_for) && more.iter().all(|number| packets.contains(number))
-        })
+    let lacks = |all: &[u64], some: &[u64]| -> Vec<u64> {
+        some.iter().filter(|number| !all.contains(number)).copied().collect()
+    };
+    let (ours_more, theirs_more) = (lacks(theirs, ours), lacks(ours, theirs));
+    // Several may be true of one capture.
+    let excuse = |more: &[u64], is_ours_more: bool| {
+        let excuses = DIFFERENCES.iter().zip(excused).filter(|(each, _)| {
+            each.is_ours_more == is_ours_more && each.protocols.iter().any(|protocol| asks_for(protocol))
+        });
+        let packets: BTreeSet<u64> = excuses.flat_map(|(_, packets)| packets.iter().copied()).collect();
+        more.iter().all(|number| packets.contains(number))
+    };
+    excuse(&ours_more, true) && excuse(&theirs_more, false)
 }
 
 #[test]

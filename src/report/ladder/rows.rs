@@ -143,7 +143,10 @@ impl Reader<'_> {
         let opened = reading.as_ref().and_then(|reading| Some((reading.connection, reading.opened?)));
         self.heading = opened.map(|(connection, _)| connection).or(self.heading);
         // Several connections at once: whose row it is when it is not the one's that the heading above names.
-        let others = reading.as_ref().map(|reading| reading.connection).filter(|own| Some(*own) != self.heading);
+        let others = reading
+            .as_ref()
+            .map(|reading| reading.connection)
+            .filter(|own| Some(*own) != self.heading && place.mark.is_none());
         notes.splice(..0, others.map(|connection| Note::plain(format!("connection {}", connection + 1))));
         let states = self.states(about);
         let learnt = self.learnt(about, &dissection, (reading.as_ref(), place.side));

@@ -74,7 +74,8 @@ fn what_was_lost_before_the_first_packet_has_a_time_before_it() {
 fn a_state_is_shown_once_beside_the_packet_that_brought_it() {
     let mut scene = Scene::default();
     scene.state(0, CLIENT, TcpState::SynSent);
-    scene.state(0, CLIENT, TcpState::FinWait1);
+    let closes = Event::State { socket: SocketId(2), from: TcpState::Established, to: TcpState::FinWait1 };
+    scene.tell(0, CLIENT, closes);
     // All in the moment of the changes: one belongs to the SYN, one to the FIN of another connection, none to the rest.
     let mut fin = tcp(CLIENT, FIN_ACK, 9, 9, b"");
     fin[21] ^= 1;
