@@ -112,7 +112,7 @@ title = "Example"
 summary = "A lab."
 minutes = 1
 seed = 1
-node = { client = { live = "stack" }, server = { live = "linux" } }
+node = { client = { live = "linux" }, server = { live = "stack" } }
 
 [[link]]
 between = ["client", "server"]
