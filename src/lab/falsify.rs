@@ -58,7 +58,7 @@ impl Falsified {
 /// on all its stacks.
 ///
 /// # Errors
-/// As [`run`] has them.
+/// As [`run()`] has them.
 pub fn falsify(lab: &Definition) -> Result<Vec<Proof>, RunError> {
     let as_it_is: Vec<Finished> = lab.stacks.iter().map(|stack| simulated(lab, *stack)).collect::<Result<_, _>>()?;
     let mut proofs = Vec::new();
