@@ -285,14 +285,34 @@ fn together(asked: &Asked, path: &Path) -> Result<(), Box<dyn Error>> {
         |sender: &&Sender| if asked.is_live { matches!(sender, Sender::Linux(_)) } else { is_native(sender) };
     for ours in senders.iter().filter(is_native) {
         for rival in senders.iter().filter(is_rival) {
-            for round in 0..asked.rounds {
-                let flows = |one: &Sender, two: &Sender| vec![asked.flow(one.clone()), asked.flow(two.clone())];
-                say!("{}", shares(&asked.play(path, flows(ours, rival), round)?));
-                if asked.is_live {
-                    say!("{}", shares(&asked.play(path, flows(rival, ours), round)?));
-                }
-            }
+            pair(asked, path, ours, rival)?;
         }
+    }
+    // The yardstick: how evenly does a TCP share with its like?
+    for sender in senders.iter().filter(|sender| matches!(sender, Sender::Linux(_))) {
+        pair(asked, path, sender, sender)?;
+    }
+    Ok(())
+}
+
+/// Two flows together, round by round, in both orders where the clock is real; and the first one's median share.
+fn pair(asked: &Asked, path: &Path, ours: &Sender, rival: &Sender) -> Result<(), Box<dyn Error>> {
+    let flows = |one: &Sender, two: &Sender| vec![asked.flow(one.clone()), asked.flow(two.clone())];
+    let mut of_ours = Vec::new();
+    for round in 0..asked.rounds {
+        let outcome = asked.play(path, flows(ours, rival), round)?;
+        say!("{}", shares(&outcome));
+        of_ours.extend(outcome.shares_permille().first().copied());
+        if asked.is_live && ours != rival {
+            let outcome = asked.play(path, flows(rival, ours), round)?;
+            say!("{}", shares(&outcome));
+            of_ours.extend(outcome.shares_permille().last().copied());
+        }
+    }
+    of_ours.sort_unstable();
+    if let (Some(median), [least, .., most]) = (of_ours.get(of_ours.len() / 2), of_ours.as_slice()) {
+        let tenths = |permille: &u64| format!("{}.{} %", permille / 10, permille % 10);
+        say!("  the first of the two: median {}, [{}–{}]", tenths(median), tenths(least), tenths(most));
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Keeps ARCHITECTURE.md true: floors, bans, rooms, dependencies, and the size of files and functions.
+//! Keeps ARCHITECTURE.md true: floors, bans, rooms, dependencies, where things are decided, and the size of files and
+//! functions.
 //!
 //! The checker reads the law from the map's own tables ([`map`]) and the code as tokens ([`source`], [`paths`]). It is
 //! itself tested on made-up snippets, so that a law which can no longer fail is noticed.
@@ -182,6 +183,15 @@ fn the_map_has_every_room_and_no_other() {
     let rooms: BTreeSet<String> =
         sources().iter().filter_map(|file| file.room().map(str::to_owned)).filter(|room| room != BINARY).collect();
     assert_eq!(rooms, the_map().floors.into_keys().collect());
+}
+
+/// Where a question is answered from has not moved away.
+#[test]
+fn every_place_that_the_map_names_is_there() {
+    let is_there =
+        |place: &str| [package().join("src").join(place), package().join(place)].iter().any(|at| at.exists());
+    let missing: Vec<String> = the_map().places.into_iter().filter(|place| !is_there(place)).collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md names places that are not there: {}", missing.join(", "));
 }
 
 #[test]

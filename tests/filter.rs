@@ -3,20 +3,18 @@
 //! tshark is part of what these tests need: without it they fail.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use etherparse::{
     ArpEthIpv4Packet, ArpOperation, ArpPacket, EtherType, Icmpv4Type, Icmpv6Type, IpFragOffset, IpNumber, Ipv4Header,
     PacketBuilder, PacketBuilderStep, TcpHeader, TcpOptionElement, icmpv4, icmpv6,
 };
-use wireglass::filter::{Filter, Names, PacketSubject, Streams, Subject};
+use wireglass::filter::{Filter, Names, Streams};
 use wireglass::packet::describe::layers;
 use wireglass::packet::{Dissection, Medium};
 use wireglass::rng::Rng;
-use wireglass::time::Instant;
+
+use super::support::spaced::{Frame, Spaced};
 
 const CLIENT: [u8; 4] = [10, 0, 0, 1];
 const SERVER: [u8; 4] = [10, 0, 0, 2];
@@ -30,127 +28,6 @@ const ACK: u8 = 16;
 const URG: u8 = 32;
 const ECE: u8 = 64;
 const CWR: u8 = 128;
-
-/// No names; and HTTP is shown where it begins, as in our filters.
-const PREFERENCES: [&str; 3] = ["-n", "-o", "tcp.desegment_tcp_streams:FALSE"];
-
-/// One frame of a test capture: what was captured of it, and how long it was.
-struct Frame {
-    bytes: Vec<u8>,
-    wire_len: usize,
-}
-
-impl From<Vec<u8>> for Frame {
-    fn from(bytes: Vec<u8>) -> Frame {
-        Frame { wire_len: bytes.len(), bytes }
-    }
-}
-
-/// A capture in a file of its own, removed in the end.
-struct Capture {
-    medium: Medium,
-    frames: Vec<Frame>,
-    path: PathBuf,
-}
-
-/// Milliseconds between two frames of a test capture.
-const SPACING: u64 = 250;
-
-impl Capture {
-    fn write(name: &str, medium: Medium, frames: Vec<Frame>) -> Capture {
-        let path = std::env::temp_dir().join(format!("wireglass-filter-{}-{name}.pcap", std::process::id()));
-        let link_type: u32 = match medium {
-            Medium::Ip => 101,
-            Medium::Ethernet => 1,
-        };
-        let mut file = Vec::new();
-        for word in [0xa1b2_c3d4, 0x0004_0002, 0, 0, 65_535, link_type] {
-            file.extend_from_slice(&u32::to_le_bytes(word));
-        }
-        // tshark's statistics leave out the moment of the last frame, so one more follows that nobody looks at.
-        let trailer = Frame::from(vec![0; 14]);
-        for (index, frame) in frames.iter().chain([&trailer]).enumerate() {
-            let micros = 1_000 * SPACING * index as u64;
-            let times = [1_700_000_000 + (micros / 1_000_000) as u32, (micros % 1_000_000) as u32];
-            for word in times.into_iter().chain([frame.bytes.len() as u32, frame.wire_len as u32]) {
-                file.extend_from_slice(&word.to_le_bytes());
-            }
-            file.extend_from_slice(&frame.bytes);
-        }
-        fs::write(&path, file).expect("the temporary folder takes a file");
-        Capture { medium, frames, path }
-    }
-
-    /// The frame numbers that our filter selects.
-    fn ours(&self, filter: &Filter) -> Vec<u64> {
-        let mut streams = Streams::default();
-        let mut selected = Vec::new();
-        for (number, frame) in (1..).zip(&self.frames) {
-            let dissection = Dissection::of(self.medium, &frame.bytes, frame.wire_len);
-            let (stream, relative) = streams.next(&dissection);
-            let subject = PacketSubject {
-                number: Some(number),
-                at: Instant::ZERO + Duration::from_millis(SPACING * (number - 1)),
-                dissection: &dissection,
-                bytes: &frame.bytes,
-                stream,
-                relative,
-            };
-            if filter.matches(&Subject::Packet(subject)) {
-                selected.push(number);
-            }
-        }
-        selected
-    }
-
-    /// The frame numbers that tshark selects, for each filter.
-    ///
-    /// A start of tshark costs a quarter of a second, so one run counts for all filters, in intervals that hold one frame
-    /// each. Only filters with a comma, which separates filters there, have a run of their own.
-    fn tsharks(&self, filters: &[String]) -> Vec<Vec<u64>> {
-        let (alone, together): (Vec<&String>, Vec<&String>) = filters.iter().partition(|filter| filter.contains(','));
-        let list: Vec<&str> = together.iter().map(|filter| filter.as_str()).collect();
-        let statistics = format!("io,stat,0.{SPACING},{}", list.join(","));
-        let table = tshark(&self.path, &["-q", "-z", &statistics]);
-        let rows: Vec<Vec<&str>> =
-            table.lines().filter(|line| line.contains(" <> ")).map(|line| line.split('|').collect()).collect();
-        assert_eq!(rows.len(), self.frames.len(), "one row for each frame:\n{table}");
-        let mut counted = (0..).map(|column| {
-            // Before it stand nothing and the interval; each filter has a column of frames and one of octets.
-            let cell = |row: &Vec<&str>| row[2 + 2 * column].trim() == "1";
-            (1..).zip(&rows).filter(|(_, row)| cell(row)).map(|(number, _)| number).collect::<Vec<u64>>()
-        });
-        let mut select = |filter: &String| {
-            if alone.contains(&filter) { Some(self.tshark_selects(filter)) } else { counted.next() }
-        };
-        filters.iter().map(|filter| select(filter).expect("there is a column for each filter")).collect()
-    }
-
-    fn tshark_selects(&self, filter: &str) -> Vec<u64> {
-        let lines = tshark(&self.path, &["-Y", filter, "-T", "fields", "-e", "frame.number"]);
-        let numbers = lines.lines().map(|line| line.parse().expect("tshark prints frame numbers"));
-        numbers.filter(|number| *number <= self.frames.len() as u64).collect()
-    }
-}
-
-impl Drop for Capture {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
-fn tshark(file: &Path, arguments: &[&str]) -> String {
-    let output = Command::new("tshark")
-        .arg("-r")
-        .arg(file)
-        .args(PREFERENCES)
-        .args(arguments)
-        .output()
-        .expect("tshark runs; install it (Debian: apt install tshark)");
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "tshark {arguments:?}: {complaint}");
-    String::from_utf8(output.stdout).expect("tshark prints text")
-}
 
 fn ethernet() -> PacketBuilderStep<etherparse::Ethernet2Header> {
     PacketBuilder::ethernet2(CLIENT_MAC, SERVER_MAC)
@@ -293,9 +170,58 @@ fn v4_frames() -> Vec<Frame> {
         [link_header(0x88b5), b"no such EtherType".to_vec()].concat(),
     ]
     .into_iter()
+    .chain(dns_frames())
     .map(Frame::from)
     .chain([truncated(b"cut off by the snap length", 14 + 20 + 20 + 17), truncated(b"x", 14 + 20 + 6)])
     .collect()
+}
+
+/// Header, question and records of a DNS message about `srv.example`; the records begin with a pointer to its name.
+fn dns(id: u16, flags: u16, records: &[(u16, u32, &[u8])]) -> Vec<u8> {
+    let mut message: Vec<u8> =
+        [id, flags, 1, records.len() as u16, 0, 0].iter().flat_map(|word| word.to_be_bytes()).collect();
+    message.extend(b"\x03srv\x07example\x00\x00\x01\x00\x01");
+    for (kind, ttl, data) in records {
+        message.extend([0xc0, 12].iter().chain(&kind.to_be_bytes()).chain(&[0, 1]));
+        message.extend(ttl.to_be_bytes().iter().chain(&(data.len() as u16).to_be_bytes()).chain(data.iter()));
+    }
+    message
+}
+
+fn dns_frames() -> Vec<Vec<u8>> {
+    let query = dns(0x1111, 0x0100, &[]);
+    let two = dns(0x1111, 0x8180, &[(1, 300, &[192, 0, 2, 1]), (28, 20, &V6_SERVER)]);
+    let soa = [b"\x02ns\xc0\x10\x00".as_slice(), &[0; 16], &[0, 0, 0, 60]].concat();
+    let refused = dns(0x2222, 0x8405, &[(6, 60, &soa)]);
+    let others = dns(
+        0x3333,
+        0x8180,
+        &[
+            (5, 5, b"\x05alias\xc0\x10"),
+            (2, 6, b"\xc0\x10"),
+            (15, 7, b"\x00\x0a\xc0\x0c"),
+            (16, 8, b"\x03one\x05other"),
+            (12, 9, b"\xc0\x0c"),
+            (99, 10, b"odd"),
+        ],
+    );
+    let framed = |message: &[u8]| [&(message.len() as u16).to_be_bytes(), message].concat();
+    let over_tcp = |seq, payload: &[u8]| segment(header((40_010, 53), seq, 1, PSH | ACK, &[]), payload);
+    let query_end = 100 + framed(&query).len() as u32;
+    vec![
+        datagram((5053, 53), &query),
+        datagram((53, 5053), &two),
+        datagram((53, 5054), &refused),
+        datagram((53, 5055), &others),
+        datagram((53, 5056), &dns(0x4444, 0x8380, &[])),
+        datagram((5057, 53), &dns(0x5555, 0x2800, &[])),
+        over_tcp(100, &framed(&query)),
+        over_tcp(query_end, &[framed(&dns(0x6666, 0x0100, &[])), framed(&refused)].concat()),
+        icmp_error(
+            Icmpv4Type::DestinationUnreachable(icmpv4::DestUnreachableHeader::Port),
+            &datagram((5053, 53), &query)[14..],
+        ),
+    ]
 }
 
 /// A segment of which a capture kept only the beginning.
@@ -355,7 +281,7 @@ fn names() -> Names {
 
 /// Holds each filter against tshark: the text as it is typed, or its printed form where it names nodes. Returns how many
 /// selected something but not everything.
-fn agree(capture: &Capture, texts: &[&str]) -> usize {
+fn agree(capture: &Spaced, texts: &[&str]) -> usize {
     let filters: Vec<Filter> = texts.iter().map(|text| understood(text, &names())).collect();
     let pasted: Vec<String> = texts
         .iter()
@@ -365,15 +291,17 @@ fn agree(capture: &Capture, texts: &[&str]) -> usize {
             Err(_) => filter.wireshark(),
         })
         .collect();
+    let printed: Vec<String> = filters.iter().map(Filter::wireshark).collect();
+    let read_again: Vec<Filter> = printed.iter().map(|text| understood(text, &Names::default())).collect();
+    let [ours, again] = [&filters, &read_again].map(|filters| capture.ours(&filters.iter().collect::<Vec<_>>()));
     let mut telling = 0;
     let mut disagreements = Vec::new();
-    for ((text, filter), theirs) in texts.iter().zip(&filters).zip(capture.tsharks(&pasted)) {
-        let ours = capture.ours(filter);
-        if ours != theirs {
+    for (index, (text, theirs)) in texts.iter().zip(capture.tsharks(&pasted)).enumerate() {
+        let (ours, printed) = (&ours[index], &printed[index]);
+        if *ours != theirs {
             disagreements.push(format!("{text}: ours {ours:?}, tshark's {theirs:?}"));
         }
-        let printed = filter.wireshark();
-        if ours != capture.ours(&understood(&printed, &Names::default())) {
+        if *ours != again[index] {
             disagreements.push(format!("{text} means something else when printed as {printed}"));
         }
         telling += usize::from(!ours.is_empty() && ours.len() < capture.frames.len());
@@ -385,6 +313,50 @@ fn agree(capture: &Capture, texts: &[&str]) -> usize {
 fn understood(text: &str, names: &Names) -> Filter {
     Filter::parse(text, names).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
+
+const DNS_FILTERS: [&str; 41] = [
+    "dns",
+    "data",
+    "dns.id == 0x1111",
+    "dns.flags == 0x0100",
+    "dns.flags.response == 1",
+    "dns.flags.response == 0",
+    "dns.flags.opcode == 5",
+    "dns.flags.authoritative == 1",
+    "dns.flags.authoritative == 0",
+    "dns.flags.truncated == 1",
+    "dns.flags.truncated == 0 && dns.flags.response == 1",
+    "dns.flags.recdesired == 1",
+    "dns.flags.recavail == 1",
+    "dns.flags.authenticated == 0",
+    "dns.flags.checkdisable == 0",
+    "dns.flags.rcode",
+    "dns.flags.rcode == 5",
+    "dns.flags.rcode != 0",
+    "dns.count.queries == 1",
+    "dns.count.answers > 1",
+    "dns.count.auth_rr == 0",
+    "dns.count.add_rr == 0",
+    "dns.qry.name == \"srv.example\"",
+    "dns.qry.name contains \"example\" && dns.flags.response == 0",
+    "dns.qry.name.len == 11 && dns.qry.class == 1",
+    "dns.qry.type == 1",
+    "dns.resp.name == \"srv.example\"",
+    "dns.resp.type == 28",
+    "dns.resp.type != 1",
+    "dns.resp.class == 1",
+    "dns.resp.ttl < 30",
+    "dns.resp.ttl in {5, 300..400}",
+    "dns.resp.len == 4",
+    "dns.a == 192.0.2.0/24",
+    "dns.aaaa == fd00::2",
+    "dns.cname == \"alias.example\" && dns.ns == \"example\"",
+    "dns.mx.preference == 10 && dns.mx.mail_exchange == \"srv.example\"",
+    "dns.txt == \"other\"",
+    "dns.ptr.domain_name == \"srv.example\"",
+    "dns.soa.mname == \"ns.example\" && dns.soa.minimum_ttl == 60",
+    "dns contains \"alias\"",
+];
 
 const V4_FILTERS: [&str; 109] = [
     "arp",
@@ -521,14 +493,20 @@ const V6_FILTERS: [&str; 18] = [
 
 #[test]
 fn ipv4_filters_select_what_tshark_selects() {
-    let capture = Capture::write("v4", Medium::Ethernet, v4_frames());
+    let capture = Spaced::write(Medium::Ethernet, v4_frames());
     let telling = agree(&capture, &V4_FILTERS);
     assert!(telling >= 95, "only {telling} filters select some and not all frames");
 }
 
 #[test]
+fn dns_filters_select_what_tshark_selects() {
+    let capture = Spaced::write(Medium::Ethernet, v4_frames());
+    assert_eq!(agree(&capture, &DNS_FILTERS), DNS_FILTERS.len(), "each selects some and not all frames");
+}
+
+#[test]
 fn ipv6_filters_select_what_tshark_selects() {
-    let capture = Capture::write("v6", Medium::Ethernet, v6_frames());
+    let capture = Spaced::write(Medium::Ethernet, v6_frames());
     let telling = agree(&capture, &V6_FILTERS);
     assert!(telling >= 15, "only {telling} filters select some and not all frames");
 }
@@ -538,7 +516,7 @@ fn filters_select_what_tshark_selects_without_a_link_header() {
     let without_link = |frame: Frame| Frame { bytes: frame.bytes[14..].to_vec(), wire_len: frame.wire_len - 14 };
     let frames: Vec<Frame> =
         v4_frames().into_iter().skip(2).map(without_link).filter(|frame| frame.bytes[0] == 0x45).collect();
-    let capture = Capture::write("raw", Medium::Ip, frames);
+    let capture = Spaced::write(Medium::Ip, frames);
     let filters =
         ["tcp.flags.syn == 1 && tcp.flags.ack == 0", "eth", "frame.len == 40", "ip.src == client", "data", "http"];
     assert_eq!(agree(&capture, &filters), 5);
@@ -548,9 +526,9 @@ fn filters_select_what_tshark_selects_without_a_link_header() {
 fn streams_and_relative_numbers_are_tsharks_on_random_segments() {
     let mut rng = Rng::derive(7, "streams");
     let frames: Vec<Frame> = (0..3000).map(|_| random_frame(&mut rng).into()).collect();
-    let capture = Capture::write("streams", Medium::Ethernet, frames);
+    let capture = Spaced::write(Medium::Ethernet, frames);
     let fields = ["-T", "fields", "-e", "tcp.stream", "-e", "udp.stream", "-e", "tcp.seq", "-e", "tcp.ack"];
-    let lines = tshark(&capture.path, &fields);
+    let lines = capture.tshark(&fields);
     let mut streams = Streams::default();
     let mut compared = 0;
     for (number, (frame, line)) in (1..).zip(capture.frames.iter().zip(lines.lines())) {

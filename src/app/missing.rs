@@ -46,6 +46,47 @@ pub(super) mod http {
     }
 }
 
+#[cfg(not(feature = "formats"))]
+pub(super) mod formats {
+    use super::*;
+
+    missing! { "formats":
+        PostsServer = "posts-server", server: true;
+        PostsClient = "posts-client", server: false;
+    }
+}
+
+#[cfg(not(feature = "grpc"))]
+pub(super) mod grpc {
+    use super::*;
+
+    missing! { "grpc":
+        BookstoreServer = "bookstore-server", server: true;
+        BookstoreClient = "bookstore-client", server: false;
+    }
+}
+
+#[cfg(not(feature = "websocket"))]
+pub(super) mod feed {
+    use super::*;
+
+    missing! { "websocket":
+        FeedServer = "feed-server", server: true;
+        FeedClient = "feed-client", server: false;
+        HttpRelay = "http-relay", server: true;
+    }
+}
+
+#[cfg(not(feature = "websocket"))]
+pub(super) mod websocket {
+    use super::*;
+
+    missing! { "websocket":
+        WebSocketServer = "websocket-server", server: true;
+        WebSocketClient = "websocket-client", server: false;
+    }
+}
+
 #[cfg(not(feature = "dns"))]
 pub(super) mod dns {
     use super::*;

@@ -15,13 +15,26 @@ mod channel;
 mod dns;
 mod error;
 pub mod exec;
+#[cfg(feature = "websocket")]
+mod feed;
+#[cfg(feature = "formats")]
+mod formats;
+#[cfg(feature = "grpc")]
+mod grpc;
 mod host;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]
 mod lines;
 mod messages;
-#[cfg(not(all(feature = "dns", feature = "http", feature = "tls")))]
+#[cfg(not(all(
+    feature = "dns",
+    feature = "formats",
+    feature = "grpc",
+    feature = "http",
+    feature = "tls",
+    feature = "websocket"
+)))]
 mod missing;
 mod program;
 mod run;
@@ -29,6 +42,8 @@ mod run;
 mod tls;
 mod transfer;
 mod values;
+#[cfg(feature = "websocket")]
+mod websocket;
 #[cfg(not(feature = "tls"))]
 mod without_tls;
 
@@ -37,8 +52,16 @@ mod tests;
 
 #[cfg(not(feature = "dns"))]
 use missing::dns;
+#[cfg(not(feature = "websocket"))]
+use missing::feed;
+#[cfg(not(feature = "formats"))]
+use missing::formats;
+#[cfg(not(feature = "grpc"))]
+use missing::grpc;
 #[cfg(not(feature = "http"))]
 use missing::http;
+#[cfg(not(feature = "websocket"))]
+use missing::websocket;
 #[cfg(not(feature = "tls"))]
 use without_tls as tls;
 

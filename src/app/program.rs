@@ -7,6 +7,9 @@
 use serde::Deserialize;
 
 use super::dns::{DnsLookup, DnsResolver, DnsServer};
+use super::feed::{FeedClient, FeedServer, HttpRelay};
+use super::formats::{PostsClient, PostsServer};
+use super::grpc::{BookstoreClient, BookstoreServer};
 #[cfg(feature = "tls")]
 use super::http::{AccessClient, AccessServer};
 use super::http::{HttpCache, HttpGet, HttpServer, OrdersClient, OrdersServer};
@@ -15,6 +18,7 @@ use super::messages::{MessageSend, MessageSink};
 use super::missing::access::{AccessClient, AccessServer};
 use super::run::Running;
 use super::transfer::{Exchange, ExchangeServer, Send, Sink};
+use super::websocket::{WebSocketClient, WebSocketServer};
 use super::{Destination, ProgramError};
 
 /// What a program says of itself, and how it runs; implemented by its settings.
@@ -34,20 +38,20 @@ pub(super) trait Play {
         false
     }
 
-    /// Runs it. A client ends by itself and never calls `ready`; a server calls it once it listens, and serves until the
-    /// future is dropped.
+    /// Runs it. A client ends by itself, and may call `ready` when others can follow; a server calls it once it listens, and
+    /// serves until the future is dropped.
     async fn run(&self, running: &Running, ready: impl FnOnce()) -> Result<(), ProgramError>;
 }
 
 macro_rules! register {
-    ($($(#[$doc:meta])* $program:ident,)*) => {
+    ($($(#[$meta:meta])* $program:ident,)*) => {
         /// A built-in program with its settings: `run = { send = { to = "server:9000", bytes = "17520B" } }`.
         ///
         /// Servers and clients come in pairs; each client names the server that it is made for.
         #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum Program {
-            $($(#[$doc])* $program($program),)*
+            $($(#[$meta])* $program($program),)*
         }
 
         impl Program {
@@ -124,6 +128,26 @@ register! {
     DnsResolver,
     /// A DNS client that asks for names and prints what it is told, as `dig +short` does.
     DnsLookup,
+    /// An HTTP/1.1 server that has posts in three formats.
+    PostsServer,
+    /// An HTTP/1.1 client for `posts-server`: fetches posts in each format and reads them.
+    PostsClient,
+    /// A gRPC server with a method of each kind.
+    BookstoreServer,
+    /// A gRPC client for `bookstore-server`.
+    BookstoreClient,
+    /// A WebSocket server for a chat: what is said on a channel goes to all who have subscribed to it.
+    #[serde(rename = "websocket-server")]
+    WebSocketServer,
+    /// A WebSocket client that says things and hears others.
+    #[serde(rename = "websocket-client")]
+    WebSocketClient,
+    /// A server with news, for four ways to get them.
+    FeedServer,
+    /// A client that gets news in one of four ways.
+    FeedClient,
+    /// An HTTP/1.1 proxy that passes answers on as they come, or when they are whole.
+    HttpRelay,
 }
 
 #[cfg(test)]
@@ -158,6 +182,15 @@ mod tests {
             r#"{ dns-server = { port = 53, zones = [] } }"#,
             r#"{ dns-resolver = { port = 53, upstream = { forward = ["server:53"] } } }"#,
             r#"{ dns-lookup = { server = "server:53", ask = ["api.example.com"] } }"#,
+            r#"{ posts-server = { port = 80, title = "Network Efficiency" } }"#,
+            r#"{ posts-client = { url = "http://server/posts/1" } }"#,
+            r#"{ bookstore-server = { port = 8080, books = [] } }"#,
+            r#"{ bookstore-client = { to = "server:8080", calls = [{ get = "123" }] } }"#,
+            r#"{ websocket-server = { port = 80 } }"#,
+            r#"{ websocket-client = { url = "ws://server/chat" } }"#,
+            r#"{ feed-server = { port = 80, path = "/orders", news = [] } }"#,
+            r#"{ feed-client = { url = "http://server/orders", how = "sse", receive = 5 } }"#,
+            r#"{ http-relay = { port = 80, origin = "server:80" } }"#,
         ];
         assert_eq!(table.len(), Program::NAMES.len(), "each program of {:?} is tried", Program::NAMES);
         for written in table {
@@ -179,6 +212,7 @@ mod tests {
             (r#"{ message-sink = { port = 1, over = "sctp" } }"#, "expected `tcp` or `udp`"),
             (r#"{ http-server = { port = 1, path = "x", body = "" } }"#, "`x` is not a path"),
             (r#"{ http-get = { url = "ftp://server/" } }"#, "is not a URL that is spoken here"),
+            (r#"{ websocket-client = { url = "http://server/" } }"#, "write one such as \"ws://server/chat\""),
         ];
         for (written, expected) in table {
             let error = read(&format!("run = {written}")).expect_err(written);

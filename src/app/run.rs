@@ -18,8 +18,8 @@ use crate::rng::Rng;
 
 /// Runs `program` on `host`. Must be called inside a [`tokio::task::LocalSet`].
 ///
-/// A client ends by itself and never calls `ready`. A server calls it once it listens, and serves until the future is
-/// dropped: its connections end with it. `seed` gives the data that the program sends.
+/// A client ends by itself, and may call `ready` when others can follow. A server calls it once it listens, and serves until
+/// the future is dropped: its connections end with it. `seed` gives the data that the program sends.
 ///
 /// The journal gets `started` first and, when the program ends by itself, `ended` last.
 ///

@@ -41,8 +41,7 @@ impl Play for Sink {
 }
 
 async fn sink_one(running: Running, mut stream: Stream, peer: SocketAddr) -> Result<(), ProgramError> {
-    let received = receive_all(&mut stream).await.map_err(running.broken("receiving from", peer))?;
-    running.report(received.received());
+    take(&running, &mut stream, "receiving from", peer).await?;
     stream.shutdown().await.map_err(running.broken("closing the connection with", peer))
 }
 
@@ -72,8 +71,7 @@ impl Play for Send {
     async fn run(&self, running: &Running, _ready: impl FnOnce()) -> Result<(), ProgramError> {
         let to = &self.to;
         let mut stream = running.connect(to).await?;
-        let sent = send_all(&mut stream, running.data(), self.bytes).await.map_err(running.broken("sending to", to))?;
-        running.report(sent.sent());
+        give(running, &mut stream, self.bytes, "sending to", to).await?;
         receive_all(&mut stream).await.map_err(running.broken("waiting for the close of", to))?;
         Ok(())
     }
@@ -103,11 +101,8 @@ impl Play for ExchangeServer {
 }
 
 async fn answer_one(running: Running, mut stream: Stream, peer: SocketAddr, bytes: Size) -> Result<(), ProgramError> {
-    let received = receive_all(&mut stream).await.map_err(running.broken("receiving from", peer))?;
-    running.report(received.received());
-    let sent = send_all(&mut stream, running.data(), bytes).await.map_err(running.broken("answering", peer))?;
-    running.report(sent.sent());
-    Ok(())
+    take(&running, &mut stream, "receiving from", peer).await?;
+    give(&running, &mut stream, bytes, "answering", peer).await
 }
 
 /// `exchange`
@@ -136,12 +131,34 @@ impl Play for Exchange {
     async fn run(&self, running: &Running, _ready: impl FnOnce()) -> Result<(), ProgramError> {
         let to = &self.to;
         let mut stream = running.connect(to).await?;
-        let sent = send_all(&mut stream, running.data(), self.bytes).await.map_err(running.broken("sending to", to))?;
-        running.report(sent.sent());
-        let received = receive_all(&mut stream).await.map_err(running.broken("receiving the answer of", to))?;
-        running.report(received.received());
-        Ok(())
+        give(running, &mut stream, self.bytes, "sending to", to).await?;
+        take(running, &mut stream, "receiving the answer of", to).await
     }
+}
+
+/// Sends `bytes` and closes this half of the connection; tells what was sent.
+async fn give(
+    running: &Running,
+    stream: &mut Stream,
+    bytes: Size,
+    doing: &'static str,
+    peer: impl ToString,
+) -> Result<(), ProgramError> {
+    let sent = send_all(stream, running.data(), bytes).await.map_err(running.broken(doing, peer))?;
+    running.report(sent.sent());
+    Ok(())
+}
+
+/// Reads until the peer closes its half; tells what was received.
+async fn take(
+    running: &Running,
+    stream: &mut Stream,
+    doing: &'static str,
+    peer: impl ToString,
+) -> Result<(), ProgramError> {
+    let received = receive_all(stream).await.map_err(running.broken(doing, peer))?;
+    running.report(received.received());
+    Ok(())
 }
 
 /// What has passed so far.

@@ -117,7 +117,11 @@ pub fn live(trial: &Trial, holder: HolderConfig) -> Result<Outcome, LiveError> {
         while let (Some(sender), Some(receiver)) = (ends.next(), ends.next()) {
             hosts.push([sender, receiver]);
         }
-        Ok::<_, io::Error>((world, ports, watched(play(trial, hosts, ledger.clone()), &gauges)))
+        Ok::<_, io::Error>((
+            world,
+            ports,
+            live::looking(LOOK_EVERY, || gauges.look(), play(trial, hosts, ledger.clone())),
+        ))
     };
     let (played, ended) = live::run(setup, |_| Duration::ZERO)?;
     // The namespaces go before anybody reads the figures.
@@ -125,17 +129,4 @@ pub fn live(trial: &Trial, holder: HolderConfig) -> Result<Outcome, LiveError> {
     played??;
     let counts = ledger.read();
     Ok(Outcome::of(trial, &counts, &gauges.stories(), ended))
-}
-
-/// Looks at every kernel connection until `programs` have ended.
-async fn watched<T>(programs: impl Future<Output = T>, gauges: &Gauges) -> T {
-    tokio::pin!(programs);
-    let mut tick = tokio::time::interval(LOOK_EVERY);
-    loop {
-        tokio::select! {
-            biased;
-            output = &mut programs => return output,
-            _ = tick.tick() => gauges.look(),
-        }
-    }
 }

@@ -70,6 +70,10 @@ pub fn answer(measure: &Measure, at: NodeId, evidence: &Evidence<'_>) -> Result<
             let filter = frame_filter(&packets);
             Ok(Answer { packets, filter, ..told(Amount::Time(span.length), &span.start) })
         }
+        Measure::Member(member, of) => {
+            let (value, found) = bench.value(member, of)?.map_err(|finding| finding.measured)?;
+            Ok(told(Amount::Count(value), &found))
+        }
     }
 }
 

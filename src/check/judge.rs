@@ -253,8 +253,8 @@ impl<'e, 'a> Bench<'e, 'a> {
             (Ok(above), Ok(below)) => (above, below),
             (Err(finding), _) | (_, Err(finding)) => return Ok(finding),
         };
-        let of = of.selections();
-        let picked = match of.first() {
+        let selections = of.selections();
+        let picked = match selections.first() {
             Some(selection) => self.select(selection)?,
             None => return Err("asks for nothing".to_owned()),
         };
@@ -272,10 +272,32 @@ impl<'e, 'a> Bench<'e, 'a> {
             (None, Some(most)) => format!("at most {most}"),
             (None, None) => "anything".to_owned(),
         };
-        Ok(Finding::of(holds, told(holds, &ratio.to_string(), &expected), &picked))
+        let measured = match (of, to) {
+            (Measure::Member(..), Measure::Member(..)) => format!("{ratio} ({above} to {below})"),
+            _ => ratio.to_string(),
+        };
+        Ok(Finding::of(holds, told(holds, &measured, &expected), &picked))
     }
 
-    /// A measure as a whole number: a count, octets, or nanoseconds; a finding that fails when there is no such time.
+    /// A numeric member of the first that is selected, with what was selected; a finding that fails when there is none.
+    pub(super) fn value(
+        &self,
+        member: &str,
+        of: &Selection,
+    ) -> Result<Result<(u64, Picked<'e, 'a>), Finding>, Missing> {
+        let picked = self.select(of)?;
+        let Some(first) = picked.first()? else { return Ok(Err(nothing(of, &picked))) };
+        Ok(match first.member(member).and_then(|value| value.as_u64()) {
+            Some(value) => Ok((value, picked)),
+            None => {
+                let measured = format!("the first of `{}` has no number `{member}`", of.name);
+                Err(Finding::of(false, measured, &picked).about([&first]))
+            }
+        })
+    }
+
+    /// A measure as a whole number: a count, octets, nanoseconds, or a member's value; a finding that fails when there is no
+    /// such time, or no such member.
     fn measure(&self, measure: &Measure) -> Result<Result<u64, Finding>, Missing> {
         match measure {
             Measure::Count(of) => Ok(Ok(self.select_all(of)?.items.len() as u64)),
@@ -285,6 +307,7 @@ impl<'e, 'a> Bench<'e, 'a> {
                 let nanos = |span: Span<'_, '_>| u64::try_from(span.length.as_nanos()).unwrap_or(u64::MAX);
                 Ok(self.span(from, to)?.map(nanos))
             }
+            Measure::Member(member, of) => Ok(self.value(member, of)?.map(|(value, _)| value)),
         }
     }
 

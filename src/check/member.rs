@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::filter;
 use crate::packet::dissect::Network;
 
 use super::evidence::Frame;
@@ -14,6 +15,11 @@ pub const PACKET_MEMBERS: [&str; 8] =
 /// Whether packets have a member of this name.
 pub fn is_packet_member(name: &str) -> bool {
     PACKET_MEMBERS.contains(&name)
+}
+
+/// Whether events have a member of this name that is a value by itself.
+pub fn is_event_member(name: &str) -> bool {
+    !name.contains('.') && filter::event_members().any(|known| known == name)
 }
 
 impl Item<'_, '_> {

@@ -29,7 +29,7 @@ pub use answer::{Amount, Answer, Sight, answer, sights};
 pub use evidence::{Clock, Evidence, LinkSource, NodeSource};
 pub use integrity::{INTEGRITY_IDS, Integrity, integrity};
 pub use judge::judge;
-pub use member::{PACKET_MEMBERS, is_packet_member};
+pub use member::{PACKET_MEMBERS, is_event_member, is_packet_member};
 pub use selection::{Only, Selected, Selection};
 
 /// One claim of a lab.
@@ -151,6 +151,8 @@ pub enum Measure {
     Octets(Selection),
     /// The time from the first of one selection to the first of another.
     Gap(Selection, Selection),
+    /// A numeric member of the first that is selected: `cwnd` of events, `tcp.window_size_value` of packets.
+    Member(String, Selection),
 }
 
 /// How large a number may be.
@@ -265,7 +267,7 @@ impl Measure {
     /// Every selection that it names.
     pub fn selections(&self) -> Vec<&Selection> {
         match self {
-            Measure::Count(of) | Measure::Bytes(of) | Measure::Octets(of) => vec![of],
+            Measure::Count(of) | Measure::Bytes(of) | Measure::Octets(of) | Measure::Member(_, of) => vec![of],
             Measure::Gap(from, to) => vec![from, to],
         }
     }

@@ -20,8 +20,8 @@ pub struct Selection {
     pub at: Option<NodeId>,
     /// For packets: which of those that match.
     pub only: Only,
-    /// Takes just this one of what matches, from 1; `None` takes all.
-    pub nth: Option<u32>,
+    /// Takes just this one of what matches, from 1; from the end where it is negative (-1 is the last); `None` takes all.
+    pub nth: Option<i32>,
 }
 
 /// What a selection looks for.
@@ -81,6 +81,8 @@ pub(super) struct Item<'e, 'a> {
     pub(super) at: Instant,
     /// The frame's number at the vantage; for an event, that of the packet it is about.
     pub(super) number: Option<u64>,
+    /// An event's place in the journal; 0 for a packet.
+    line: usize,
     pub(super) found: Found<'e, 'a>,
 }
 
@@ -113,10 +115,12 @@ impl<'e, 'a> Item<'e, 'a> {
     }
 
     /// Whether it comes before `other`. Two packets of one capture have an order even at the same instant, which is
-    /// common on a virtual clock; of two other things at the same instant neither is before the other.
+    /// common on a virtual clock, and so have two lines of the journal; of two other things at the same instant neither is
+    /// before the other.
     pub(super) fn is_before(&self, other: &Item<'_, '_>, same_vantage: bool) -> bool {
         match (self.found, other.found) {
             (Found::Packet(a), Found::Packet(b)) if same_vantage => a.number < b.number,
+            (Found::Event(_), Found::Event(_)) => self.line < other.line,
             (Found::Packet(_) | Found::Event(_), Found::Packet(_) | Found::Event(_)) => self.at < other.at,
         }
     }
@@ -160,11 +164,12 @@ impl<'a> Evidence<'a> {
             Selected::Rule { id, from } => self.packets_of_rule(id, *from)?,
         };
         if let Some(nth) = selection.nth {
-            let place = usize::try_from(nth).unwrap_or(usize::MAX).saturating_sub(1);
-            picked.items = picked.items.get(place).copied().into_iter().collect();
+            let place = usize::try_from(nth.unsigned_abs()).unwrap_or(usize::MAX);
+            let place = if nth < 0 { picked.items.len().checked_sub(place) } else { place.checked_sub(1) };
+            picked.items = place.and_then(|place| picked.items.get(place)).copied().into_iter().collect();
             match &picked.gap {
-                // What is missing may have come before it: it may be another.
-                Some(gap) if !gap.is_behind => return Err(gap.why.clone()),
+                // What is missing may have come before it, or behind it where it counts from the end: it may be another.
+                Some(gap) if !gap.is_behind || nth < 0 => return Err(gap.why.clone()),
                 Some(_) if !picked.items.is_empty() => picked.gap = None,
                 Some(_) | None => {}
             }
@@ -203,11 +208,12 @@ impl<'a> Evidence<'a> {
         let items = self
             .entries()?
             .iter()
-            .filter(|entry| of.is_none_or(|node| entry.node == node))
-            .filter(|entry| filter.matches(&self.event_subject(entry)))
-            .map(|entry| {
+            .enumerate()
+            .filter(|(_, entry)| of.is_none_or(|node| entry.node == node))
+            .filter(|(_, entry)| filter.matches(&self.event_subject(entry)))
+            .map(|(line, entry)| {
                 let number = packet_of(&entry.event).and_then(|packet| seen?.number_of(packet));
-                Item { at: entry.at, number, found: Found::Event(entry) }
+                Item { at: entry.at, number, line, found: Found::Event(entry) }
             })
             .collect();
         let gap = self.forgotten().map(|why| Gap { why, is_behind: false });
@@ -215,7 +221,7 @@ impl<'a> Evidence<'a> {
     }
 
     fn packets_of_rule<'e>(&'e self, id: &str, from: NodeId) -> Result<Picked<'e, 'a>, Missing> {
-        let mut touched = self.packets_impaired(|impairment| rule_of(impairment) == Some(id))?;
+        let mut touched = self.packets_impaired(|impairment| impairment.rule() == Some(id))?;
         touched.extend(self.entries()?.iter().filter_map(|entry| match &entry.event {
             Event::Passage { packet, passage: Passage::Filtered { rule: Some(rule), .. } } if rule == id => {
                 Some(*packet)
@@ -248,7 +254,9 @@ impl<'a> Evidence<'a> {
 
     /// The lines of the journal.
     pub(super) fn entries(&self) -> Result<&[&'a Entry], Missing> {
-        self.journal.as_deref().ok_or_else(|| "needs the journal of a run; a capture alone does not tell".to_owned())
+        self.journal.as_deref().ok_or_else(|| {
+            "needs the journal of a run, which a capture does not have: `wireglass run` judges it".to_owned()
+        })
     }
 
     fn captured<'e>(&'e self, at: NodeId) -> Result<&'e [Frame<'a>], Missing> {
@@ -258,7 +266,7 @@ impl<'a> Evidence<'a> {
 
 impl<'e, 'a> Item<'e, 'a> {
     fn of_frame(frame: &'e Frame<'a>) -> Item<'e, 'a> {
-        Item { at: frame.record.at, number: Some(frame.number), found: Found::Packet(frame) }
+        Item { at: frame.record.at, number: Some(frame.number), line: 0, found: Found::Packet(frame) }
     }
 }
 
@@ -287,23 +295,5 @@ fn packet_of(event: &Event) -> Option<PacketId> {
         | Event::MappingExpired { .. }
         | Event::NoLoss { .. }
         | Event::Program { .. } => None,
-    }
-}
-
-/// The rule behind an impairment; `None` by chance or by nature.
-fn rule_of(impairment: &Impairment) -> Option<&str> {
-    match impairment {
-        Impairment::DroppedByRule { rule }
-        | Impairment::EcnBleached { rule }
-        | Impairment::OptionStripped { rule, .. } => Some(rule),
-        Impairment::Held { rule, .. }
-        | Impairment::Delayed { rule, .. }
-        | Impairment::Duplicated { rule, .. }
-        | Impairment::Corrupted { rule, .. } => rule.as_deref(),
-        Impairment::Lost
-        | Impairment::QueueOverflow
-        | Impairment::WaitedTooLong { .. }
-        | Impairment::Marked
-        | Impairment::TooBig { .. } => None,
     }
 }

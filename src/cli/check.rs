@@ -89,7 +89,12 @@ fn stem(file: &Path) -> String {
 fn said_addresses(task: &CheckTask, lab: &Definition) -> Result<Addresses, Failure> {
     let mut addresses = Addresses::new();
     for (name, address) in &task.nodes {
-        node(lab, name)?;
+        let id = node(lab, name)?;
+        if lab.nodes.get(usize::from(id.0)).is_some_and(|node| node.host().is_none()) {
+            let text =
+                format!("--node {name}={address}: `{name}` passes packets on; say whose addresses the hosts have");
+            return Err(Failure::Input(text));
+        }
         let address: IpAddr = address
             .parse()
             .map_err(|_| Failure::Input(format!("--node {name}={address}: `{address}` is no IP address")))?;
@@ -173,6 +178,11 @@ impl Told<'_> {
         out.push_str(&format!("\n{}\n", terminal.bold("Checks")));
         let lines: Vec<VerdictLine> = self.verdicts.iter().map(verdict_line).collect();
         out.push_str(&report::verdicts(&lines, &style));
+        if self.lab.broken.is_none() && !self.lab.breaks.is_empty() && self.verdicts.iter().any(Verdict::is_fail) {
+            let told = "If it was captured under a break (`run --break NAME` writes to out/LAB, too), its claims are \
+                        judged with --break NAME here.";
+            out.push_str(&report::paragraph(told, 0, &style));
+        }
         let unknown = self.verdicts.iter().filter(|verdict| verdict.outcome == check::Outcome::Unknown).count();
         if unknown > 0 {
             let told = "What could not be judged asks for the journal of a run, or for another node's capture: \

@@ -26,7 +26,7 @@ fn show(entry: &Entry, teacher: bool, terminal: Terminal) -> Result<Outcome, Fai
     if text.trim().is_empty() {
         return Err(Failure::Input(format!("{} has no {file}; `wireglass new` makes one to begin with", entry.id)));
     }
-    terminal.print(&report::page(&guide::strip(text), &terminal.style(false)))?;
+    terminal.page(&report::page(&guide::strip(text), &terminal.style(false)))?;
     Ok(Outcome::Well)
 }
 
@@ -129,7 +129,15 @@ impl Shell {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         let said = String::from_utf8_lossy(&output.stderr);
-        Err(format!("{}: {}", output.status, said.lines().next().unwrap_or("it says nothing")))
+        let said = said.lines().next().unwrap_or("it says nothing");
+        let place = if said.contains("cannot be read") { self.place() } else { String::new() };
+        Err(format!("{}: {said}{place}", output.status))
+    }
+
+    /// From where commands run, for one that does not find its lab or a file: as a sentence that goes on.
+    fn place(&self) -> String {
+        let own = self.lab.as_ref().map(|(entry, _)| format!("; the lab beside it is `./{}`", entry.id));
+        format!(" (commands run in an empty folder of their own{})", own.unwrap_or_default())
     }
 
     /// A word of a command; the lab's name becomes its place.

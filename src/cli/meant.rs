@@ -43,6 +43,8 @@ pub(super) enum Task {
     Run(RunTask),
     /// Judge captures that were made elsewhere.
     Check(CheckTask),
+    /// See whether a lab's checks can fail.
+    Falsify(FalsifyTask),
     /// Show a guide, or look after its numbers.
     Guide(GuideTask),
     /// Make a lab of one's own.
@@ -148,6 +150,15 @@ pub(super) struct CheckTask {
     pub(super) nodes: Vec<(String, String)>,
     /// The variant whose claims count.
     pub(super) variant: Option<String>,
+    /// One JSON document.
+    pub(super) json: bool,
+}
+
+/// Whose checks to falsify.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct FalsifyTask {
+    /// The lab as it was named.
+    pub(super) lab: String,
     /// One JSON document.
     pub(super) json: bool,
 }
@@ -259,6 +270,7 @@ impl Meant {
                 variant: shell.variant,
                 command: shell.command,
             }),
+            Command::Check(check) if check.falsify => Task::Falsify(FalsifyTask { lab: check.lab, json: check.json }),
             Command::Check(check) => Task::Check(CheckTask::by(check)?),
             Command::Guide(guide) => Task::Guide(GuideTask {
                 lab: guide.lab,

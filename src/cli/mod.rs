@@ -8,6 +8,8 @@ mod check;
 mod compare;
 mod doctor;
 mod drill;
+mod examples;
+mod falsify;
 mod guide;
 mod learn;
 mod list;
@@ -17,6 +19,7 @@ mod run;
 mod shell;
 mod show;
 mod terminal;
+mod waiting;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -84,7 +87,7 @@ impl Failure {
 /// Says on standard error why a call could not be carried out.
 pub fn complain(failure: &Failure) {
     // With standard error gone, too, there is nobody left to tell.
-    let _ = writeln!(io::stderr(), "wireglass: {failure}");
+    let _ = io::stderr().write_all(terminal::complaint(&format!("wireglass: {failure}")).as_bytes());
 }
 
 /// Carries out what was typed.
@@ -98,6 +101,7 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Outcome, Failure
         Task::Run(task) => run::run(&task, &terminal),
         Task::Shell(task) => shell::shell(&task, &terminal),
         Task::Check(task) => check::check(&task, &terminal),
+        Task::Falsify(task) => falsify::falsify(&task, &terminal),
         Task::Guide(task) => guide::guide(&task, &terminal),
         Task::New(task) => new::new(&task, &terminal),
         Task::Compare(task) => compare::compare(&task, &terminal),

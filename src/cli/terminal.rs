@@ -4,12 +4,13 @@ use std::env;
 use std::ffi::OsString;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
 
 use serde::Serialize;
 
 use super::meant::Appearance;
 use crate::host::terminal::columns;
-use crate::report::Style;
+use crate::report::{self, Style};
 
 /// Columns for files and pipes.
 const WIDTH_ELSEWHERE: usize = 100;
@@ -27,6 +28,19 @@ pub(super) struct Terminal {
     pub(super) width: usize,
     /// Whether arrows and lines may be more than ASCII.
     pub(super) unicode: bool,
+}
+
+/// A complaint for standard error, broken between words where that is a terminal.
+pub(super) fn complaint(text: &str) -> String {
+    let error = io::stderr();
+    let columns = columns(error.as_fd()).filter(|_| error.is_terminal()).map(usize::from);
+    let line = |line: &str| match columns {
+        Some(width) if line.chars().count() > width => {
+            report::hanging(line, &Style { width, color: false, ascii: false, verbose: false })
+        }
+        Some(_) | None => line.to_owned(),
+    };
+    text.lines().map(|text| line(text) + "\n").collect()
 }
 
 impl Terminal {
@@ -70,6 +84,24 @@ impl Terminal {
         let mut out = self.out();
         out.write_all(text.as_bytes())?;
         out.flush()
+    }
+
+    /// Shows a long text: on a terminal through the pager that `PAGER` names, else `less`, as `man` and `git` do. A text that
+    /// fits stays on the terminal. Without a pager it is printed.
+    pub(super) fn page(self, text: &str) -> io::Result<()> {
+        let pager = env::var("PAGER").unwrap_or_else(|_| "less".to_owned());
+        if !self.is_terminal || pager.trim().is_empty() || pager == "cat" {
+            return self.print(text);
+        }
+        // Colours go through, a text of one screen needs no key, and it is still there afterwards.
+        let started = Command::new("/bin/sh").args(["-c", &pager]).env("LESS", "FRX").stdin(Stdio::piped()).spawn();
+        let Ok(mut pager) = started else { return self.print(text) };
+        if let Some(mut input) = pager.stdin.take() {
+            // Whoever has read enough leaves early.
+            let _ = input.write_all(text.as_bytes());
+        }
+        // 127: the shell has found no such program (POSIX).
+        if pager.wait()?.code() == Some(127) { self.print(text) } else { Ok(()) }
     }
 
     /// Writes `value` as one indented JSON document and flushes.

@@ -1,12 +1,14 @@
-//! The fields of packets that a filter can ask for, by Wireshark's names.
+//! The fields of packets that a filter can ask for, by Wireshark's names: those below the applications.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::PacketSubject;
 use super::http::Http;
 use super::view::{Protocol, Segment};
+use super::{PacketSubject, application};
 use crate::packet::dissect::{Arp, Ethernet, Icmp, Ipv4, Ipv6, TcpFlags, Udp};
+use crate::packet::dns::{Message, Question, Record};
 
 /// A field's type; says which literals it compares with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +50,7 @@ impl Kind {
 }
 
 /// One value of a field in a packet.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value<'a> {
     /// Of [`Kind::Number`].
     Number(u64),
@@ -63,7 +65,7 @@ pub(super) enum Value<'a> {
     /// Of [`Kind::Bytes`] and [`Kind::Protocol`].
     Bytes(&'a [u8]),
     /// Of [`Kind::Text`].
-    Text(&'a str),
+    Text(Cow<'a, str>),
     /// Of [`Kind::Span`], in nanoseconds.
     Span(u64),
 }
@@ -118,6 +120,14 @@ pub(super) enum Reader {
     Icmpv6(fn(&Icmp) -> Values<'static>),
     /// An HTTP/1 message that begins in this segment.
     Http(for<'a> fn(&Http<'a>) -> Values<'a>),
+    /// The values of a header field of such a message.
+    HttpHeader(&'static str),
+    /// Each DNS message.
+    Dns(fn(&Message) -> Values<'static>),
+    /// Each question of each DNS message.
+    DnsQuestion(fn(&Question) -> Values<'static>),
+    /// Each record of each DNS message.
+    DnsRecord(fn(&Record) -> Values<'static>),
     /// Payload that nothing here reads.
     Data(for<'a> fn(&'a [u8]) -> Values<'a>),
 }
@@ -133,19 +143,19 @@ pub(super) struct Field {
     pub(super) reader: Reader,
 }
 
-const fn field(name: &'static str, kind: Kind, reader: Reader) -> Field {
+pub(super) const fn field(name: &'static str, kind: Kind, reader: Reader) -> Field {
     Field { name, kind, reader }
 }
 
-fn number(value: impl Into<u64>) -> Values<'static> {
+pub(super) fn number(value: impl Into<u64>) -> Values<'static> {
     vec![Value::Number(value.into())]
 }
 
-fn size(octets: usize) -> Values<'static> {
+pub(super) fn size(octets: usize) -> Values<'static> {
     number(octets as u64)
 }
 
-fn flag(value: bool) -> Values<'static> {
+pub(super) fn flag(value: bool) -> Values<'static> {
     vec![Value::Flag(value)]
 }
 
@@ -153,7 +163,7 @@ fn control_bit(segment: &Segment<'_>, bit: TcpFlags) -> Values<'static> {
     flag(segment.header.flags.contains(bit))
 }
 
-fn optional(value: Option<impl Into<u64>>) -> Values<'static> {
+pub(super) fn optional(value: Option<impl Into<u64>>) -> Values<'static> {
     value.map(|value| Value::Number(value.into())).into_iter().collect()
 }
 
@@ -181,11 +191,13 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     FIELDS.iter().copied().flatten().map(|field| field.name)
 }
 
-static FIELDS: [&[Field]; 8] = [&FRAME, &PROTOCOLS, &LINK, &IPV4, &IPV6, &TCP, &UDP_AND_ICMP, &APPLICATION];
+static FIELDS: [&[Field]; 9] =
+    [&FRAME, &PROTOCOLS, &LINK, &IPV4, &IPV6, &TCP, &UDP_AND_ICMP, &application::HTTP_AND_DATA, &application::DNS];
 
-static FRAME: [Field; 3] = [
+static FRAME: [Field; 4] = [
     field("frame.number", Kind::Number(32), Reader::Frame(|subject| optional(subject.number))),
     field("frame.len", Kind::Number(32), Reader::Frame(|subject| size(subject.dissection.frame_len))),
+    field("frame.cap_len", Kind::Number(32), Reader::Frame(|subject| size(subject.bytes.len()))),
     field(
         "frame.time_relative",
         Kind::Span,
@@ -197,7 +209,7 @@ const fn protocol(name: &'static str, protocol: Protocol) -> Field {
     field(name, Kind::Protocol, Reader::Presence(protocol))
 }
 
-static PROTOCOLS: [Field; 11] = [
+static PROTOCOLS: [Field; 12] = [
     protocol("frame", Protocol::Frame),
     protocol("eth", Protocol::Ethernet),
     protocol("arp", Protocol::Arp),
@@ -208,6 +220,7 @@ static PROTOCOLS: [Field; 11] = [
     protocol("icmp", Protocol::Icmpv4),
     protocol("icmpv6", Protocol::Icmpv6),
     protocol("http", Protocol::Http),
+    protocol("dns", Protocol::Dns),
     protocol("data", Protocol::Data),
 ];
 
@@ -228,9 +241,10 @@ static LINK: [Field; 9] = [
     field("arp.dst.proto_ipv4", Kind::Ipv4, Reader::Arp(|arp| vec![Value::Ipv4(arp.target_ip)])),
 ];
 
-static IPV4: [Field; 15] = [
+static IPV4: [Field; 16] = [
     field("ip.version", Kind::Number(8), Reader::Ipv4(|_| number(4_u8))),
     field("ip.hdr_len", Kind::Number(8), Reader::Ipv4(|ip| size(ip.header_len))),
+    field("ip.dsfield", Kind::Number(8), Reader::Ipv4(|ip| number(ip.dscp << 2 | ip.ecn))),
     field("ip.dsfield.dscp", Kind::Number(8), Reader::Ipv4(|ip| number(ip.dscp))),
     field("ip.dsfield.ecn", Kind::Number(8), Reader::Ipv4(|ip| number(ip.ecn))),
     field("ip.len", Kind::Number(16), Reader::Ipv4(|ip| size(ip.total_len))),
@@ -247,7 +261,8 @@ static IPV4: [Field; 15] = [
     field("ip.addr", Kind::Ipv4, Reader::Ipv4(|ip| vec![Value::Ipv4(ip.src), Value::Ipv4(ip.dst)])),
 ];
 
-static IPV6: [Field; 7] = [
+static IPV6: [Field; 8] = [
+    field("ipv6.version", Kind::Number(8), Reader::Ipv6(|_| number(6_u8))),
     field("ipv6.tclass.ecn", Kind::Number(8), Reader::Ipv6(|ip| number(ip.ecn))),
     field("ipv6.flow", Kind::Number(32), Reader::Ipv6(|ip| number(ip.flow_label))),
     field("ipv6.plen", Kind::Number(16), Reader::Ipv6(|ip| size(ip.payload_len))),
@@ -257,7 +272,7 @@ static IPV6: [Field; 7] = [
     field("ipv6.addr", Kind::Ipv6, Reader::Ipv6(|ip| vec![Value::Ipv6(ip.src), Value::Ipv6(ip.dst)])),
 ];
 
-static TCP: [Field; 30] = [
+static TCP: [Field; 34] = [
     field("tcp.srcport", Kind::Number(16), Reader::TcpStart(|bytes| optional(word(bytes, 0)))),
     field("tcp.dstport", Kind::Number(16), Reader::TcpStart(|bytes| optional(word(bytes, 2)))),
     field(
@@ -269,6 +284,7 @@ static TCP: [Field; 30] = [
     field("tcp.len", Kind::Number(32), Reader::Tcp(|segment| optional(segment.length()))),
     field("tcp.seq", Kind::Number(32), Reader::TcpSequence),
     field("tcp.seq_raw", Kind::Number(32), Reader::Tcp(|segment| optional(segment.raw_seq()))),
+    field("tcp.nxtseq", Kind::Number(32), Reader::Tcp(|segment| optional(segment.relative_next()))),
     field("tcp.ack", Kind::Number(32), Reader::Tcp(|segment| optional(segment.relative_ack()))),
     field("tcp.ack_raw", Kind::Number(32), Reader::Tcp(|segment| number(segment.header.ack.0))),
     field("tcp.hdr_len", Kind::Number(8), Reader::Tcp(|segment| size(segment.header.header_len))),
@@ -284,6 +300,7 @@ static TCP: [Field; 30] = [
     field("tcp.window_size_value", Kind::Number(16), Reader::Tcp(|segment| number(segment.header.window))),
     field("tcp.checksum", Kind::Number(16), Reader::Tcp(|segment| number(segment.header.checksum))),
     field("tcp.urgent_pointer", Kind::Number(16), Reader::Tcp(|segment| number(segment.header.urgent))),
+    field("tcp.options", Kind::Bytes, Reader::Tcp(|segment| segment.options())),
     field("tcp.options.mss_val", Kind::Number(16), Reader::Tcp(|segment| optional(segment.header.options.mss))),
     field(
         "tcp.options.wscale.shift",
@@ -293,6 +310,8 @@ static TCP: [Field; 30] = [
     field("tcp.options.sack_perm", Kind::Bytes, Reader::Tcp(|segment| segment.sack_permitted())),
     field("tcp.options.sack", Kind::Bytes, Reader::Tcp(|segment| segment.sack())),
     field("tcp.options.sack.count", Kind::Number(8), Reader::Tcp(|segment| segment.sack_count())),
+    field("tcp.options.sack_le", Kind::Number(32), Reader::Tcp(|segment| segment.sack_edges(|(left, _)| left))),
+    field("tcp.options.sack_re", Kind::Number(32), Reader::Tcp(|segment| segment.sack_edges(|(_, right)| right))),
     field(
         "tcp.options.timestamp.tsval",
         Kind::Number(32),
@@ -306,7 +325,7 @@ static TCP: [Field; 30] = [
     field("tcp.payload", Kind::Bytes, Reader::Tcp(|segment| segment.payload().map(Value::Bytes).into_iter().collect())),
 ];
 
-static UDP_AND_ICMP: [Field; 17] = [
+static UDP_AND_ICMP: [Field; 19] = [
     field("udp.srcport", Kind::Number(16), Reader::Udp(|udp| number(udp.src_port))),
     field("udp.dstport", Kind::Number(16), Reader::Udp(|udp| number(udp.dst_port))),
     field(
@@ -320,10 +339,12 @@ static UDP_AND_ICMP: [Field; 17] = [
     field("udp.payload", Kind::Bytes, Reader::UdpPayload),
     field("icmp.type", Kind::Number(8), Reader::Icmpv4(|icmp| number(icmp.kind))),
     field("icmp.code", Kind::Number(8), Reader::Icmpv4(|icmp| number(icmp.code))),
+    field("icmp.checksum", Kind::Number(16), Reader::Icmpv4(|icmp| number(icmp.checksum))),
     field("icmp.ident", Kind::Number(16), Reader::Icmpv4(|icmp| echo(icmp, [0, 8], 0))),
     field("icmp.seq", Kind::Number(16), Reader::Icmpv4(|icmp| echo(icmp, [0, 8], 2))),
     field("icmpv6.type", Kind::Number(8), Reader::Icmpv6(|icmp| number(icmp.kind))),
     field("icmpv6.code", Kind::Number(8), Reader::Icmpv6(|icmp| number(icmp.code))),
+    field("icmpv6.checksum", Kind::Number(16), Reader::Icmpv6(|icmp| number(icmp.checksum))),
     field("icmpv6.echo.identifier", Kind::Number(16), Reader::Icmpv6(|icmp| echo(icmp, [128, 129], 0))),
     field("icmpv6.echo.sequence_number", Kind::Number(16), Reader::Icmpv6(|icmp| echo(icmp, [128, 129], 2))),
     field("icmp.mtu", Kind::Number(16), Reader::Icmpv4(next_hop_mtu)),
@@ -332,30 +353,4 @@ static UDP_AND_ICMP: [Field; 17] = [
         Kind::Number(32),
         Reader::Icmpv6(|icmp| optional((icmp.kind == 2).then_some(u32::from_be_bytes(icmp.rest)))),
     ),
-];
-
-static APPLICATION: [Field; 7] = [
-    field(
-        "http.request",
-        Kind::Flag,
-        Reader::Http(|http| http.request().map(|_| Value::Flag(true)).into_iter().collect()),
-    ),
-    field(
-        "http.response",
-        Kind::Flag,
-        Reader::Http(|http| http.code().map(|_| Value::Flag(true)).into_iter().collect()),
-    ),
-    field(
-        "http.request.method",
-        Kind::Text,
-        Reader::Http(|http| http.request().map(|(method, _)| Value::Text(method)).into_iter().collect()),
-    ),
-    field(
-        "http.request.uri",
-        Kind::Text,
-        Reader::Http(|http| http.request().map(|(_, uri)| Value::Text(uri)).into_iter().collect()),
-    ),
-    field("http.response.code", Kind::Number(16), Reader::Http(|http| optional(http.code()))),
-    field("data.data", Kind::Bytes, Reader::Data(|data| vec![Value::Bytes(data)])),
-    field("data.len", Kind::Number(32), Reader::Data(|data| size(data.len()))),
 ];

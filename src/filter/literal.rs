@@ -122,7 +122,7 @@ impl Literal {
             }
             (Value::Mac(value), Literal::Mac(literal)) => value.cmp(literal),
             (Value::Bytes(value), Literal::Bytes(literal)) => (*value).cmp(literal.as_slice()),
-            (Value::Text(value), Literal::Text(literal)) => (*value).cmp(literal.as_str()),
+            (Value::Text(value), Literal::Text(literal)) => value.as_ref().cmp(literal.as_str()),
             _ => return None,
         })
     }

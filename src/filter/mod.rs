@@ -8,12 +8,13 @@
 //! A filter looks at one packet at a time, Wireshark also at those before it. They can therefore differ where Wireshark
 //! puts pieces together: a fragment is data to us, while Wireshark opens the last one of a complete set; an HTTP message
 //! counts where it begins, in Wireshark where it ends (they agree with `tcp.desegment_tcp_streams` off); the payload of
-//! a retransmission is opened here and not there. HTTP is told by its first line, on any port, and what is not HTTP is
-//! `data`; Wireshark knows more protocols.
+//! a segment that came again or too late is opened here and not there. HTTP is told by its first line, on any port, DNS
+//! by port 53 (over TCP where a segment holds a whole message), and all else is `data`; Wireshark knows more protocols.
 //!
 //! What lives here: reading, printing and asking filters, and numbering conversations ([`Streams`]). The journal's
 //! entries are asked through fields `event.…`, named as in `journal.jsonl`.
 
+mod application;
 mod evaluate;
 mod event;
 mod field;
@@ -27,6 +28,7 @@ mod streams;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod unknown;
 mod view;
 
 use std::sync::Arc;
@@ -105,6 +107,23 @@ impl Filter {
         parser::parse(text, names).map(|expression| Filter { expression })
     }
 
+    /// Reads a filter for a rule, which is asked about single packets outside a capture.
+    ///
+    /// # Errors
+    /// As [`Filter::parse`]; and when it asks for what only a capture knows (`frame.number`, `tcp.stream`, `tcp.seq`),
+    /// which would match no packet.
+    pub fn parse_for_single_packets(text: &str, names: &Names) -> Result<Filter, FilterError> {
+        let filter = Filter::parse(text, names)?;
+        for placed in lexer::tokens(text)? {
+            let lexer::Token::Word(word) = &placed.token else { continue };
+            let is_asked = || filter.expression.any_operand(&|operand| operand.name() == *word);
+            if let Some(message) = unknown::refusal_for_single_packets(word).filter(|_| is_asked()) {
+                return Err(FilterError::new(placed.column, message));
+            }
+        }
+        Ok(filter)
+    }
+
     /// Whether the subject passes.
     pub fn matches(&self, subject: &Subject<'_>) -> bool {
         self.expression.matches(subject)
@@ -126,6 +145,11 @@ pub fn field_names() -> impl Iterator<Item = &'static str> {
     field::names()
 }
 
+/// The name of every member of events, as `journal.jsonl` has it; a dot goes into a nested object.
+pub fn event_members() -> impl Iterator<Item = &'static str> {
+    event::MEMBERS.into_iter()
+}
+
 /// What a packet has of a field, as text: numbers in decimal, flags as 0 or 1, octets in hex, spans in nanoseconds. Several
 /// for `ip.addr` and its like, none when the packet has no such field; `None` when nothing has.
 pub fn field_texts(name: &str, packet: &PacketSubject<'_>) -> Option<Vec<String>> {
@@ -133,8 +157,8 @@ pub fn field_texts(name: &str, packet: &PacketSubject<'_>) -> Option<Vec<String>
     Some(view::values(field, packet).iter().map(ToString::to_string).collect())
 }
 
-/// The filter as a link rule's predicate. Fields that only a capture knows (`frame.number`, `tcp.stream`, relative
-/// sequence numbers) match no packet there.
+/// The filter as a rule's predicate. Fields that only a capture knows (`frame.number`, `tcp.stream`, relative sequence
+/// numbers) match no packet there; [`Filter::parse_for_single_packets`] refuses them.
 pub fn packet_predicate(filter: Filter) -> Arc<dyn Fn(&Packet) -> bool + Send + Sync> {
     Arc::new(move |packet| {
         let bytes = packet.to_bytes();

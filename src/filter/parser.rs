@@ -14,13 +14,11 @@ use super::field::{self, Kind};
 use super::lexer::{Operator, Placed, Token, tokens};
 use super::literal::Literal;
 use super::syntax::{Expression, Member, Operand};
+use super::unknown::{closest, unknown_field};
 use super::{FilterError, Names, event};
 
 /// How deep parentheses and negations may nest: a hostile filter must not cost the stack.
 const MAX_DEPTH: usize = 64;
-
-/// How many close names an error offers.
-const SUGGESTIONS: usize = 3;
 
 /// Reads a filter.
 pub(super) fn parse(text: &str, names: &Names) -> Result<Expression, FilterError> {
@@ -187,7 +185,7 @@ impl Parser<'_> {
                 vec![Literal::of_text(kind, text).map_err(|message| self.error(message))?]
             }
             (Some(Token::Word(text) | Token::Text(text)), Operand::Event(member)) => {
-                refuse_unknown_kind(member, operator, text).map_err(|message| self.error(message))?;
+                refuse_unknown_value(member, operator, text).map_err(|message| self.error(message))?;
                 vec![Literal::Text(text.clone())]
             }
             (_, Operand::Packet(_) | Operand::Event(_)) => {
@@ -274,36 +272,13 @@ fn refuse_operator(operand: &Operand, operator: Operator, column: usize) -> Resu
     Err(FilterError::new(column, message))
 }
 
-fn refuse_unknown_kind(member: &str, operator: Operator, word: &str) -> Result<(), String> {
-    if member != "kind" || operator == Operator::Contains || event::KINDS.contains(&word) {
+/// Members with a closed list of values are compared with one of them: a mistyped one would match nothing for ever.
+fn refuse_unknown_value(member: &str, operator: Operator, word: &str) -> Result<(), String> {
+    let Some(known) = event::values_of(member)
+        .filter(|known| matches!(operator, Operator::Eq | Operator::Ne) && !known.contains(&word))
+    else {
         return Ok(());
-    }
-    Err(format!("no event is called `{word}`; known are {}", event::KINDS.join(", ")))
-}
-
-fn unknown_field(name: &str, names: &Names) -> String {
-    if let Some(member) = name.strip_prefix(event::PREFIX) {
-        return format!("events have no member `{member}`{}", closest(member, event::MEMBERS.into_iter()));
-    }
-    if names.lookup(name).is_some() {
-        return format!("`{name}` is a node; compare an address with it, as in `ip.addr == {name}`");
-    }
-    if name.starts_with("tcp.analysis") {
-        return "Wireshark guesses `tcp.analysis` from what it saw; here the stack itself tells: \
-                `event.kind == retransmit`, `event.kind == duplicate-ack`"
-            .to_owned();
-    }
-    if name.starts_with(|character: char| character.is_ascii_digit()) {
-        return format!("expected a field before the value `{name}`");
-    }
-    format!("no field is called `{name}`{}", closest(name, field::names()))
-}
-
-/// The known names that look most like `name`, as the end of a sentence.
-fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let mut scored: Vec<(f64, &str)> =
-        known.map(|known| (strsim::jaro_winkler(name, known), known)).filter(|(score, _)| *score > 0.75).collect();
-    scored.sort_by(|left, right| right.0.total_cmp(&left.0));
-    let offered: Vec<String> = scored.iter().take(SUGGESTIONS).map(|(_, known)| format!("`{known}`")).collect();
-    if offered.is_empty() { String::new() } else { format!("; closest: {}", offered.join(", ")) }
+    };
+    let what = if member == "kind" { "no event is called".to_owned() } else { format!("`event.{member}` is never") };
+    Err(format!("{what} `{word}`{}; known are {}", closest(word, known.iter().copied()), known.join(", ")))
 }

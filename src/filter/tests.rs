@@ -68,11 +68,23 @@ fn an_error_says_where_and_what_was_expected() {
         ("frame contains \"abc", 16, "no closing double quote"),
         ("tcp.flags & 2", 11, "`&` on bits is not supported"),
         ("tcp.analysis.retransmission", 1, "`event.kind == retransmit`"),
+        ("event.kind == retransmti", 15, "closest: `retransmit`"),
         ("event.kind == retransmti", 15, "known are packet-sent"),
+        ("event.cause == fast-recovry", 16, "`event.cause` is never `fast-recovry`; closest: `fast-recovery`"),
+        ("event.cwdn > 1", 1, "closest: `cwnd`"),
+        ("event.why.reason in {new-data, retransmit-by-timr}", 32, "closest: `retransmit-by-timer`"),
+        ("event.timer != retransmision", 16, "closest: `retransmission`"),
         ("event.why", 1, "closest: `why."),
         ("event.programm == sink", 1, "closest: `program`"),
         ("é == 1", 1, "no field is called `é`"),
         ("tcp && é == 1", 8, "no field is called `é`"),
+        ("dns.query.name == \"a\"", 1, "`dns.qry.name`"),
+        ("dns.xyz", 1, "`dns` has dns.id, dns.flags, "),
+        ("dhcp.type == 1", 1, "there are the protocols frame, eth, arp, ip, "),
+        ("tcp.window_size > 1", 1, "write `tcp.window_size_value`"),
+        ("dns.time > 1", 1, "asks for it with `gap`"),
+        ("dns.flags.truncated", 1, "== 0` for not set"),
+        ("udp.length[0] == 1", 11, "slices of fields are not supported"),
     ];
     for (text, column, part) in cases {
         let error = error(text);
@@ -303,6 +315,50 @@ fn filters_know_every_kind_and_every_member_of_events_and_no_other() {
     assert_eq!(kinds, sorted(&event::KINDS));
 }
 
+/// The variants of an enum in a source of the journal, as serde writes them.
+fn variants(source: &str, name: &str) -> Vec<String> {
+    let body = source.split(&format!("enum {name} {{\n")).nth(1).and_then(|rest| rest.split("\n}").next());
+    let mut renamed = None;
+    let mut found = Vec::new();
+    for line in body.expect("the enum is there").lines().filter_map(|line| line.strip_prefix("    ")) {
+        if let Some(name) = line.strip_prefix("#[serde(rename = \"").and_then(|rest| rest.strip_suffix("\")]")) {
+            renamed = Some(name.to_owned());
+        }
+        if line.starts_with(|c: char| c.is_ascii_uppercase()) {
+            let mut kebab = String::new();
+            for c in line.chars().take_while(char::is_ascii_alphanumeric) {
+                if c.is_ascii_uppercase() && !kebab.is_empty() {
+                    kebab.push('-');
+                }
+                kebab.push(c.to_ascii_lowercase());
+            }
+            found.push(renamed.take().unwrap_or(kebab));
+        }
+    }
+    found
+}
+
+#[test]
+fn filters_know_every_value_of_members_with_a_closed_list() {
+    let (event, tcp) = (include_str!("../journal/event.rs"), include_str!("../journal/tcp.rs"));
+    let (program, why) = (include_str!("../journal/program.rs"), include_str!("../journal/why.rs"));
+    for (member, values) in [
+        ("kind", variants(event, "Event")),
+        ("cause", [variants(tcp, "CwndCause"), variants(tcp, "PathMtuCause")].concat()),
+        ("evidence", variants(tcp, "NoLoss")),
+        ("impairment", variants(event, "Impairment")),
+        ("passage", variants(include_str!("../journal/passage.rs"), "Passage")),
+        ("reason", variants(include_str!("../journal/drop.rs"), "DropReason")),
+        ("report", variants(program, "ProgramEvent")),
+        ("timer", variants(tcp, "Timer")),
+        ("way", variants(program, "Way")),
+        ("why.reason", variants(why, "Reason")),
+    ] {
+        let known: BTreeSet<&str> = event::values_of(member).expect(member).iter().copied().collect();
+        assert_eq!(known, values.iter().map(String::as_str).collect(), "{member}");
+    }
+}
+
 #[test]
 fn a_link_rule_sees_headers_and_payload_but_nothing_of_a_capture() {
     let mut bytes = Vec::new();
@@ -317,6 +373,45 @@ fn a_link_rule_sees_headers_and_payload_but_nothing_of_a_capture() {
     assert!(holds("http.request.method == \"GET\" && tcp.payload contains \"HTTP\""));
     for absent in ["frame.number", "frame.time_relative >= 0", "tcp.stream == 0", "tcp.seq", "tcp.ack", "event.kind"] {
         assert!(!holds(absent), "{absent}");
+    }
+}
+
+#[test]
+fn a_rule_s_filter_refuses_what_only_a_capture_knows() {
+    let refused = |text: &str| Filter::parse_for_single_packets(text, &names()).expect_err(text);
+    let error = refused("tcp.seq_raw == 1 || (tcp.seq == 1)");
+    assert_eq!(error.column, 22);
+    assert!(error.message.contains("`tcp.seq_raw`"), "{error}");
+    for text in
+        ["frame.number == 1", "frame.time_relative > 0", "udp.stream == 0", "!tcp.ack == 1", "tcp.nxtseq in {1}"]
+    {
+        assert!(refused(text).message.contains("would never match"), "{text}");
+    }
+    for text in ["tcp.seq_raw == 1", "tcp contains \"tcp.seq\"", "frame.len > 60"] {
+        assert!(Filter::parse_for_single_packets(text, &names()).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn header_fields_of_http_are_read_as_far_as_the_segment_holds_them() {
+    let text = "HTTP/1.1 200 OK\r\nX: 1\r\nETAG: \"a\"\r\nCache-control : no-store\r\nAge: 5";
+    let mut bytes = Vec::new();
+    PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
+        .tcp(80, 40_000, 1, 500)
+        .write(&mut bytes, text.as_bytes())
+        .expect("a vector takes every packet");
+    let packet = Packet::from_wire(Medium::Ip, bytes.into());
+    let holds = |text: &str| packet_predicate(filter(text))(&packet);
+    for yes in [
+        "http.response.version == \"HTTP/1.1\" && http.response.phrase == OK",
+        "http.cache_control == \"no-store\"",
+        "http.response.line == \"X: 1\\r\\n\"",
+        "http.response.line contains \"ETAG\"",
+    ] {
+        assert!(holds(yes), "{yes}");
+    }
+    for no in ["http.response.line contains \"Age\"", "http.request.line", "http.request.version", "http.host"] {
+        assert!(!holds(no), "{no}");
     }
 }
 

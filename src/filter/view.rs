@@ -1,10 +1,13 @@
 //! A packet as a filter sees it: its own layers and those that an ICMP error quotes.
 
+use std::borrow::Cow;
+
 use super::PacketSubject;
 use super::field::{Field, Reader, Value, Values};
 use super::http::Http;
-use crate::packet::Dissection;
 use crate::packet::dissect::{Network, Tcp, Transport};
+use crate::packet::dns::{self, Message};
+use crate::packet::{Dissection, SeqNum};
 
 /// The protocols whose presence a filter can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub(super) enum Protocol {
     Icmpv6,
     /// An HTTP/1 message that begins here.
     Http,
+    /// A DNS message.
+    Dns,
     /// Payload that nothing here reads.
     Data,
 }
@@ -95,6 +100,16 @@ impl<'a> Part<'a> {
             (Reader::Icmpv4(read), _, Some(Transport::Icmpv4(message))) => Some(read(message)),
             (Reader::Icmpv6(read), _, Some(Transport::Icmpv6(message))) => Some(read(message)),
             (Reader::Http(read), _, _) => self.http().as_ref().map(read),
+            (Reader::HttpHeader(name), _, _) => {
+                self.http().map(|http| http.header(name).map(|value| Value::Text(Cow::Borrowed(value))).collect())
+            }
+            (Reader::Dns(read), _, _) => Some(self.dns().iter().flat_map(read).collect()),
+            (Reader::DnsQuestion(read), _, _) => {
+                Some(self.dns().iter().flat_map(|message| &message.questions).flat_map(read).collect())
+            }
+            (Reader::DnsRecord(read), _, _) => {
+                Some(self.dns().iter().flat_map(|message| &message.records).flat_map(read).collect())
+            }
             (Reader::Data(read), _, _) => self.data().map(read),
             (
                 Reader::Arp(_)
@@ -136,6 +151,7 @@ impl<'a> Part<'a> {
             Protocol::Icmpv4 => self.transport(1).filter(|_| self.dissection.is_ipv4()),
             Protocol::Icmpv6 => self.transport(58).filter(|_| !self.dissection.is_ipv4()),
             Protocol::Http => self.http().map(|_| self.payload()),
+            Protocol::Dns => (!self.dns().is_empty()).then(|| self.payload()),
             Protocol::Data => self.data(),
         }
     }
@@ -195,10 +211,14 @@ impl<'a> Part<'a> {
         Http::read(self.payload())
     }
 
+    fn dns(self) -> Vec<Message> {
+        dns::messages(self.dissection, self.payload())
+    }
+
     fn data(self) -> Option<&'a [u8]> {
         let is_opaque = match (&self.dissection.network, &self.dissection.transport) {
-            (_, Some(Transport::Tcp(_))) => self.http().is_none(),
-            (_, Some(Transport::Udp(_))) => true,
+            (_, Some(Transport::Tcp(_))) => self.http().is_none() && !dns::is_port(self.dissection),
+            (_, Some(Transport::Udp(_))) => !dns::is_port(self.dissection),
             (_, Some(Transport::Icmpv4(message))) => matches!(message.kind, 0 | 8),
             (_, Some(Transport::Icmpv6(message))) => matches!(message.kind, 128 | 129),
             (Some(Network::Arp(_)), None) => false,
@@ -229,6 +249,31 @@ impl<'a> Segment<'a> {
             return Some(self.header.ack.0);
         }
         self.subject.relative.map(|relative| relative.ack(self.header))
+    }
+
+    /// The relative sequence number that follows this segment's last octet, SYN and FIN counted; Wireshark has none for a
+    /// quoted segment.
+    pub(super) fn relative_next(&self) -> Option<u32> {
+        let relative = self.subject.relative.filter(|_| !self.part.is_quoted)?;
+        Some(relative.seq(self.header).wrapping_add(self.header.sequence_len()))
+    }
+
+    /// Every option, as octets.
+    pub(super) fn options(&self) -> Values<'a> {
+        let start = self.header.offset + 20;
+        let end = (self.header.offset + self.header.header_len).min(self.part.bytes.len());
+        let options = self.part.bytes.get(start..end).filter(|options| !options.is_empty());
+        options.map(Value::Bytes).into_iter().collect()
+    }
+
+    /// One edge of each SACK block, relative like an acknowledgment number.
+    pub(super) fn sack_edges(&self, edge: fn((SeqNum, SeqNum)) -> SeqNum) -> Values<'a> {
+        let base = match self.subject.relative {
+            _ if self.part.is_quoted => SeqNum(0),
+            Some(relative) => relative.isn_receiver.unwrap_or(SeqNum(0)),
+            None => return Values::new(),
+        };
+        self.header.options.sack.iter().map(|block| Value::Number(edge(*block).offset_from(base).into())).collect()
     }
 
     /// The twelve bits after the data offset: the reserved ones, then the control bits.

@@ -9,6 +9,7 @@
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::rng::Rng;
@@ -20,19 +21,26 @@ thread_local! {
 
 /// Runs `work` on a thread of its own, where all randomness comes from `seed`.
 ///
-/// The thread is a new one, since libraries keep generators for each thread that they seed once.
+/// The thread is a new one, since libraries keep generators for each thread that they seed once. Where the system allows no
+/// other thread, it is the caller's: what has been drawn there before shows then.
 ///
 /// # Errors
-/// The system's, when there can be no other thread. A panic of `work` goes on here.
+/// None is left when the caller's own thread can be used, which it can. A panic of `work` goes on here.
 pub fn with_seed<T: Send>(seed: u64, work: impl FnOnce() -> T + Send) -> std::io::Result<T> {
-    let seeded = move || {
-        SEEDED.set(Some(Rng::derive(seed, "libraries").next_u64()));
-        work()
+    let work = Mutex::new(Some(work));
+    let take = || work.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let seeded = || {
+        let work = take()?;
+        let before = SEEDED.replace(Some(Rng::derive(seed, "libraries").next_u64()));
+        let done = work();
+        SEEDED.set(before);
+        Some(done)
     };
-    thread::scope(|scope| {
-        let run = thread::Builder::new().name("wireglass-run".to_owned()).spawn_scoped(scope, seeded)?;
-        Ok(run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    })
+    let on_its_own = thread::scope(|scope| {
+        let run = thread::Builder::new().name("wireglass-run".to_owned()).spawn_scoped(scope, seeded).ok()?;
+        run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    });
+    on_its_own.or_else(seeded).ok_or_else(|| std::io::Error::other("there is no thread to run on"))
 }
 
 /// Fills `buffer` with random octets: the thread's own if a run has seeded it, else the kernel's. For libraries that can be
@@ -106,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_seeded_thread_draws_the_same_numbers_each_time_and_another_seed_gives_others() {
-        let hash = |seed| with_seed(seed, drawn).expect("there are threads");
+        let hash = |seed| with_seed(seed, drawn).expect("there is a thread");
         assert_eq!(hash(1), hash(1));
         assert_ne!(hash(1), hash(2));
     }
@@ -136,7 +144,10 @@ mod tests {
     fn a_library_that_finds_the_function_at_run_time_draws_from_the_seed() {
         use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 
-        assert_eq!(with_seed(9, generate_key).expect("threads"), with_seed(9, generate_key).expect("threads"));
+        assert_eq!(
+            with_seed(9, generate_key).expect("there is a thread"),
+            with_seed(9, generate_key).expect("there is a thread")
+        );
         assert_ne!(generate_key(), generate_key());
     }
 }

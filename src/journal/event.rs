@@ -168,7 +168,7 @@ pub enum Event {
         socket: SocketId,
         /// The first octet that is missing.
         seq: SeqNum,
-        /// How many are missing up to the next that are there; 0 when the last gap was filled.
+        /// How many are missing up to the next that are there; never 0.
         length: u32,
     },
     /// What a connection believes of its path has changed (RFC 1191, RFC 8201, RFC 4821).
@@ -317,6 +317,24 @@ pub enum Impairment {
 }
 
 impl Impairment {
+    /// The lab's rule behind it; `None` by chance or by nature.
+    pub fn rule(&self) -> Option<&str> {
+        match self {
+            Impairment::DroppedByRule { rule }
+            | Impairment::EcnBleached { rule }
+            | Impairment::OptionStripped { rule, .. } => Some(rule),
+            Impairment::Held { rule, .. }
+            | Impairment::Delayed { rule, .. }
+            | Impairment::Duplicated { rule, .. }
+            | Impairment::Corrupted { rule, .. } => rule.as_deref(),
+            Impairment::Lost
+            | Impairment::QueueOverflow
+            | Impairment::WaitedTooLong { .. }
+            | Impairment::Marked
+            | Impairment::TooBig { .. } => None,
+        }
+    }
+
     /// Whether the packet never reaches the other end.
     pub fn is_drop(&self) -> bool {
         match self {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::definition::{Definition, LabError, closest, ranked};
+use super::definition::{Definition, LabError, closest, ranked, read_page, read_text};
 
 /// The labs that can be named.
 #[derive(Clone, Debug, Default)]
@@ -213,18 +213,19 @@ impl Entry {
     /// Reads a lab that is not in a catalogue, from its folder or its `lab.toml`.
     ///
     /// # Errors
-    /// [`LabError::Unreadable`] when there is no such file.
+    /// [`LabError::Unreadable`] when there is no such file, or none that a lab could be; [`LabError::Wrong`] when it is no
+    /// text.
     pub fn load(path: &Path) -> Result<Entry, LabError> {
         let file = if path.is_dir() { path.join("lab.toml") } else { path.to_owned() };
-        let text = read(&file)?;
+        let text = read_text(&file)?;
         let folder = file.parent().map(Path::to_owned).unwrap_or_default();
         Ok(Entry {
             id: folder.canonicalize().map(|folder| name_of(&folder)).unwrap_or_default(),
             theme: String::new(),
             file: file.display().to_string(),
             text,
-            guide: read(&folder.join("README.md")).unwrap_or_default(),
-            teacher: read(&folder.join("TEACHER.md")).unwrap_or_default(),
+            guide: read_page(&folder.join("README.md")).unwrap_or_default(),
+            teacher: read_page(&folder.join("TEACHER.md")).unwrap_or_default(),
             folder: Some(folder),
         })
     }
@@ -287,10 +288,6 @@ fn without_number(name: &str) -> &str {
 
 fn name_of(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-fn read(path: &Path) -> Result<String, LabError> {
-    std::fs::read_to_string(path).map_err(|error| LabError::Unreadable { path: path.to_owned(), error })
 }
 
 fn folders(path: &Path) -> Result<Vec<PathBuf>, LabError> {

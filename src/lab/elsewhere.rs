@@ -57,7 +57,7 @@ pub fn addresses(lab: &Definition, captures: &[Foreign], said: &Addresses) -> Re
     }
     let mut named = Addresses::new();
     for (address, name) in captures.iter().flat_map(|capture| &capture.names) {
-        if lab.node(name).is_some() {
+        if is_host(lab, name) {
             let addresses = named.entry(name.clone()).or_default();
             if !addresses.contains(address) {
                 addresses.push(*address);
@@ -80,6 +80,12 @@ pub fn addresses(lab: &Definition, captures: &[Foreign], said: &Addresses) -> Re
     let begins = ends.iter().find(|talk| talk.kind == kind).ok_or_else(|| unsure(kind.missing()))?;
     let value = Addresses::from([(opener, vec![begins.from]), (other, vec![begins.to])]);
     Ok(Guess { value, why: kind.reason() })
+}
+
+/// Whether a host of the lab is called so. What stands between hosts keeps the lab's addresses: a file does not tell at
+/// which of its links a router has which.
+fn is_host(lab: &Definition, name: &str) -> bool {
+    lab.nodes.iter().any(|node| node.name == name && node.host().is_some())
 }
 
 /// Where a capture was made; `lab` has the addresses that are in it.

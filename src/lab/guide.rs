@@ -16,6 +16,7 @@
 
 use std::collections::HashMap;
 
+use super::definition::closest;
 use super::{Definition, Finished, Mode, Options, Wanted, run};
 use crate::check::{self, Amount, Measure, Selection, Sight};
 use crate::journal::NodeId;
@@ -356,7 +357,9 @@ impl Share {
 fn selection(lab: &Definition, name: &str) -> Result<Selection, String> {
     lab.selection(name).ok_or_else(|| {
         let known: Vec<&str> = lab.selections.keys().map(String::as_str).collect();
-        format!("`{name}` is no selection, no rule and no filter; the lab selects {}", known.join(", "))
+        let near = closest(name, known.iter().copied()).first().map(|near| format!("; did you mean `{near}`?"));
+        let near = near.unwrap_or_default();
+        format!("`{name}` is no selection, no rule and no filter; the lab selects {}{near}", known.join(", "))
     })
 }
 

@@ -7,6 +7,7 @@ mod catalogue;
 mod compare;
 mod definition;
 pub mod elsewhere;
+mod falsify;
 pub mod guide;
 mod run;
 #[cfg(test)]
@@ -15,7 +16,8 @@ mod tests;
 pub use catalogue::{Catalogue, Entry, Track};
 pub use compare::{Column, CompareError, CompareOptions, Comparison, Figures, Subject, Window, compare};
 pub use definition::{
-    Break, Definition, Falsifier, Host, Interface, Kernel, LabError, Link, LinkRule, Node, NodeKind, PipeSettings,
-    Place, Prediction, Route, Router, RouterRule, Step, Switch,
+    Break, Definition, Falsifier, Host, Interface, Kernel, LabError, Link, LinkRule, Node, NodeKind, Place, Prediction,
+    Route, Router, RouterRule, Step, Switch,
 };
+pub use falsify::{Falsified, Proof, falsify};
 pub use run::{Finished, Mode, Options, RunError, StepFailure, Visit, Wanted, run, visit};

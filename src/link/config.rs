@@ -10,9 +10,9 @@ use crate::rng::Probability;
 /// What a rule looks for. Injected, so that this room knows nothing of filters.
 pub type Predicate = Arc<dyn Fn(&Packet) -> bool + Send + Sync>;
 
-/// How one direction of a link behaves.
+/// How one direction of a link behaves. Its rules are of type `R` as long as they are not yet [`Rule`]s that can be asked.
 #[derive(Clone, Debug)]
-pub struct PipeConfig {
+pub struct PipeConfig<R = Rule> {
     /// The link's name in the journal: `client-server`.
     pub name: String,
     /// Propagation delay.
@@ -36,7 +36,27 @@ pub struct PipeConfig {
     /// Octets of the longest network packet.
     pub mtu: usize,
     /// Exact rules; the first that matches and whose count has come acts.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<R>,
+}
+
+impl<R> PipeConfig<R> {
+    /// The same pipe with its rules made into others.
+    pub fn map_rules<S>(&self, make: impl Fn(&R) -> S) -> PipeConfig<S> {
+        PipeConfig {
+            name: self.name.clone(),
+            delay: self.delay,
+            jitter: self.jitter,
+            rate: self.rate,
+            queue: self.queue,
+            loss: self.loss,
+            reorder: self.reorder,
+            reorder_by: self.reorder_by,
+            duplicate: self.duplicate,
+            corrupt: self.corrupt,
+            mtu: self.mtu,
+            rules: self.rules.iter().map(make).collect(),
+        }
+    }
 }
 
 impl PipeConfig {

@@ -41,6 +41,19 @@ pub struct Port {
     pub door: Box<dyn Door>,
 }
 
+/// Runs `programs` to their end, and calls `look` every so often meanwhile, beginning at once.
+pub async fn looking<T>(every: Duration, look: impl Fn(), programs: impl Future<Output = T>) -> T {
+    tokio::pin!(programs);
+    let mut tick = tokio::time::interval(every);
+    loop {
+        tokio::select! {
+            biased;
+            output = &mut programs => return output,
+            _ = tick.tick() => look(),
+        }
+    }
+}
+
 /// Builds a network with doors and runs programs on it in real time.
 ///
 /// As [`super::sim::run`], but `setup` also returns the doors, and `patience` says of what the programs returned how long

@@ -5,13 +5,14 @@
 //! pieces by whoever puts it on a wire ([`segment`]); and its transport checksum may still be [`Checksum::Partial`], to
 //! be completed at the same place ([`checksum`]).
 //!
-//! What lives here: bytes ⇄ headers ([`dissect`]), the header view of every layer ([`describe`]), checksums, sequence
-//! numbers. What does not: deciding anything about a packet.
+//! What lives here: bytes ⇄ headers ([`dissect`]), DNS messages ([`dns`]), the header view of every layer ([`describe`]),
+//! checksums, sequence numbers. What does not: deciding anything about a packet.
 
 pub mod checksum;
 mod delivery;
 pub mod describe;
 pub mod dissect;
+pub mod dns;
 pub mod segment;
 mod seq;
 

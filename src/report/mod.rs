@@ -7,6 +7,8 @@
 //! not live here: printing, and judging (`check`).
 
 mod costs;
+mod evidence;
+mod figures;
 mod ladder;
 mod layers;
 #[cfg(feature = "cli")]
@@ -19,15 +21,16 @@ mod text;
 mod verdicts;
 
 pub use costs::costs;
+pub use figures::{grouped, span};
 pub use ladder::{Ends, Ladder, Lane, Side, ladder};
 pub use layers::{PacketView, layers};
 #[cfg(feature = "cli")]
 pub use page::page;
 pub use pairs::pairs;
-pub use predictions::{PredictionLine, grouped, paragraph, predictions, span};
+pub use predictions::{PredictionLine, predictions};
 pub use programs::programs;
 pub use table::{Row, table};
-pub use text::hanging;
+pub use text::{hanging, paragraph};
 pub use verdicts::{Outcome, VerdictLine, verdicts};
 
 /// How text is to look.

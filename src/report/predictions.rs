@@ -6,10 +6,9 @@
 //!          filter: tcp.flags.syn == 1 && tcp.flags.ack == 0
 //! ```
 
-use std::time::Duration;
-
 use super::Style;
-use super::text::{Line, Paint, clean, wrap};
+use super::evidence::{packets_at, write_filter, write_wrapped};
+use super::text::{Line, Paint};
 
 /// One question with both answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +29,7 @@ pub struct PredictionLine {
     pub filter: Option<String>,
 }
 
-/// Packet numbers that are written out; more are counted.
+/// Packet numbers that are written out.
 const PACKETS_SHOWN: usize = 12;
 /// Where what follows the mark begins.
 const INDENT: usize = 7;
@@ -58,76 +57,16 @@ fn write_one(out: &mut String, line: &PredictionLine, style: Style) {
         (Some(_), None) => ("????", Paint::Again),
         (None, _) => ("  -", Paint::Dim),
     };
-    write_wrapped(out, (paint, mark), &line.ask, Paint::Plain, style);
+    write_wrapped(out, INDENT, (paint, mark), &line.ask, Paint::Plain, style);
     let said = line.said.as_ref().map_or_else(|| "skipped".to_owned(), |said| format!("you said {said}"));
     let mut told = format!("{said}, the run says {}", line.answer);
-    if !line.packets.is_empty() {
-        let shown: Vec<String> = line.packets.iter().take(PACKETS_SHOWN).map(u64::to_string).collect();
-        let rest = line.packets.len() - shown.len();
-        let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-        let word = if line.packets.len() == 1 { "packet" } else { "packets" };
-        told.push_str(&format!(" · {word} {}{more} at {}", shown.join(", "), line.vantage));
+    if let Some(packets) = packets_at(&line.packets, PACKETS_SHOWN, &line.vantage) {
+        told.push_str(&format!(" · {packets}"));
     }
-    write_wrapped(out, (Paint::Plain, ""), &told, Paint::Dim, style);
-    // On one line however long it is: it is there to be pasted.
+    write_wrapped(out, INDENT, (Paint::Plain, ""), &told, Paint::Dim, style);
     if let Some(filter) = &line.filter {
-        let mut line = Line::default();
-        line.pad_to(INDENT);
-        line.push(Paint::Dim, "filter: ");
-        line.push(Paint::Data, clean(filter, Style { ascii: false, ..style }));
-        line.write_to(out, style.color);
+        write_filter(out, INDENT, filter, style);
     }
-}
-
-fn write_wrapped(out: &mut String, head: (Paint, &str), text: &str, paint: Paint, style: Style) {
-    for (index, part) in wrap(&clean(text, style), style.columns() - INDENT).into_iter().enumerate() {
-        let mut line = Line::default();
-        if index == 0 {
-            line.push(head.0, head.1);
-        }
-        line.pad_to(INDENT);
-        line.push(paint, part);
-        line.write_to(out, style.color);
-    }
-}
-
-/// A text broken into lines that begin `indent` columns from the left.
-pub fn paragraph(text: &str, indent: usize, style: &Style) -> String {
-    let lines = wrap(&clean(text, *style), style.columns().saturating_sub(indent));
-    lines.iter().map(|line| format!("{:indent$}{line}\n", "")).collect()
-}
-
-/// A span of time as people say it, three digits of it: `41.4 ms`, `296 ms`, `1.46 s`.
-pub fn span(span: Duration) -> String {
-    let nanos = span.as_nanos();
-    let (unit, name) = match nanos {
-        0..1_000_000 => (1_000, "µs"),
-        1_000_000..1_000_000_000 => (1_000_000, "ms"),
-        _ => (1_000_000_000, "s"),
-    };
-    // As many decimals as make three digits, rounded half up.
-    let decimals = [(100, 0), (10, 1), (1, 2)].into_iter().find(|(least, _)| nanos / unit >= *least);
-    let (_, decimals) = decimals.unwrap_or((0, 2));
-    let scale = 10_u128.pow(decimals);
-    let rounded = (nanos * scale + unit / 2) / unit;
-    let fraction = format!("{:0width$}", rounded % scale, width = decimals as usize);
-    match fraction.trim_end_matches('0') {
-        "" => format!("{} {name}", rounded / scale),
-        digits => format!("{}.{digits} {name}", rounded / scale),
-    }
-}
-
-/// A number with a comma after every three digits from the right: `14,480`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 #[cfg(test)]
@@ -162,27 +101,5 @@ mod tests {
         assert!(text.lines().all(|line| width(line) <= 80), "{text}");
         let ascii = predictions(&lines, &Style { ascii: true, ..Style::plain(80) });
         assert!(ascii.is_ascii(), "{ascii}");
-    }
-
-    #[test]
-    fn spans_have_three_digits_and_no_idle_zeros() {
-        for (nanos, told) in [
-            (0, "0 µs"),
-            (1_234, "1.23 µs"),
-            (40_000_000, "40 ms"),
-            (41_350_000, "41.4 ms"),
-            (295_895_773, "296 ms"),
-            (1_460_000_000, "1.46 s"),
-            (61_000_000_000, "61 s"),
-        ] {
-            assert_eq!(span(Duration::from_nanos(nanos)), told);
-        }
-    }
-
-    #[test]
-    fn numbers_are_grouped_by_three() {
-        for (number, told) in [(0, "0"), (999, "999"), (1_000, "1,000"), (14_480, "14,480"), (1_234_567, "1,234,567")] {
-            assert_eq!(grouped(number), told);
-        }
     }
 }

@@ -185,6 +185,12 @@ pub fn hanging(text: &str, style: &Style) -> String {
     wrap(&clean(text, *style), style.columns() - 2).join("\n  ")
 }
 
+/// A text broken into lines that begin `indent` columns from the left.
+pub fn paragraph(text: &str, indent: usize, style: &Style) -> String {
+    let lines = wrap(&clean(text, *style), style.columns().saturating_sub(indent));
+    lines.iter().map(|line| format!("{:indent$}{line}\n", "")).collect()
+}
+
 fn take_columns(text: &str, columns: usize) -> &str {
     let mut used = 0;
     let end = text.char_indices().find(|(_, char)| {

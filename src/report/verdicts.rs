@@ -7,7 +7,8 @@
 //! ```
 
 use super::Style;
-use super::text::{Line, Paint, clean, count, wrap};
+use super::evidence::{packets_at, write_filter, write_wrapped};
+use super::text::{Line, Paint, count};
 
 /// One check and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub enum Outcome {
     Unknown(String),
 }
 
-/// Packet numbers that are written out; more are counted.
+/// Packet numbers that are written out.
 const PACKETS_SHOWN: usize = 16;
 
 /// Where what follows the first line begins.
@@ -62,23 +63,18 @@ pub fn verdicts(lines: &[VerdictLine], style: &Style) -> String {
 fn write_one(out: &mut String, verdict: &VerdictLine, style: Style) {
     let dash = if style.ascii { "-" } else { "—" };
     let (word, paint) = word_of(&verdict.outcome);
-    write_wrapped(out, (paint, word), &format!("{} {dash} {}", verdict.id, verdict.that), Paint::Plain, style);
+    write_wrapped(out, INDENT, (paint, word), &format!("{} {dash} {}", verdict.id, verdict.that), Paint::Plain, style);
     let evidence = evidence(verdict, style);
     if !evidence.is_empty() {
-        write_wrapped(out, (Paint::Plain, ""), &evidence, Paint::Dim, style);
+        write_wrapped(out, INDENT, (Paint::Plain, ""), &evidence, Paint::Dim, style);
     }
-    // The filter stays on one line however long it is: it is there to be pasted.
     if let Some(filter) = &verdict.filter {
-        let mut line = Line::default();
-        line.pad_to(INDENT);
-        line.push(Paint::Dim, "filter: ");
-        line.push(Paint::Data, clean(filter, Style { ascii: false, ..style }));
-        line.write_to(out, style.color);
+        write_filter(out, INDENT, filter, style);
     }
     match (&verdict.outcome, &verdict.hint) {
-        (Outcome::Unknown(reason), _) => write_wrapped(out, (Paint::Plain, ""), reason, Paint::Again, style),
+        (Outcome::Unknown(reason), _) => write_wrapped(out, INDENT, (Paint::Plain, ""), reason, Paint::Again, style),
         (Outcome::Fail, Some(hint)) => {
-            write_wrapped(out, (Paint::Plain, ""), &format!("hint: {hint}"), Paint::Again, style);
+            write_wrapped(out, INDENT, (Paint::Plain, ""), &format!("hint: {hint}"), Paint::Again, style);
         }
         (Outcome::Fail, None) | (Outcome::Pass, _) => {}
     }
@@ -98,26 +94,8 @@ fn evidence(verdict: &VerdictLine, style: Style) -> String {
     if !verdict.measured.is_empty() {
         parts.push(format!("measured: {}", verdict.measured));
     }
-    if !verdict.packets.is_empty() {
-        let shown: Vec<String> = verdict.packets.iter().take(PACKETS_SHOWN).map(u64::to_string).collect();
-        let rest = verdict.packets.len() - shown.len();
-        let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-        let word = if verdict.packets.len() == 1 { "packet" } else { "packets" };
-        parts.push(format!("{word} {}{more} at {}", shown.join(", "), verdict.vantage));
-    }
+    parts.extend(packets_at(&verdict.packets, PACKETS_SHOWN, &verdict.vantage));
     parts.join(if style.ascii { "; " } else { " · " })
-}
-
-fn write_wrapped(out: &mut String, head: (Paint, &str), text: &str, paint: Paint, style: Style) {
-    for (index, part) in wrap(&clean(text, style), style.columns() - INDENT).into_iter().enumerate() {
-        let mut line = Line::default();
-        if index == 0 {
-            line.push(head.0, head.1);
-        }
-        line.pad_to(INDENT);
-        line.push(paint, part);
-        line.write_to(out, style.color);
-    }
 }
 
 fn write_sum(out: &mut String, lines: &[VerdictLine], style: Style) {

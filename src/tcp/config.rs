@@ -1,5 +1,6 @@
 //! What a connection begins with.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::congestion::CongestionControl;
@@ -239,6 +240,18 @@ pub enum Congestion {
     /// One of the user's own; lab files cannot name it.
     #[serde(skip)]
     Other(Algorithm),
+}
+
+impl fmt::Display for Congestion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Congestion::None => "no congestion control",
+            Congestion::Reno => "Reno",
+            Congestion::Cubic => "CUBIC",
+            Congestion::Bbr => "BBR",
+            Congestion::Other(own) => own.name,
+        })
+    }
 }
 
 impl From<CongestionChoice> for Congestion {

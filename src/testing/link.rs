@@ -150,7 +150,7 @@ impl Link {
         };
         let mut rules = vec![partition];
         for rule in &self.rules {
-            let filter = Filter::parse(&rule.filter, names)
+            let filter = Filter::parse_for_single_packets(&rule.filter, names)
                 .map_err(|error| BuildError::Filter { filter: rule.filter.clone(), error })?;
             if filter.is_about_events() {
                 return Err(BuildError::NotAPacket(rule.filter.clone()));

@@ -3,11 +3,12 @@
 //! A check that stays green whatever happens teaches nothing. So each names what falsifies it, and here that is done.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use wireglass::check::{INTEGRITY_IDS, Outcome};
-use wireglass::lab::{Break, Definition, Falsifier, Finished, Mode, Options, Wanted, run};
-use wireglass::stack::StackKind;
+use wireglass::lab::{Break, Definition, Falsified, Falsifier, Finished, Mode, Options, Wanted, falsify, run};
 
+use super::super::support::{Folder, printed, wireglass};
 use super::{Ran, id_of, labs};
 
 /// Checks that only an altered claim turns red, and why no run of ours does. All others are falsified by what happens.
@@ -34,11 +35,7 @@ fn definitions() -> Vec<Definition> {
 }
 
 fn simulated(lab: &Definition) -> Finished {
-    simulated_on(StackKind::default(), lab)
-}
-
-fn simulated_on(stack: StackKind, lab: &Definition) -> Finished {
-    let options = Options { wanted: Wanted::Only(Mode::Sim), stack, ..Options::default() };
+    let options = Options { wanted: Wanted::Only(Mode::Sim), ..Options::default() };
     run(lab, &options).unwrap_or_else(|error| panic!("{}: {error}", lab.id))
 }
 
@@ -52,23 +49,76 @@ fn red(finished: &Finished) -> BTreeSet<String> {
 fn every_check_is_seen_red_on_every_stack_it_is_for_when_what_falsifies_it_is_done() {
     let mut unproven = Vec::new();
     for lab in definitions() {
-        for check in lab.checks.iter().map(|check| check.id.as_str()) {
-            let Some(falsified) = lab.falsified(check) else {
-                unproven.push(format!("{}: {check} does not say what falsifies it", lab.id));
-                continue;
-            };
-            for stack in lab.stacks.iter().copied() {
-                let finished = simulated_on(stack, &falsified);
-                let verdict = finished.verdicts.iter().find(|verdict| verdict.id == check).expect("claims stay");
-                // Unknown would mean that nobody looked.
-                if verdict.outcome != Outcome::Fail {
-                    let (outcome, measured) = (verdict.outcome, &verdict.measured);
-                    unproven.push(format!("{}: {check} on {stack} stays {outcome:?}: {measured}", lab.id));
-                }
-            }
-        }
+        let proofs = falsify(&lab).unwrap_or_else(|error| panic!("{}: {error}", lab.id));
+        assert_eq!(proofs.len(), lab.checks.len() * lab.stacks.len(), "{}", lab.id);
+        let green = proofs.iter().filter(|proof| proof.result != Falsified::Red);
+        unproven.extend(green.map(|proof| format!("{}: {proof:?}", lab.id)));
     }
     assert!(unproven.is_empty(), "{}", unproven.join("\n"));
+}
+
+/// A lab of one's own with every way in which a falsifier can be wrong.
+#[test]
+fn what_does_not_turn_its_check_red_is_told_and_fails() {
+    let folder = Folder::new();
+    let call = |arguments: &[&str]| {
+        let output = wireglass(folder.path(), arguments).output().expect("the binary starts");
+        (output.status.code(), printed(&output).0)
+    };
+    assert_eq!(call(&["new", "my-lab"]).0, Some(0));
+    let (code, out) = call(&["check", "./my-lab", "--falsify"]);
+    assert_eq!(code, Some(0), "what is proven: {out}");
+    assert!(out.contains("one-lost") && !out.contains("NOT RED"), "{out}");
+    let file = folder.path().join("my-lab/lab.toml");
+    let lab = fs::read_to_string(&file).expect("it was made");
+    let more = "
+[[expect]]
+id = \"nothing-said\"
+that = \"There is data\"
+count = \"data\"
+at_least = 1
+
+[[expect]]
+id = \"nothing-done\"
+that = \"There is data\"
+count = \"data\"
+at_least = 1
+falsified_by = { set = { \"minutes\" = 14 } }
+
+[[expect]]
+id = \"too-little\"
+that = \"There is data\"
+count = \"data\"
+at_least = 1
+falsified_by = { break = \"nothing-lost\" }
+
+[[expect]]
+id = \"never-so\"
+that = \"There is no data\"
+absent = \"data\"
+falsified_by = { break = \"nothing-lost\" }
+";
+    fs::write(&file, lab + more).expect("it is ours");
+    let (code, out) = call(&["check", "./my-lab", "--falsify", "--json"]);
+    assert_eq!(code, Some(1), "{out}");
+    let report: serde_json::Value = serde_json::from_str(&out).expect("one document");
+    let result = |check: &str| {
+        let proofs = report["proofs"].as_array().into_iter().flatten();
+        let mut of_it = proofs.filter(|proof| proof["check"] == check && proof["stack"] == "native");
+        of_it.next().map(|proof| proof["result"].as_str().unwrap_or_default().to_owned())
+    };
+    for (check, is) in [
+        ("one-lost", "red"),
+        ("nothing-said", "unsaid"),
+        ("nothing-done", "unchanged"),
+        ("too-little", "green"),
+        ("never-so", "red-before"),
+    ] {
+        assert_eq!(result(check).as_deref(), Some(is), "{report:#}");
+    }
+    let (code, out) = call(&["check", "./my-lab", "--falsify"]);
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains("changes nothing") && out.contains("add `falsified_by`"), "{out}");
 }
 
 #[test]

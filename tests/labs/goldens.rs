@@ -18,7 +18,7 @@ use super::{Ran, folders, id_of, labs, root};
 const WRITE: &str = "WIREGLASS_WRITE_GOLDENS";
 
 /// The repository stays small.
-const MOST_OCTETS: u64 = 1_000_000;
+const MOST_OCTETS: u64 = 4_000_000;
 
 fn golden(lab: &str) -> PathBuf {
     root().join("captures").join(lab)
@@ -33,7 +33,7 @@ pub(super) fn captures(folder: &Path) -> Vec<String> {
     names
 }
 
-fn all_goldens() -> Vec<PathBuf> {
+pub(super) fn all_goldens() -> Vec<PathBuf> {
     let all: Vec<PathBuf> = folders(&root().join("captures"))
         .iter()
         .flat_map(|folder| captures(folder).into_iter().map(|name| folder.join(name)))

@@ -28,7 +28,7 @@ struct Expected {
 }
 
 /// What tshark is asked about every packet, after its number and id.
-const ASKED: [&str; 11] = [
+const ASKED: [&str; 13] = [
     "ip.src",
     "tcp.stream",
     "tcp.flags",
@@ -40,6 +40,8 @@ const ASKED: [&str; 11] = [
     "dns.opt.cookie.client",
     "http.user_agent",
     "http.response.code",
+    "http2.headers.user_agent",
+    "http2.header.name",
 ];
 
 /// A run with both of its captures, read by tshark once.
@@ -186,17 +188,17 @@ fn asked_by_dig(seen: &Seen<'_>) {
 }
 
 #[test]
-fn lab_62_holds_through_every_door() {
-    // tshark reads the requests inside of TLS, too: the captures have the secrets.
+fn lab_73_holds_through_every_door() {
     let through = |seen: &Seen<'_>| {
-        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
-        for node in ["client", "server"] {
-            assert_eq!(seen.at(node).iter().filter(sent_by_curl).count(), 3, "{}: {node}", seen.door);
-        }
+        let agents = seen.at("client").iter().map(|packet| packet.field("http2.headers.user_agent"));
+        let by_curl = agents.filter(|agent| agent.starts_with("curl/")).count();
+        assert_eq!(by_curl, 1, "{}: a call is curl's, written by hand", seen.door);
+        let ends = seen.at("client").iter().filter(|packet| packet.field("http2.header.name").contains("grpc-status"));
+        assert_eq!(ends.count(), 5, "{}: tshark reads the status of each call", seen.door);
     };
     hold(
         &Expected {
-            lab: "62",
+            lab: "73",
             connections: &[("client", 3), ("server", 3)],
             stack: ("server", "10.0.0.2"),
             again: Some(&[]),
@@ -207,19 +209,34 @@ fn lab_62_holds_through_every_door() {
 }
 
 #[test]
-fn lab_63_holds_through_every_door() {
+fn lab_75_holds_through_every_door() {
     let through = |seen: &Seen<'_>| {
-        let count = |code: &str| {
-            let answers = seen.at("client").iter().map(|packet| packet.field("http.response.code"));
-            answers.filter(|answer| *answer == code).count()
-        };
-        assert_eq!((count("401"), count("403")), (3, 3), "{}: one of them over TLS", seen.door);
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        assert_eq!(seen.at("client").iter().filter(sent_by_curl).count(), 6, "{}: the long lists", seen.door);
     };
     hold(
         &Expected {
-            lab: "63",
-            connections: &[("client", 12), ("server", 12)],
+            lab: "75",
+            connections: &[("client", 9), ("server", 9)],
             stack: ("server", "10.0.0.2"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}
+
+#[test]
+fn lab_76_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        assert_eq!(seen.at("client").iter().filter(sent_by_curl).count(), 6, "{}: all of the client's", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "76",
+            connections: &[("client", 6), ("neighbour", 1), ("edge", 4), ("origin", 7)],
+            stack: ("edge", "10.0.2.1"),
             again: Some(&[]),
             unharmed_kernel: Some(("client", "10.0.0.1")),
         },
@@ -262,6 +279,25 @@ fn lab_91_holds_through_every_door() {
             stack: ("server", "10.0.0.2"),
             again: None,
             unharmed_kernel: None,
+        },
+        through,
+    );
+}
+
+#[test]
+fn lab_94_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        let asked = seen.at("stream").iter().filter(sent_by_curl).count();
+        assert_eq!(asked, 2, "{}: the event streams are read by curl", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "94",
+            connections: &[("stream", 2), ("poll", 1), ("wait", 1), ("socket", 1), ("proxy", 4), ("server", 5)],
+            stack: ("proxy", "10.0.4.1"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("stream", "10.0.0.1")),
         },
         through,
     );
@@ -413,4 +449,65 @@ fn only_the_impatient(seen: &Seen<'_>, node: &str, address: &str) {
         let is_impatient = waited.is_some_and(|waited| waited >= PATIENCE_SECONDS);
         assert!(is_impatient, "{}: {node}: packet id {}: {:?} after {waited:?} s", seen.door, packet.id, packet.flags);
     }
+}
+
+#[test]
+fn lab_62_holds_through_every_door() {
+    // tshark reads the requests inside of TLS, too: the captures have the secrets.
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        for node in ["client", "server"] {
+            assert_eq!(seen.at(node).iter().filter(sent_by_curl).count(), 3, "{}: {node}", seen.door);
+        }
+    };
+    hold(
+        &Expected {
+            lab: "62",
+            connections: &[("client", 3), ("server", 3)],
+            stack: ("server", "10.0.0.2"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}
+
+#[test]
+fn lab_63_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let count = |code: &str| {
+            let answers = seen.at("client").iter().map(|packet| packet.field("http.response.code"));
+            answers.filter(|answer| *answer == code).count()
+        };
+        assert_eq!((count("401"), count("403")), (3, 3), "{}: one of them over TLS", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "63",
+            connections: &[("client", 12), ("server", 12)],
+            stack: ("server", "10.0.0.2"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}
+
+#[test]
+fn lab_72_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        let asked = seen.at("poller").iter().filter(sent_by_curl).count();
+        assert_eq!(asked, 8, "{}: the poller is curl", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "72",
+            connections: &[("client", 1), ("alice", 1), ("poller", 8), ("server", 10)],
+            stack: ("server", "10.0.4.2"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
 }

@@ -1,11 +1,14 @@
 //! The labs of this repository, run by the program as its users run it.
 
+mod broken;
 mod determinism;
 mod falsifiers;
+mod filters;
 mod flags;
 mod formats;
 mod goldens;
 mod live;
+mod stacks;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

@@ -21,8 +21,42 @@ fn a_break_shows_what_it_changes_and_that_it_was_meant_to() {
         assert!(changes.contains(told), "{told}: {changes}");
     }
     assert!(widest(&out) <= 80, "{out}");
+    assert!(changes.contains("what differs") && changes.contains("what the link did"), "{changes}");
     let (without, with) = changes.split_once("and with it:").expect("both rows are shown");
     assert!(!without.contains("dropped by rule lose-it") && with.contains("dropped by rule lose-it"), "{changes}");
+}
+
+#[test]
+fn the_first_difference_is_that_of_whoever_saw_it_first() {
+    let folder = folder();
+    let (code, out, err) = call(folder.path(), &["run", "60", "--mode", "sim", "--break", "lose-an-answer"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    // The client notices seconds later than the authority, which is the last on the way.
+    assert!(out.contains("The first packet that is not the same is packet 2 at authority."), "{out}");
+    let (without, with) = out.split_once("and with it:").expect("both rows are shown");
+    assert!(without.ends_with("[RFC 768]\n") || without.contains("DNS NOERROR answers=1"), "{without}");
+    assert!(with.contains("dropped by rule lose-an-answer") && with.contains("what the link did"), "{with}");
+}
+
+#[test]
+fn two_rows_that_look_the_same_are_told_apart() {
+    let folder = folder();
+    let (_, list, _) = call(folder.path(), &["list", "--json"]);
+    let list: Value = serde_json::from_str(&list).expect("it is JSON");
+    for each in list.as_array().expect("there are labs") {
+        let lab = each["id"].as_str().expect("a lab has an id");
+        for name in each["breaks"].as_array().expect("labs have breaks") {
+            let name = name.as_str().expect("a break has a name");
+            let (code, out, err) = call(folder.path(), &["run", lab, "--mode", "sim", "--break", name, "--json"]);
+            let report: Value = serde_json::from_str(&out).expect("it is JSON");
+            let changes = &report["changes"];
+            assert!(changes.is_object(), "{lab} {name}: {code:?} {out} {err}");
+            let (_, told, _) = call(folder.path(), &["run", lab, "--mode", "sim", "--break", name]);
+            let is_lonely = told.contains("(no such packet)");
+            let details = changes["differs_in"].as_array().expect("it is told");
+            assert!(changes["first_difference"].is_null() || is_lonely == details.is_empty(), "{lab} {name}: {told}");
+        }
+    }
 }
 
 #[test]

@@ -143,3 +143,40 @@ fn bad_files_and_bad_arguments_are_told_in_one_sentence() {
         assert!(err.contains(sentence), "{arguments:?}: {err}");
     }
 }
+
+/// What stands between hosts is named in a capture, too, by the addresses of all its links.
+#[test]
+fn a_run_of_a_lab_with_routers_is_judged_from_its_own_files() {
+    let folder = folder();
+    for format in ["pcapng", "pcap"] {
+        let (_, _, err) = call(folder.path(), &["run", "34", "--mode", "sim", "--no-predict", "--format", format]);
+        assert_eq!(err, "");
+        for node in ["client", "server"] {
+            let file = format!("out/34-pmtud-black-hole/{node}.{format}");
+            let (code, out, err) = call(folder.path(), &["check", "34", "--capture", &file]);
+            assert_eq!((code, err.as_str()), (Some(0), ""), "{file}: {out}");
+        }
+    }
+    let of_router = ["check", "34", "--capture", "out/34-pmtud-black-hole/client.pcap", "--node"];
+    let routers: Vec<String> = fs::read_dir(folder.path().join("out/34-pmtud-black-hole"))
+        .expect("it was written")
+        .filter_map(|file| file.ok()?.file_name().into_string().ok()?.strip_suffix(".pcap").map(str::to_owned))
+        .filter(|name| name != "client" && name != "server")
+        .collect();
+    for router in &routers {
+        let said = format!("{router}=192.168.0.1");
+        let (code, _, err) = call(folder.path(), &[&of_router[..], &[said.as_str()]].concat());
+        assert_eq!(code, Some(1), "{err}");
+        assert!(err.contains("passes packets on; say whose addresses the hosts have"), "{err}");
+    }
+    assert!(!routers.is_empty());
+}
+
+#[test]
+fn a_capture_of_a_break_is_told_how_it_is_judged() {
+    let folder = folder();
+    call(folder.path(), &["run", "20", "--mode", "sim", "--no-predict", "--break", "three-in-a-row"]);
+    let file = "out/20-rto-backoff/client.pcapng";
+    let (code, out, _) = call(folder.path(), &["check", "20", "--capture", file]);
+    assert!(code == Some(1) && out.contains("If it was captured under a break"), "{code:?} {out}");
+}

@@ -43,6 +43,38 @@ fn every_lab_has_a_guide_with_all_its_sections_and_a_teachers_page() {
     }
 }
 
+/// Words of the longest guide: more is not read in twenty minutes beside a capture.
+const LONGEST: usize = 900;
+
+/// Words of prose: without fenced blocks, and without what the run fills in.
+fn words(guide: &str) -> usize {
+    let mut is_block = false;
+    let prose = guide.lines().filter(|line| {
+        let is_fence = line.starts_with("```");
+        is_block ^= is_fence;
+        !is_block && !is_fence
+    });
+    let count = |line: &str| {
+        // What stands between a remark and the next is the run's.
+        let mut pieces = line.split("<!--=");
+        let mut text = pieces.next().unwrap_or_default().to_owned();
+        let own = pieces.filter_map(|piece| piece.strip_prefix("-->"));
+        own.for_each(|piece| text.push_str(piece));
+        text.split_whitespace().filter(|word| word.contains(char::is_alphanumeric)).count()
+    };
+    prose.map(count).sum()
+}
+
+#[test]
+fn no_guide_is_longer_than_its_reader_has_time() {
+    assert_eq!(words("One <!--= packet a -->31<!--=--> two.\n```text\nmany more words\n```\n— three\n"), 3);
+    for lab in labs() {
+        let guide = std::fs::read_to_string(lab.join("README.md")).expect("a lab has a guide");
+        let words = words(&guide);
+        assert!((600..=LONGEST).contains(&words), "{}: {words} words", lab.display());
+    }
+}
+
 #[test]
 fn a_number_that_drifts_is_told_with_its_line_and_written_anew() {
     let folder = folder();

@@ -34,7 +34,7 @@ fn names(code: &str, word: &str) -> bool {
 
 /// The fields of the raw definition, as the file has them.
 fn fields() -> Vec<String> {
-    let source = read("src/lab/definition/raw.rs");
+    let source = read("src/lab/definition/raw.rs") + &read("src/lab/definition/raw_network.rs");
     let mut renamed = None;
     let mut fields = Vec::new();
     for line in source.lines().map(str::trim) {
@@ -82,7 +82,16 @@ fn every_field_program_filter_and_event_is_in_the_reference() {
         ("src/journal/event.rs", "Event", 15),
         ("src/journal/program.rs", "ProgramEvent", 10),
         ("src/journal/event.rs", "Impairment", 8),
-        ("src/lab/definition/raw.rs", "RawAction", 5),
+        ("src/journal/drop.rs", "DropReason", 30),
+        ("src/journal/passage.rs", "Passage", 5),
+        ("src/journal/program.rs", "Way", 2),
+        ("src/journal/program.rs", "CacheUse", 4),
+        ("src/journal/program.rs", "OrderOutcome", 4),
+        ("src/journal/tcp.rs", "CwndCause", 10),
+        ("src/journal/tcp.rs", "PathMtuCause", 5),
+        ("src/journal/tcp.rs", "LossRule", 5),
+        ("src/journal/tcp.rs", "NoLoss", 3),
+        ("src/lab/definition/raw_network.rs", "RawAction", 5),
         ("src/lab/definition/raw.rs", "RawMeasure", 3),
         ("src/lab/definition/raw.rs", "RawFalsifier", 3),
     ] {
@@ -103,7 +112,7 @@ title = "Example"
 summary = "A lab."
 minutes = 1
 seed = 1
-node = { client = { live = "stack" }, server = { live = "linux" } }
+node = { client = { live = "linux" }, server = { live = "stack" } }
 
 [[link]]
 between = ["client", "server"]

@@ -1,17 +1,19 @@
 //! Somebody's own programs on a lab's kernel node.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, Uid};
 
 use super::session::Session;
 use super::{call, folder, learner};
-use crate::support::{live, printed, skip};
+use crate::support::{has, live, printed, skip};
 
 /// Whether live runs are possible; says so when not.
 fn is_possible() -> bool {
@@ -132,6 +134,141 @@ fn a_visit_that_is_ended_from_outside_leaves_nothing() {
     let journal =
         fs::read_to_string(folder.path().join("out/10-three-way-handshake/journal.jsonl")).expect("it is kept");
     assert!(journal.contains("\"started\""), "{journal}");
+}
+
+/// The names of this machine's interfaces.
+fn interfaces() -> Vec<OsString> {
+    let entries = fs::read_dir("/sys/class/net").expect("it is mounted").flatten();
+    let mut names: Vec<OsString> = entries.map(|entry| entry.file_name()).collect();
+    names.sort();
+    names
+}
+
+/// Whether any process of this machine lives in this namespace, such as `net:[4026532248]`.
+fn is_inhabited(namespace: &str) -> bool {
+    let processes = fs::read_dir("/proc").expect("it is mounted").flatten();
+    let mut homes = processes.filter_map(|process| fs::read_link(process.path().join("ns/net")).ok());
+    homes.any(|home| home.as_os_str() == namespace)
+}
+
+#[test]
+fn real_ping_and_curl_reach_the_server_by_its_name_and_leaving_leaves_nothing() {
+    let name = "real ping and curl in a visit";
+    if !has(name, "ping") || !has(name, "curl") {
+        return;
+    }
+    let _turn = live::turn();
+    if !is_possible() {
+        return;
+    }
+    let before = interfaces();
+    let folder = folder();
+    let span = format!("6{:05}", std::process::id());
+    let script = format!(
+        "readlink /proc/self/ns/net; sleep {span} & ping -c 2 -W 10 server; curl -sS --max-time 60 http://server/api/posts"
+    );
+    let (code, out, error) = call(folder.path(), &["shell", "02", "--", "sh", "-c", &script]);
+    assert_eq!(code, Some(0), "{out}{error}");
+    assert!(out.contains("PING server (10.0.0.2)"), "{out}");
+    assert!(out.contains("2 packets transmitted, 2 received, 0% packet loss"), "{out}");
+    assert!(out.ends_with(r#"{"id":34,"title":"The End of the Line"}]}"#), "{out}");
+    let namespace = out.lines().next().filter(|line| line.starts_with("net:[")).expect("it says where it is");
+    assert!(!sleeps(&span), "what was started there has ended");
+    assert!(!is_inhabited(namespace), "{namespace} is empty");
+    assert_eq!(interfaces(), before, "no interface was left");
+}
+
+/// A kernel and a stack with two routers between them.
+const PATH: &str = r#"
+id = "100-path"
+title = "Path"
+summary = "Two routers between a kernel and a stack."
+minutes = 5
+seed = 1
+
+[node.client]
+live = "linux"
+
+[router.r1]
+
+[router.r2]
+
+[node.server]
+live = "stack"
+
+[[link]]
+between = ["client", "r1"]
+delay = "5ms"
+
+[[link]]
+between = ["r1", "r2"]
+delay = "5ms"
+
+[[link]]
+between = ["r2", "server"]
+delay = "5ms"
+
+[[step]]
+on = "server"
+run = { sink = { port = 9000 } }
+"#;
+
+#[test]
+fn real_traceroute_is_answered_by_each_hop_with_its_own_address() {
+    if !has("real traceroute across two routers", "traceroute") {
+        return;
+    }
+    let _turn = live::turn();
+    if !is_possible() {
+        return;
+    }
+    let folder = folder();
+    fs::create_dir(folder.path().join("lab")).expect("the folder is ours");
+    fs::write(folder.path().join("lab/lab.toml"), PATH).expect("the folder is ours");
+    let traceroute = ["shell", "./lab", "--", "traceroute", "-n", "-q", "1", "-w", "10", "server"];
+    let (code, out, error) = call(folder.path(), &traceroute);
+    assert_eq!(code, Some(0), "{out}{error}");
+    let hops: Vec<Vec<&str>> = out.lines().skip(1).map(|line| line.split_whitespace().take(2).collect()).collect();
+    let expected = [["1", "10.0.0.2"], ["2", "10.0.1.2"], ["3", "10.0.2.2"]];
+    assert_eq!(hops, expected, "the near side of each router, then the server: {out}");
+}
+
+#[test]
+fn a_strangers_lab_reads_no_more_than_the_user_who_called_sudo_may() {
+    if !Uid::effective().is_root() {
+        return;
+    }
+    let _turn = live::turn();
+    if !is_possible() {
+        return;
+    }
+    let folder = folder();
+    let secret = folder.path().join("secret");
+    fs::write(&secret, "the secret of root\n").expect("the folder is ours");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).expect("it is ours");
+    // Whoever has called sudo may write here.
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("it is ours");
+    fs::create_dir(folder.path().join("lab")).expect("the folder is ours");
+    let step = format!(
+        "\n[[step]]\non = \"client\"\nrun = {{ send = {{ to = \"server:9000\", bytes = \"1KB\" }} }}\nexec = [\"cat\", \"{}\"]\n",
+        secret.display()
+    );
+    fs::write(folder.path().join("lab/lab.toml"), format!("{PATH}{step}")).expect("the folder is ours");
+    let live = ["run", "./lab", "--mode", "live"];
+    // By root alone it is read: so it is there, and this lab asks for it.
+    let output = learner(folder.path(), &live).output().expect("the binary starts");
+    assert!(printed(&output).0.contains("the secret of root"), "{}", printed(&output).0);
+    fs::remove_dir_all(folder.path().join("out")).expect("it is ours");
+    let output = learner(folder.path(), &live)
+        .env("SUDO_UID", "65534")
+        .env("SUDO_GID", "65534")
+        .output()
+        .expect("the binary starts");
+    let (out, error) = printed(&output);
+    assert_eq!(output.status.code(), Some(1), "{out}{error}");
+    assert!(out.contains("Permission denied") && !out.contains("the secret of root"), "{out}{error}");
+    let captures = fs::metadata(folder.path().join("out/100-path/client.pcapng")).expect("a run leaves captures");
+    assert_eq!(captures.uid(), 65534, "they are the user's");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 pub(crate) mod chain;
 pub(crate) mod dump;
 pub(crate) mod live;
+pub(crate) mod spaced;
 pub(crate) mod wireshark;
 
 use std::io::Write as _;

@@ -196,7 +196,7 @@ impl Edge {
 }
 
 /// Takes away what concerns the connection that it came over (RFC 9110 §7.6.1).
-fn without_hop_by_hop(fields: &mut HeaderMap) {
+pub(in crate::app) fn without_hop_by_hop(fields: &mut HeaderMap) {
     let named: Vec<String> = fields
         .get_all(header::CONNECTION)
         .iter()

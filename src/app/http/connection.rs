@@ -22,7 +22,7 @@ const USER_AGENT: &str = concat!("wireglass/", env!("CARGO_PKG_VERSION"));
 pub(super) const BOTH: &[&str] = &[H2, HTTP_1];
 
 /// Where requests go.
-pub(super) enum Requests {
+pub(in crate::app) enum Requests {
     /// One after the other (HTTP/1.1).
     InTurn(http1::SendRequest<Full<Bytes>>),
     /// Each as a stream of its own (HTTP/2), in this scheme.
@@ -31,7 +31,7 @@ pub(super) enum Requests {
 
 impl Requests {
     /// Waits until another request may be sent.
-    pub(super) async fn ready(&mut self) -> hyper::Result<()> {
+    pub(in crate::app) async fn ready(&mut self) -> hyper::Result<()> {
         match self {
             Requests::InTurn(requests) => requests.ready().await,
             Requests::AsStreams(requests, _) => requests.ready().await,
@@ -39,7 +39,10 @@ impl Requests {
     }
 
     /// Sends a request and waits for the head of its response.
-    pub(super) async fn send_request(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
+    pub(in crate::app) async fn send_request(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> hyper::Result<Response<Incoming>> {
         match self {
             Requests::InTurn(requests) => requests.send_request(request).await,
             Requests::AsStreams(requests, scheme) => requests.send_request(as_stream(request, scheme)).await,
@@ -63,7 +66,7 @@ fn as_stream(mut request: Request<Full<Bytes>>, scheme: &str) -> Request<Full<By
 ///
 /// # Errors
 /// What the system or the peer did wrong; that of the connection rather than that of `talk`, which follows from it.
-pub(super) async fn with_connection<T>(
+pub(in crate::app) async fn with_connection<T>(
     running: &Running,
     to: &Destination,
     talk: impl AsyncFnOnce(Requests) -> hyper::Result<T>,
@@ -100,8 +103,7 @@ async fn in_turn<T>(
     channel: Channel,
     talk: impl AsyncFnOnce(Requests) -> hyper::Result<T>,
 ) -> hyper::Result<(T, Option<Channel>)> {
-    let mut builder = http1::Builder::new();
-    let (requests, connection) = builder.title_case_headers(true).handshake(TokioIo::new(channel)).await?;
+    let (requests, connection) = builder().handshake(TokioIo::new(channel)).await?;
     // The connection does the work for the requests, and ends once `requests` is dropped with its answers read.
     let talked = tokio::join!(biased; talk(Requests::InTurn(requests)), connection.without_shutdown());
     match talked {
@@ -126,8 +128,15 @@ async fn as_streams<T>(
     }
 }
 
+/// How those of HTTP/1.1 speak.
+pub(in crate::app) fn builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.title_case_headers(true);
+    builder
+}
+
 /// A request for what stands at `url`, with the fields that curl sends, too.
-pub(super) fn request(url: &Url, body: impl Into<Bytes>) -> Request<Bytes> {
+pub(in crate::app) fn request(url: &Url, body: impl Into<Bytes>) -> Request<Bytes> {
     let mut request = Request::new(body.into());
     // A URL is checked when it is read; what hyper still refused would be sent as the root.
     *request.uri_mut() = url.target.parse().unwrap_or_default();
@@ -140,7 +149,7 @@ pub(super) fn request(url: &Url, body: impl Into<Bytes>) -> Request<Bytes> {
 }
 
 /// Says that this request is the last: the server closes after its answer, and nobody waits for another.
-pub(super) fn close_after(fields: &mut HeaderMap) {
+pub(in crate::app) fn close_after(fields: &mut HeaderMap) {
     fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
 }
 
@@ -166,6 +175,6 @@ pub(super) async fn print(running: &Running, mut body: Incoming, keep: bool) -> 
 }
 
 /// The whole of a body that is not to be longer than what is kept in memory; `None` when it is, or breaks off.
-pub(super) async fn whole(body: Incoming) -> Option<Bytes> {
+pub(in crate::app) async fn whole(body: Incoming) -> Option<Bytes> {
     Limited::new(body, MOST_BODY).collect().await.ok().map(http_body_util::Collected::to_bytes)
 }

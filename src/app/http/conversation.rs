@@ -3,13 +3,11 @@
 //! Over TLS the handshake has settled which one it is (ALPN). Without TLS a client of HTTP/2 begins with a preface that no
 //! request of HTTP/1.1 can be (RFC 9113 §3.4): it is told by that, if the server speaks both.
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
 use std::net::SocketAddr;
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::rt::Executor;
 use hyper::service::Service;
 use hyper::{Request, Response};
@@ -41,7 +39,7 @@ pub(super) enum Ended {
 }
 
 /// Answers the requests of one connection until the client closes it, and closes it in order.
-pub(super) async fn hold<S>(
+pub(super) async fn hold<S, B>(
     running: &Running,
     channel: Channel,
     peer: SocketAddr,
@@ -49,9 +47,10 @@ pub(super) async fn hold<S>(
     service: S,
 ) -> Result<(), Ended>
 where
-    S: Service<Request<Incoming>, Response = Response<Full<Bytes>>>,
+    S: Service<Request<Incoming>, Response = Response<B>>,
     S::Future: 'static,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
 {
     let agreed_on_h2 = channel.alpn() == Some(H2.as_bytes());
     let (is_secure, may_be_h2) = (channel.is_secure(), !channel.is_secure() && protocols.contains(&H2));
@@ -89,9 +88,3 @@ fn misread(running: &Running, peer: SocketAddr, error: &(dyn Error + 'static)) -
         None => ProgramError::Protocol { program: running.program, peer: peer.to_string(), detail: error.to_string() },
     }
 }
-
-/// What the pages of a server are answered by: it never fails.
-pub(super) type Answered = Result<Response<Full<Bytes>>, Infallible>;
-
-/// A request as it comes in.
-pub(super) type Asked = Request<Incoming>;

@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
+#[cfg(feature = "formats")]
+use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use serde::Deserialize;
 use tokio::time::sleep;
 
+#[cfg(feature = "formats")]
+use super::coding::Coding;
 use super::connection::{self, BOTH, Requests, close_after};
 use super::fields::Fields;
 use super::store::{Advice, Store};
@@ -32,6 +36,8 @@ pub struct HttpGet {
     tls: ClientTls,
     http2: Option<bool>,
     may_fail: bool,
+    #[cfg(feature = "formats")]
+    compressed: Vec<Coding>,
 }
 
 /// One request.
@@ -85,14 +91,18 @@ struct Written {
     /// Whether it goes on, and ends well, where a connection cannot be used: only said as a line on its error output.
     #[serde(default)]
     may_fail: bool,
+    /// The codings that it can unpack, and asks for.
+    #[cfg(feature = "formats")]
+    #[serde(default)]
+    compressed: Vec<Coding>,
 }
 
 impl TryFrom<Written> for HttpGet {
     type Error = &'static str;
 
     fn try_from(written: Written) -> Result<HttpGet, &'static str> {
-        let Written { url, mut requests, headers, keep_alive, cache, tls, http2, may_fail } = written;
-        match url {
+        let (mut requests, keep_alive) = (written.requests, written.keep_alive);
+        match written.url {
             Some(url) if requests.is_empty() => {
                 requests.push(Fetch { url, after: None, headers: Fields::default() });
             }
@@ -104,7 +114,17 @@ impl TryFrom<Written> for HttpGet {
         if keep_alive && elsewhere {
             return Err("one connection leads to one server: without `keep_alive` each request has its own");
         }
-        Ok(HttpGet { requests, headers, keep_alive, cache, tls, http2, may_fail })
+        Ok(HttpGet {
+            requests,
+            headers: written.headers,
+            keep_alive,
+            cache: written.cache,
+            tls: written.tls,
+            http2: written.http2,
+            may_fail: written.may_fail,
+            #[cfg(feature = "formats")]
+            compressed: written.compressed,
+        })
     }
 }
 
@@ -121,7 +141,8 @@ impl Play for HttpGet {
     }
 
     /// A status such as 404 is an answer too, as it is for curl.
-    async fn run(&self, running: &Running, _ready: impl FnOnce()) -> Result<(), ProgramError> {
+    async fn run(&self, running: &Running, ready: impl FnOnce()) -> Result<(), ProgramError> {
+        ready();
         let offered = if self.http2 == Some(false) { &[HTTP_1][..] } else { BOTH };
         let dialer = Dialer::new(&self.tls, offered);
         let client = Client { settings: self, running, dialer, memory: RefCell::new(Memory::new(self.cache)) };
@@ -221,6 +242,8 @@ impl Client<'_> {
             sleep(after.duration()).await;
         }
         let mut request = connection::request(&fetch.url, Bytes::new());
+        #[cfg(feature = "formats")]
+        request.headers_mut().extend(Coding::asked_for(&self.settings.compressed));
         self.settings.headers.put_into(request.headers_mut());
         fetch.headers.put_into(request.headers_mut());
         let (head, body) = request.into_parts();
@@ -258,12 +281,38 @@ impl Client<'_> {
         let (head, body) = requests.send_request(request.map(Full::new)).await?.into_parts();
         let status = head.status;
         let keep = !matches!(*self.memory.borrow(), Memory::Nothing);
+        #[cfg(feature = "formats")]
+        let (body, bytes) = match Coding::of(&head.headers) {
+            Some(coding) => self.unpack(coding, body).await,
+            None => connection::print(self.running, body, keep).await?,
+        };
+        #[cfg(not(feature = "formats"))]
         let (body, bytes) = connection::print(self.running, body, keep).await?;
         // A body that is too long to be kept is not remembered either.
         let response = body.map(|body| Response::from_parts(head, body));
         let cache = response.and_then(|response| self.remember(fetch, &plain, validates, response));
         self.report(status, bytes, cache);
         Ok(())
+    }
+
+    /// Prints a packed body, if this client can unpack it; gives it back as it came, and its length in octets.
+    #[cfg(feature = "formats")]
+    async fn unpack(&self, coding: Coding, body: Incoming) -> (Option<Bytes>, u64) {
+        let Some(packed) = connection::whole(body).await else {
+            self.running.complain("the response is too long to be kept, or broke off");
+            return (None, 0);
+        };
+        if !self.settings.compressed.contains(&coding) {
+            self.running
+                .complain(format!("the response is packed as {}, which this client cannot unpack", coding.name()));
+        } else {
+            match coding.unpack(&packed).await {
+                Ok(plain) => self.show(&plain.into()),
+                Err(error) => self.running.complain(format!("the response is not {}: {error}", coding.name())),
+            }
+        }
+        let bytes = packed.len() as u64;
+        (Some(packed), bytes)
     }
 
     /// What is kept of a response, and what the cache had to do with it.

@@ -11,15 +11,18 @@
 
 #[cfg(feature = "tls")]
 mod access;
-mod cache;
+pub(super) mod cache;
+#[cfg(feature = "formats")]
+pub(in crate::app) mod coding;
 mod conditional;
-mod connection;
-mod conversation;
+pub(super) mod connection;
+pub(super) mod conversation;
 mod fields;
+mod generated;
 mod get;
 mod order;
 mod orders;
-mod page;
+pub(super) mod page;
 mod server;
 mod store;
 #[cfg(test)]
@@ -37,19 +40,27 @@ use super::run::Running;
 #[cfg(feature = "tls")]
 pub(super) use access::{AccessClient, AccessServer};
 pub(super) use cache::HttpCache;
+#[cfg(feature = "formats")]
+pub(super) use coding::Coding;
+#[cfg(feature = "formats")]
+pub(super) use connection::{Requests, close_after, request, whole, with_connection};
 pub(super) use get::HttpGet;
 pub(super) use order::OrdersClient;
 pub(super) use orders::OrdersServer;
 pub(super) use server::HttpServer;
+#[cfg(feature = "formats")]
+pub(super) use server::serve;
+#[cfg(feature = "websocket")]
+pub(super) use server::{serve_one, serve_until_upgrade};
 
 /// The type of plain text.
-const TEXT: &str = "text/plain; charset=utf-8";
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 /// The type of JSON.
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 /// The longest body that is kept in memory, in octets.
-const MOST_BODY: usize = 1 << 24;
+pub(super) const MOST_BODY: usize = 1 << 24;
 
-fn response(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
+pub(super) fn response(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -57,7 +68,7 @@ fn response(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> R
 }
 
 /// Says who broke off: the system (the connection), or the peer (which does not speak HTTP).
-fn misunderstood(running: &Running, peer: impl ToString, error: &hyper::Error) -> ProgramError {
+pub(super) fn misunderstood(running: &Running, peer: impl ToString, error: &hyper::Error) -> ProgramError {
     let cause = std::error::Error::source(error);
     if let Some(system) = cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
         return running.broken("speaking HTTP with", peer)(io::Error::new(system.kind(), system.to_string()));

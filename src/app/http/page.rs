@@ -8,11 +8,12 @@ use hyper::{Response, StatusCode};
 use serde::{Deserialize, Deserializer, de};
 
 use super::fields::Fields;
+use super::generated::Generated;
 use super::{JSON, TEXT, response};
 use crate::app::Span;
 
 /// What a server has at one path.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Page {
     /// `/api/posts`; the query is not looked at.
@@ -21,6 +22,9 @@ pub(super) struct Page {
     /// A JSON object or array is sent as `application/json`, all else as plain text, unless `headers` say otherwise.
     #[serde(default)]
     pub(super) body: String,
+    /// What it consists of, in the place of `body`.
+    #[serde(default)]
+    pub(super) generated: Option<Generated>,
     #[serde(default)]
     pub(super) headers: Fields,
     #[serde(default, deserialize_with = "status")]
@@ -46,7 +50,7 @@ pub(super) struct Later {
 }
 
 /// Reads the path of a page, which begins with `/`.
-pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+pub(in crate::app) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let path = String::deserialize(deserializer)?;
     if path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?' && byte != b'#') {
         Ok(path)
@@ -70,13 +74,20 @@ impl Later {
 }
 
 impl Page {
-    /// The page as it is so long after the start, when it was served so often.
-    pub(super) fn at(&self, elapsed: Duration, served: u32) -> Response<Bytes> {
+    /// The page as it is so long after the start, when it was served so often; `drawn` is its generated body with its type.
+    pub(super) fn at(&self, elapsed: Duration, served: u32, drawn: Option<&(&'static str, Bytes)>) -> Response<Bytes> {
         let later = self.later.iter().rfind(|later| later.holds(elapsed, served));
-        let body = later.and_then(|later| later.body.as_ref()).unwrap_or(&self.body);
+        let (kind, body) = match (later.and_then(|later| later.body.as_ref()), drawn) {
+            (None, Some((kind, body))) => (*kind, body.clone()),
+            (written, _) => {
+                let body = written.unwrap_or(&self.body);
+                (kind(body), Bytes::from(body.clone()))
+            }
+        };
+        let is_empty = body.is_empty();
         let status = later.and_then(|later| later.status).or(self.status).unwrap_or(StatusCode::OK);
-        let mut response = response(status, kind(body), body.clone());
-        if body.is_empty() {
+        let mut response = response(status, kind, body);
+        if is_empty {
             response.headers_mut().remove(header::CONTENT_TYPE);
         }
         self.headers.put_into(response.headers_mut());
@@ -102,7 +113,7 @@ pub(super) fn nothing_at(path: &str, pages: &[Page]) -> Response<Bytes> {
 }
 
 /// The answer to a method that changes something.
-pub(super) fn not_allowed(method: &hyper::Method) -> Response<Bytes> {
+pub(in crate::app) fn not_allowed(method: &hyper::Method) -> Response<Bytes> {
     let text = format!("{method} is not allowed here. GET and HEAD are\n");
     let mut refusal = response(StatusCode::METHOD_NOT_ALLOWED, TEXT, text);
     refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));

@@ -62,6 +62,23 @@ fn a_page_that_is_not_json_is_plain_text() {
     assert_eq!(lines, ["{not json", "at all"]);
 }
 
+/// A page of a size needs no text in the lab file: it is made of numbered lines, the same in every run.
+#[test]
+fn a_page_of_so_many_octets_is_made_of_numbered_lines() {
+    let get = r#"{ http-get = { url = "http://server/" } }"#;
+    let lines = |server: &str| {
+        let (outcome, seen) = pair(1, wire(), server, get);
+        outcome.expect("the page is there");
+        seen.lines(CLIENT).into_iter().map(|(line, _)| line).collect::<Vec<_>>()
+    };
+    let page = r#"{ http-server = { port = 80, pages = [{ path = "/", generated = { text = "1KB" } }] } }"#;
+    let one = lines(page);
+    assert_eq!(one.len(), 16, "fifteen whole lines of 64 octets and one of 40");
+    assert_eq!((one.iter().map(|line| line.len() + 1).sum::<usize>() - 1, one[15].len()), (1000, 40));
+    assert!(one[14].starts_with("00000015 ") && one.iter().all(|line| line.is_ascii()), "{one:?}");
+    assert_eq!(lines(page), one);
+}
+
 #[test]
 fn the_connection_closes_without_a_reset_and_at_once() {
     let seen = fetch("http://server:8080/api/posts");

@@ -37,3 +37,25 @@ fn order_among_numbers_is_claimed_or_denied() {
     assert_eq!(run.judge(sorted(true)).measured, "`number` 2 comes after 3; expected only rising ones");
     assert_eq!(run.judge(sorted(false)).outcome, Outcome::Pass);
 }
+
+#[test]
+fn a_member_is_compared_before_and_after() {
+    let mut run = Run::new();
+    for (ms, number) in [(2000, 10), (2001, 5)] {
+        run.program(ms, 0, ProgramEvent::MessageSent { over: TransportKind::Udp, number });
+    }
+    let value = |member: &str, nth| Measure::Member(member.to_owned(), self::nth("event.report == message-sent", nth));
+    let ratio = |of, at_most| {
+        let verdict = run.judge(Question::Ratio {
+            of,
+            to: value("number", -2),
+            at_least: None,
+            at_most: Some(Factor::from_thousandths(at_most)),
+        });
+        (verdict.outcome, verdict.measured)
+    };
+    assert_eq!(ratio(value("number", -1), 500), (Outcome::Pass, "0.5 (5 to 10)".to_owned()));
+    assert_eq!(ratio(value("number", -1), 499).1, "0.5 (5 to 10); expected at most 0.499");
+    assert_eq!(ratio(value("sha256", -1), 500).0, Outcome::Fail, "there is no such number");
+    assert_eq!(ratio(value("number", 99), 500).0, Outcome::Fail, "there is no such event");
+}

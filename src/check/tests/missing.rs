@@ -9,7 +9,10 @@ fn a_plain_capture_leaves_questions_about_events_open() {
     let about_events = check(Question::Count { of: selection(SENT), must: Bound::Between(1, 1) });
     assert!(about_events.needs_journal());
     let verdict = judge(&about_events, &evidence);
-    assert_eq!(told(&verdict).1, "needs the journal of a run; a capture alone does not tell");
+    assert_eq!(
+        told(&verdict).1,
+        "needs the journal of a run, which a capture does not have: `wireglass run` judges it"
+    );
     assert_eq!(verdict.outcome, Outcome::Unknown);
     let about_packets = check(Question::Count { of: selection(DATA), must: Bound::Between(4, 4) });
     assert!(!about_packets.needs_journal());

@@ -40,7 +40,7 @@ fn selection(text: &str) -> Selection {
     Selection { name: text.to_owned(), what, at: None, only: Only::All, nth: None }
 }
 
-fn nth(text: &str, nth: u32) -> Selection {
+fn nth(text: &str, nth: i32) -> Selection {
     Selection { nth: Some(nth), ..selection(text) }
 }
 

@@ -19,6 +19,27 @@ fn order_is_that_of_the_capture_even_at_one_instant() {
     assert_eq!(before(&[DATA, SENT]).outcome, Outcome::Pass, "packets and events share one timeline");
 }
 
+/// Two lines of the journal at one instant come in the journal's order; a packet and a line have none.
+#[test]
+fn events_at_one_instant_come_in_the_journals_order() {
+    let mut run = Run::new();
+    run.program(2000, 0, ProgramEvent::StreamSent { bytes: 1, sha256: "first".to_owned() });
+    run.program(2000, 1, ProgramEvent::StreamReceived { bytes: 1, sha256: "second".to_owned() });
+    let (first, second) = ("event.sha256 == first", "event.sha256 == second");
+    let before = |order: [&str; 2]| run.judge(Question::Before { order: order.map(selection).to_vec() }).outcome;
+    assert_eq!(before([first, second]), Outcome::Pass);
+    assert_eq!(before([second, first]), Outcome::Fail);
+    assert_eq!(before([first, first]), Outcome::Fail, "nothing comes before itself");
+}
+
+#[test]
+fn one_of_many_is_counted_from_either_end() {
+    let run = Run::new();
+    let found = |number| run.judge(Question::Absent { of: nth(DATA, number) }).packets;
+    assert_eq!((found(1), found(4), found(5)), (vec![4], vec![7], vec![]));
+    assert_eq!((found(-1), found(-4), found(-5)), (vec![7], vec![4], vec![]));
+}
+
 #[test]
 fn a_gap_is_measured_from_first_to_first() {
     let run = Run::new();

@@ -12,14 +12,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::difference::Difference;
 use super::predict;
-use crate::capture::{Record, Remark};
 use crate::check::{Amount, Measure, Only, Outcome, Selected, Selection, answer};
 use crate::cli::terminal::Terminal;
-use crate::filter::{Filter, Names, PacketSubject, Streams, field_texts};
+use crate::filter::{Filter, Names};
 use crate::journal::{Event, NodeId};
-use crate::lab::{Break, Definition, Finished, Mode};
-use crate::packet::Dissection;
+use crate::lab::{Break, Definition, Finished};
 use crate::report::{self, Row};
 
 /// Two runs of one lab, compared.
@@ -35,13 +34,9 @@ pub(in crate::cli) struct Changes {
     figures: Vec<FigureChange>,
     /// What both runs answer to the lab's questions.
     answers: Vec<AnswerChange>,
-    /// The first packet that is not the same; `None` when all are.
-    first_difference: Option<u64>,
-    /// The node whose capture has that number.
-    vantage: String,
-    /// The rows of the ladders there, without the break and with it.
-    #[serde(skip)]
-    rows: [String; 2],
+    /// The first packet that is not the same, of all vantage points; `None` when all are.
+    #[serde(flatten)]
+    first: Difference,
     /// The claim of the check that was to turn red.
     #[serde(skip)]
     that: String,
@@ -77,8 +72,8 @@ struct AnswerChange {
 pub(in crate::cli) struct Ran<'a> {
     pub(in crate::cli) lab: &'a Definition,
     pub(in crate::cli) finished: &'a Finished,
-    /// Its ladder, in lines.
-    pub(in crate::cli) ladder: &'a str,
+    /// The row of one packet in the ladder that its vantage point sees.
+    pub(in crate::cli) row: &'a dyn Fn(NodeId, u64) -> String,
 }
 
 impl Changes {
@@ -94,7 +89,6 @@ impl Changes {
             (after != before).then(|| CheckChange { id: id.clone(), without: before, with: after })
         };
         let node = without.lab.links.first().map_or(NodeId(0), |link| link.ends[0]);
-        let first = first_difference(without, with, node);
         Changes {
             turns_red: broken.turns_red.clone(),
             outcome: of(&broken.turns_red).map(|verdict| verdict.outcome),
@@ -106,9 +100,7 @@ impl Changes {
                 .map(|((what, without), (_, with))| FigureChange { what, without, with })
                 .collect(),
             answers: answers(without, with),
-            first_difference: first,
-            vantage: without.lab.nodes.get(usize::from(node.0)).map(|node| node.name.clone()).unwrap_or_default(),
-            rows: first.map(|number| [row(without.ladder, number), row(with.ladder, number)]).unwrap_or_default(),
+            first: Difference::between(without, with),
             variant: broken.name.clone(),
             has_own_checks: broken.has_own_checks,
         }
@@ -146,22 +138,7 @@ impl Changes {
         for (number, each) in (1..).zip(&self.answers) {
             out.push_str(&report::paragraph(&format!("question {number}: {}", each.ask), 2, &style));
         }
-        match self.first_difference {
-            None => out.push_str("\nBoth runs have the same packets.\n"),
-            Some(number) => {
-                let dots =
-                    |rows: &str| if rows.is_empty() { "  (no such packet)\n".to_owned() } else { rows.to_owned() };
-                let [without, with] = &self.rows;
-                let _ = write!(
-                    out,
-                    "\nThe first packet that is not the same is packet {number} at {}. Without the break:\n{}\
-                     and with it:\n{}",
-                    self.vantage,
-                    dots(without),
-                    dots(with)
-                );
-            }
-        }
+        out.push_str(&self.first.told(&self.variant, &style));
         let (red, that) = (&self.turns_red, &self.that);
         let verdict = match self.outcome {
             Some(Outcome::Fail) => format!("`{red}` turned red, as it was meant to. It no longer holds that: {that}."),
@@ -236,93 +213,4 @@ fn answers(without: Ran<'_>, with: Ran<'_>) -> Vec<AnswerChange> {
         .zip(of(without).zip(of(with)))
         .map(|(question, (without, with))| AnswerChange { ask: question.ask.clone(), without, with })
         .collect()
-}
-
-/// What of a packet is compared: what it does, not what chance has given it (ports, initial numbers, time stamps).
-const COMPARED: [&str; 12] = [
-    "ip.src",
-    "ipv6.src",
-    "ip.proto",
-    "ip.len",
-    "tcp.flags",
-    "tcp.seq",
-    "tcp.ack",
-    "tcp.len",
-    "tcp.options.mss_val",
-    "tcp.options.wscale.shift",
-    "udp.length",
-    "icmp.type",
-];
-
-/// The number of the first packet that is not the same in both runs, as the node has seen them. In a simulation the time
-/// counts, where nothing else differs.
-fn first_difference(without: Ran<'_>, with: Ran<'_>, node: NodeId) -> Option<u64> {
-    let records = |ran: Ran<'_>| ran.finished.recorder.records(node).to_vec();
-    let (a, b) = (records(without), records(with));
-    let found = (1..).zip(keys(&a).iter().zip(&keys(&b))).find(|(_, (a, b))| a != b).map(|(number, _)| number);
-    let longer = || (a.len() != b.len()).then(|| a.len().min(b.len()) as u64 + 1);
-    let later = || {
-        let is_exact = without.finished.mode == Mode::Sim;
-        (1..).zip(a.iter().zip(&b)).find(|(_, (a, b))| is_exact && a.at != b.at).map(|(number, _)| number)
-    };
-    found.or_else(longer).or_else(later)
-}
-
-fn keys(records: &[Record]) -> Vec<Vec<String>> {
-    let mut streams = Streams::default();
-    records.iter().map(|record| key(record, &mut streams)).collect()
-}
-
-fn key(record: &Record, streams: &mut Streams) -> Vec<String> {
-    let dissection = Dissection::of(record.medium, &record.bytes, record.wire_len);
-    let (stream, relative) = streams.next(&dissection);
-    let subject =
-        PacketSubject { number: None, at: record.at, dissection: &dissection, bytes: &record.bytes, stream, relative };
-    let mut key: Vec<String> =
-        COMPARED.iter().map(|name| field_texts(name, &subject).unwrap_or_default().join(",")).collect();
-    let fate = |remark: &Remark| matches!(remark, Remark::Impaired(impairment) if impairment.is_drop());
-    key.push(record.comments.iter().any(fate).to_string());
-    key
-}
-
-/// Lines of one packet that are shown.
-const LINES_OF_A_ROW: usize = 5;
-
-/// The lines of packet `number` in a ladder: the one that begins with it, and those that continue it.
-pub(in crate::cli) fn row(ladder: &str, number: u64) -> String {
-    let own = |line: &&str| number_of(line) == Some(number);
-    let mut lines = ladder.lines().skip_while(|line| !own(line));
-    let first: Vec<&str> = lines.by_ref().take(1).collect();
-    // Lines that belong to no packet begin with other words; a silence is told between two packets.
-    let more = lines.take_while(|line| line.starts_with("      ") && !line.contains('⋯')).take(LINES_OF_A_ROW - 1);
-    first.into_iter().chain(more).map(|line| format!("{line}\n")).collect()
-}
-
-/// The packet's number that a line of a ladder begins with.
-fn number_of(line: &str) -> Option<u64> {
-    let mut words = line.split_whitespace();
-    let number = words.next()?.parse().ok()?;
-    // Behind it stands a time.
-    words.next()?.split_once('.').map(|_| number)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_row_is_what_begins_with_the_number_and_continues_below() {
-        let ladder = "no      time  client      server  as seen at client
-connection 1: client:1 → server:2
- 1  0.000000  ├─ SYN ───►│  opens
-              │ SYN-SENT │  [RFC]
- 2  0.040000  │◄─ ACK ───┤  answers
-              │ ⋯ 5 s of silence ⋯ │
-10  5.000000  ├─ SYN ───►│  again
-";
-        assert_eq!(row(ladder, 1).lines().count(), 2);
-        assert_eq!(row(ladder, 2), " 2  0.040000  │◄─ ACK ───┤  answers\n");
-        assert!(row(ladder, 10).starts_with("10  5.0"));
-        assert_eq!(row(ladder, 3), "");
-    }
 }

@@ -85,7 +85,7 @@ fn one(measure: &Measure, input: &mut impl BufRead, out: &mut impl Write) -> io:
 /// What an answer looks like.
 const fn expected(measure: &Measure) -> &'static str {
     match measure {
-        Measure::Count(_) => "a number, such as 7",
+        Measure::Count(_) | Measure::Member(..) => "a number, such as 7",
         Measure::Bytes(_) | Measure::Octets(_) => "octets, such as 500 or 2 KB",
         Measure::Gap(..) => "a time, such as 5 ms or 1.5 s",
     }
@@ -115,7 +115,7 @@ fn read(text: &str, measure: &Measure) -> Option<Amount> {
     };
     match measure {
         // Whatever is counted may be named.
-        Measure::Count(_) => {
+        Measure::Count(_) | Measure::Member(..) => {
             let is_noun = unit.chars().all(|c| c.is_alphabetic() || matches!(c, ' ' | ',' | '-'));
             let is_quantity = matches!(unit.as_str(), "ms" | "s" | "us" | "ns" | "kb" | "mb" | "%");
             (is_noun && !is_quantity).then(|| whole(1)).flatten().map(Amount::Count)

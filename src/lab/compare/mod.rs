@@ -144,7 +144,9 @@ fn simulated(
     stack: StackKind,
 ) -> Result<Column, CompareError> {
     let finished = run::run(lab, &Options { stack, ..options.of_column(subject, Mode::Sim) })?;
-    Ok(Column::of(subject, &finished, &[]))
+    let mut column = Column::of(subject, &finished, &[]);
+    column.notes.extend(run::notes::fallbacks(lab, Mode::Sim, stack));
+    Ok(column)
 }
 
 /// The kernel's column, and whether it was broken off.

@@ -6,15 +6,17 @@ use toml::Spanned;
 
 use crate::app::Span;
 use crate::check::{
-    Bound, Check, INTEGRITY_IDS, Measure, PACKET_MEMBERS, Question, Selected, Selection, TimeBound, is_packet_member,
+    Bound, Check, Factor, INTEGRITY_IDS, Measure, PACKET_MEMBERS, Question, Selected, Selection, TimeBound,
+    is_event_member, is_packet_member,
 };
+use crate::filter::event_members;
 use crate::journal::NodeId;
 
 use super::error::{Fault, unknown};
 use super::meaning::{check_name, is_name, unique};
 use super::raw::{
     RawBreak, RawEquals, RawExpect, RawFalsifier, RawGap, RawLab, RawMeasure, RawPredict, RawRatio, RawSelection,
-    RawSorted,
+    RawSorted, SelectionShape,
 };
 use super::selections::Scope;
 use super::values::Number;
@@ -156,14 +158,43 @@ fn bound(scope: &Scope<'_>, raw: &RawExpect, what: &str) -> Result<Bound, Fault>
     let said = |field: &Option<Spanned<u64>>| field.as_ref().map(|value| *value.get_ref());
     match (said(&raw.is), said(&raw.at_least), said(&raw.at_most), &raw.same_as) {
         (Some(exact), None, None, None) => Ok(Bound::Between(exact, exact)),
-        (None, None, None, Some(other)) => Ok(Bound::SameAs(scope.selection(other)?)),
+        (None, None, None, Some(other)) => {
+            let of = [&raw.count, &raw.bytes, &raw.octets].into_iter().find_map(Option::as_ref);
+            if let (Some(SelectionShape::Text(one)), SelectionShape::Text(two)) =
+                (of.map(Spanned::get_ref), other.get_ref())
+                && one == two
+            {
+                let message = format!("`{one}` is always the same as itself, so this check cannot fail; name another");
+                return Err(Fault::new(other.span(), message));
+            }
+            Ok(Bound::SameAs(scope.selection(other)?))
+        }
         (None, least, most, None) if least.is_some() || most.is_some() => {
+            check_bounds(raw.at_least.as_ref(), raw.at_most.as_ref())?;
             Ok(Bound::Between(least.unwrap_or(0), most.unwrap_or(u64::MAX)))
         }
         _ => {
             let message = format!("`{what}` needs `is`, or `at_least` and/or `at_most`, or `same_as`");
             Err(Fault::new(raw.id.span(), message))
         }
+    }
+}
+
+/// A claim that always holds teaches nothing, and one that never does is a slip.
+fn check_bounds(least: Option<&Spanned<u64>>, most: Option<&Spanned<u64>>) -> Result<(), Fault> {
+    match (least, most) {
+        (Some(least), None) if *least.get_ref() == 0 => {
+            Err(Fault::new(least.span(), "`at_least = 0` always holds, so this check cannot fail; write 1 or more"))
+        }
+        (Some(least), Some(most)) if least.get_ref() > most.get_ref() => {
+            let message =
+                format!("no number is at most {} and at least {}; swap them", most.get_ref(), least.get_ref());
+            Err(Fault::new(most.span(), message))
+        }
+        (_, Some(most)) if *most.get_ref() == u64::MAX => {
+            Err(Fault::new(most.span(), "this always holds, so this check cannot fail; write less"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -186,7 +217,8 @@ fn selections(scope: &Scope<'_>, raw: &[RawSelection]) -> Result<Vec<Selection>,
     raw.iter().map(|each| scope.selection(each)).collect()
 }
 
-fn meant_gap(scope: &Scope<'_>, expect: &RawExpect, raw: &RawGap) -> Result<Question, Fault> {
+fn meant_gap(scope: &Scope<'_>, expect: &RawExpect, gap: &Spanned<RawGap>) -> Result<Question, Fault> {
+    let raw = gap.get_ref();
     let span = |said: Option<Span>| said.map(Span::duration);
     let must = TimeBound {
         more_than: span(raw.more_than),
@@ -198,14 +230,31 @@ fn meant_gap(scope: &Scope<'_>, expect: &RawExpect, raw: &RawGap) -> Result<Ques
         let message = "`gap` needs `more_than`, `less_than`, `about` or `is`";
         return Err(Fault::new(expect.id.span(), message));
     }
+    if must.more_than.zip(must.less_than).is_some_and(|(more, less)| more >= less) {
+        let message = "no span is more than `more_than` and less than `less_than` here; swap them";
+        return Err(Fault::new(gap.span(), message));
+    }
     Ok(Question::Gap { from: scope.selection(&raw.from)?, to: scope.selection(&raw.to)?, must })
 }
 
-fn meant_ratio(scope: &Scope<'_>, expect: &RawExpect, raw: &RawRatio) -> Result<Question, Fault> {
+fn meant_ratio(scope: &Scope<'_>, expect: &RawExpect, ratio: &Spanned<RawRatio>) -> Result<Question, Fault> {
+    let raw = ratio.get_ref();
     let factor = |said: Option<Number>| said.map(|Number(factor)| factor);
     let (at_least, at_most) = (factor(raw.at_least), factor(raw.at_most));
     if at_least.is_none() && at_most.is_none() {
         return Err(Fault::new(expect.id.span(), "`ratio` needs `at_least` and/or `at_most`"));
+    }
+    match (at_least, at_most) {
+        (Some(least), None) if least == Factor::from_thousandths(0) => {
+            return Err(Fault::new(ratio.span(), "`at_least = 0` always holds, so this check cannot fail; write more"));
+        }
+        (Some(least), Some(most)) if least > most => {
+            return Err(Fault::new(
+                ratio.span(),
+                "no ratio is at least `at_least` and at most `at_most` here; swap them",
+            ));
+        }
+        _ => {}
     }
     Ok(Question::Ratio { of: measure(scope, &raw.of)?, to: measure(scope, &raw.to)?, at_least, at_most })
 }
@@ -216,6 +265,11 @@ fn measure(scope: &Scope<'_>, raw: &RawMeasure) -> Result<Measure, Fault> {
         RawMeasure::Bytes(of) => Ok(Measure::Bytes(scope.selection(of)?)),
         RawMeasure::Octets(of) => Ok(Measure::Octets(on_the_wire(scope, of)?)),
         RawMeasure::Gap([from, to]) => Ok(Measure::Gap(scope.selection(from)?, scope.selection(to)?)),
+        RawMeasure::Member((member, of)) => {
+            let of = scope.selection(of)?;
+            check_member(member, &of)?;
+            Ok(Measure::Member(member.get_ref().clone(), of))
+        }
     }
 }
 
@@ -234,16 +288,19 @@ fn meant_sorted(scope: &Scope<'_>, raw: &RawSorted) -> Result<Question, Fault> {
     Ok(Question::Sorted { of, member: raw.member.get_ref().clone(), is: raw.is })
 }
 
-/// Packets have a few members; events have those of their lines in the journal, which only the run will show.
+/// Packets have a few members; events have those of their lines in the journal.
 fn check_member(member: &Spanned<String>, of: &Selection) -> Result<(), Fault> {
-    let is_packets = match of.what {
-        Selected::Packets(_) | Selected::Rule { .. } => true,
-        Selected::Events(_) => false,
-    };
-    if !is_packets || is_packet_member(member.get_ref()) {
-        return Ok(());
+    let name = member.get_ref();
+    match of.what {
+        Selected::Packets(_) | Selected::Rule { .. } if !is_packet_member(name) => {
+            Err(Fault::new(member.span(), unknown("member", name, "packets have", &PACKET_MEMBERS)))
+        }
+        Selected::Events(_) if !is_event_member(name) => {
+            let known: Vec<&str> = event_members().filter(|known| is_event_member(known)).collect();
+            Err(Fault::new(member.span(), unknown("member", name, "events have", &known)))
+        }
+        Selected::Packets(_) | Selected::Rule { .. } | Selected::Events(_) => Ok(()),
     }
-    Err(Fault::new(member.span(), unknown("member", member.get_ref(), "packets have", &PACKET_MEMBERS)))
 }
 
 fn meant_falsifier(raw: &RawFalsifier) -> Falsifier {
@@ -261,6 +318,7 @@ fn check_falsifiers(scope: &Scope<'_>, raw: &RawLab, breaks: &[Break]) -> Result
         let (what, name, known) = match falsifier.get_ref() {
             RawFalsifier::Break(name) => ("break", name, &breaks),
             RawFalsifier::Rule(id) => ("rule", id, &rules),
+            RawFalsifier::Set(paths) if paths.is_empty() => return Err(Fault::new(falsifier.span(), SETS_NOTHING)),
             RawFalsifier::Set(_) => continue,
         };
         if !known.contains(&name.as_str()) {
@@ -270,11 +328,17 @@ fn check_falsifiers(scope: &Scope<'_>, raw: &RawLab, breaks: &[Break]) -> Result
     Ok(())
 }
 
+const SETS_NOTHING: &str =
+    "`set` changes nothing; name a path and its new value, such as { \"link.client-server.loss\" = \"10%\" }";
+
 fn breaks(raw: &RawLab, checks: &[Check]) -> Result<Vec<Break>, Fault> {
     let known: Vec<&str> = checks.iter().map(|check| check.id.as_str()).chain(INTEGRITY_IDS).collect();
     let mut breaks: Vec<Break> = Vec::new();
     for each in &raw.breaks {
-        let RawBreak { name, teaches, turns_red, expect, .. } = each.get_ref();
+        let RawBreak { name, teaches, turns_red, set, expect } = each.get_ref();
+        if set.get_ref().is_empty() {
+            return Err(Fault::new(set.span(), SETS_NOTHING));
+        }
         check_name("break", name)?;
         unique("break", name.get_ref(), &name.span(), breaks.iter().map(|other| other.name.as_str()))?;
         if !known.contains(&turns_red.get_ref().as_str()) {

@@ -1,6 +1,7 @@
 //! What is wrong with a lab file, and where.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -16,7 +17,7 @@ pub enum LabError {
         message: String,
     },
     /// The file cannot be read.
-    #[error("{}: cannot be read: {error}", path.display())]
+    #[error("{}: cannot be read: {error}{}", path.display(), advice(error))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -61,6 +62,16 @@ pub enum LabError {
     },
 }
 
+/// What to do about a file that cannot be read.
+fn advice(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::NotFound => "; `wireglass new NAME` makes a lab to begin with",
+        ErrorKind::PermissionDenied => "; `chmod +r` lets you read it",
+        ErrorKind::IsADirectory => "; a lab is a folder with a file `lab.toml` in it",
+        _ => "",
+    }
+}
+
 /// A place in a lab file, as editors and compilers write it: `lab.toml:12:9`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -92,17 +103,12 @@ impl Fault {
         Fault { at: span.start, message: message.into() }
     }
 
-    /// What is no TOML at all.
-    pub(super) fn of_syntax(error: &toml::de::Error) -> Fault {
-        Fault { at: error.span().map_or(0, |span| span.start), message: one_line(error.message()) }
-    }
-
     /// What `toml` found wrong with `text`: the field, and the closest name when a name is not known.
     pub(super) fn of_toml(error: &toml::de::Error, text: &str) -> Fault {
         let message = one_line(error.message());
         let at = error.span().map_or(0, |span| span.start);
         let message = match field_before(text, at).filter(|_| is_about_a_value(&message)) {
-            None => with_closest(in_plain_words(message)),
+            None => with_example(with_closest(in_plain_words(message))),
             Some(field) => about_field(field, message),
         };
         Fault { at, message }
@@ -165,14 +171,15 @@ fn about_field(field: &str, message: String) -> String {
     let one_of = match field {
         "do" => "`drop`, `duplicate`, `corrupt`, `delay`, `hold`, `strip-option` and `bleach-ecn`",
         "falsified_by" => "`break`, `rule` and `set`",
-        "answer" | "of" | "to" => "`count`, `bytes` and `gap`",
+        "answer" | "of" | "to" => "`count`, `bytes`, `octets` and `gap`",
+        "run" => return "`run` is one program; give the other a [[step]] of its own".to_owned(),
         _ => "the things that it can be",
     };
     format!("`{field}` is one of {one_of} at a time")
 }
 
 /// The parser explains in several lines; an error of ours is one.
-fn one_line(message: &str) -> String {
+pub(super) fn one_line(message: &str) -> String {
     message.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
@@ -181,6 +188,10 @@ fn in_plain_words(message: String) -> String {
     if message == "wanted string or table" {
         return "expected a name in quotes, or a table".to_owned();
     }
+    if message == "invalid type: unit variant, expected newtype variant" {
+        return "a name alone says too little; expected a table such as { sink = { port = 9000 } }".to_owned();
+    }
+    let message = message.replace("` as i128", "`").replace("` as u128", "`");
     let Some((before, kind)) = message.rsplit_once("expected ") else { return message };
     match kind {
         "u8" => format!("{before}expected a whole number from 0 to 255"),
@@ -190,6 +201,10 @@ fn in_plain_words(message: String) -> String {
         }
         "u32" | "u64" | "usize" => format!("{before}expected a whole number, 0 or more"),
         "i64" => format!("{before}expected a whole number"),
+        "a boolean" => format!("{before}expected `true` or `false`, without quotes"),
+        "a sequence" => format!("{before}expected a list in brackets, such as [\"one\", \"two\"]"),
+        "a string" => format!("{before}expected a text in quotes"),
+        "an array of length 2" => format!("{before}expected a list of two"),
         _ if kind.starts_with("struct ") => format!("{before}expected a table"),
         "a nonzero u16" => format!("{before}expected a whole number from 1 to 65535"),
         _ => message,
@@ -207,8 +222,69 @@ fn with_closest(message: String) -> String {
     format!("{}{suggestion}", message.replacen(", expected", "; expected", 1))
 }
 
+/// serde says "missing field `run`"; this adds what to write.
+fn with_example(message: String) -> String {
+    let Some(field) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) else {
+        return message;
+    };
+    let example = EXAMPLES.iter().find(|(name, _)| *name == field);
+    example.map_or_else(|| format!("{message}; add it"), |(_, value)| format!("{message}; add `{field} = {value}`"))
+}
+
+/// What stands behind the fields that tables must have.
+const EXAMPLES: [(&str, &str); 31] = [
+    ("answer", "{ count = \"tcp.flags.syn == 1\" }"),
+    ("ask", "\"How many SYNs are there?\""),
+    ("between", "[\"client\", \"server\"]"),
+    ("body", "\"Hello\""),
+    ("bytes", "\"16KB\""),
+    ("count", "50"),
+    ("do", "\"drop\""),
+    ("every", "\"20ms\""),
+    ("from", "\"client\""),
+    ("id", "\"100-my-lab\""),
+    ("live", "\"stack\""),
+    ("member", "\"tcp.seq\""),
+    ("minutes", "20"),
+    ("name", "\"nothing-lost\""),
+    ("of", "\"tcp.len > 0\""),
+    ("on", "\"client\""),
+    ("outside", "\"server\""),
+    ("over", "\"udp\""),
+    ("port", "9000"),
+    ("protocol", "\"tcp\""),
+    ("run", "{ sink = { port = 9000 } }"),
+    ("seed", "1"),
+    ("set", "{ \"link.client-server.loss\" = \"10%\" }"),
+    ("size", "\"100B\""),
+    ("summary", "\"One sentence.\""),
+    ("teaches", "\"A sentence.\""),
+    ("that", "\"The claim as a sentence\""),
+    ("title", "\"A few words\""),
+    ("to", "\"server:9000\""),
+    ("turns_red", "\"ID-OF-A-CHECK\""),
+    ("when", "\"tcp.len > 0\""),
+];
+
+/// What other tools call it, and what it is called here.
+const ALIASES: [(&str, &str); 8] = [
+    ("bandwidth", "rate"),
+    ("condition", "when"),
+    ("latency", "delay"),
+    ("node", "on"),
+    ("nodes", "between"),
+    ("packet_loss", "loss"),
+    ("program", "run"),
+    ("question", "ask"),
+];
+
 /// `; did you mean `delay`?`, or nothing when no name is close.
 pub(super) fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    let meant = ALIASES.iter().find(|(alias, name)| *alias == found && known.contains(name));
+    if let Some((_, name)) = meant {
+        return format!("; did you mean `{name}`?");
+    }
     closest(found, known).first().map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 

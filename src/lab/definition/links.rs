@@ -13,8 +13,8 @@ use crate::rng::Probability;
 use super::Node;
 use super::error::{Fault, unknown};
 use super::meaning::{check_name, unique};
-use super::raw::{RawAction, RawDiscipline, RawLink, RawNth, RawPipe, RawQueue, RawRule};
-use super::selections::{node_of, parse_filter};
+use super::raw_network::{RawAction, RawDiscipline, RawLink, RawNth, RawPipe, RawQueue, RawRule};
+use super::selections::{node_of, rule_filter};
 use super::values::{Odds, Rate};
 
 /// A link between two nodes.
@@ -27,32 +27,7 @@ pub struct Link {
     /// Octets of the longest network packet.
     pub mtu: usize,
     /// How each direction behaves; the first is the one that begins at the first end.
-    pub pipes: [PipeSettings; 2],
-}
-
-/// How one direction of a link behaves.
-#[derive(Clone, Debug)]
-pub struct PipeSettings {
-    /// Propagation delay.
-    pub delay: Duration,
-    /// Upper bound of an extra delay.
-    pub jitter: Duration,
-    /// Bits per second; `None` is infinitely fast.
-    pub rate: Option<u64>,
-    /// What waits to be sent, and how.
-    pub queue: QueueConfig,
-    /// Odds of losing a packet.
-    pub loss: Probability,
-    /// Odds of holding one back.
-    pub reorder: Probability,
-    /// How many pass one that is held back.
-    pub reorder_by: u32,
-    /// Odds of delivering one twice.
-    pub duplicate: Probability,
-    /// Odds of flipping a bit.
-    pub corrupt: Probability,
-    /// Exact rules in the file's order.
-    pub rules: Vec<LinkRule>,
+    pub pipes: [PipeConfig<LinkRule>; 2],
 }
 
 /// An exact rule of a link.
@@ -74,52 +49,36 @@ const PACKETS: usize = 1000;
 impl Link {
     /// One direction as the link room wants it: 0 begins at the first end, 1 at the second.
     pub fn pipe(&self, direction: usize) -> Option<PipeConfig> {
-        let pipe = self.pipes.get(direction)?;
         let rule = |rule: &LinkRule| Rule {
             id: rule.id.clone(),
             when: packet_predicate(rule.when.clone()),
             nth: rule.nth.clone(),
             action: rule.action.clone(),
         };
-        Some(PipeConfig {
-            name: self.name.clone(),
-            delay: pipe.delay,
-            jitter: pipe.jitter,
-            rate: pipe.rate,
-            queue: pipe.queue,
-            loss: pipe.loss,
-            reorder: pipe.reorder,
-            reorder_by: pipe.reorder_by,
-            duplicate: pipe.duplicate,
-            corrupt: pipe.corrupt,
-            mtu: self.mtu,
-            rules: pipe.rules.iter().map(rule).collect(),
-        })
+        self.pipes.get(direction).map(|pipe| pipe.map_rules(rule))
     }
 
     /// The longest that a packet can be under way on it.
     pub fn longest_flight(&self) -> Duration {
-        self.pipes.iter().map(|pipe| pipe.longest_flight(self.mtu)).max().unwrap_or_default()
+        self.pipes.iter().map(longest_flight).max().unwrap_or_default()
     }
 }
 
-impl PipeSettings {
-    fn longest_flight(&self, mtu: usize) -> Duration {
-        let queued_bits = (self.queue.packets as u64 + 1).saturating_mul(mtu as u64 * 8);
-        let queued = self.rate.map_or(Duration::ZERO, |rate| {
-            Duration::from_nanos(queued_bits.saturating_mul(1_000_000_000) / rate.max(1))
-        });
-        let by_rule = |rule: &LinkRule| match rule.action {
-            Action::Delay(by) => by,
-            Action::Hold(_) => crate::link::HOLD_LIMIT,
-            Action::Drop | Action::Duplicate | Action::Corrupt | Action::StripOption(_) | Action::BleachEcn => {
-                Duration::ZERO
-            }
-        };
-        let ruled = self.rules.iter().map(by_rule).max().unwrap_or_default();
-        let held = if self.reorder > Probability::NEVER { crate::link::HOLD_LIMIT } else { Duration::ZERO };
-        self.delay + self.jitter + queued + ruled.max(held)
-    }
+fn longest_flight(pipe: &PipeConfig<LinkRule>) -> Duration {
+    let queued_bits = (pipe.queue.packets as u64 + 1).saturating_mul(pipe.mtu as u64 * 8);
+    let queued = pipe
+        .rate
+        .map_or(Duration::ZERO, |rate| Duration::from_nanos(queued_bits.saturating_mul(1_000_000_000) / rate.max(1)));
+    let by_rule = |rule: &LinkRule| match rule.action {
+        Action::Delay(by) => by,
+        Action::Hold(_) => crate::link::HOLD_LIMIT,
+        Action::Drop | Action::Duplicate | Action::Corrupt | Action::StripOption(_) | Action::BleachEcn => {
+            Duration::ZERO
+        }
+    };
+    let ruled = pipe.rules.iter().map(by_rule).max().unwrap_or_default();
+    let held = if pipe.reorder > Probability::NEVER { crate::link::HOLD_LIMIT } else { Duration::ZERO };
+    pipe.delay + pipe.jitter + queued + ruled.max(held)
 }
 
 /// The MTU of each link.
@@ -144,18 +103,15 @@ fn link(text: &str, raw: &RawLink, ends: [NodeId; 2], nodes: &[Node], names: &Na
         end_of(key, ends, nodes)?;
     }
     let mtu = mtu(raw.mtu.as_ref())?;
+    let name = format!("{}-{}", name_of(ends[0]), name_of(ends[1]));
     let pipe = |end: NodeId| {
         let own = raw.from.iter().find(|(name, _)| name.get_ref() == name_of(end)).map(|(_, pipe)| pipe);
         let rules = raw.rule.iter().filter(|rule| rule.from.get_ref() == name_of(end));
         let rules = rules.map(|rule| link_rule(text, rule, names)).collect::<Result<_, _>>()?;
-        pipe_settings(raw, own.unwrap_or(&RawPipe::default()), rules)
+        pipe_config(&name, mtu, raw, own.unwrap_or(&RawPipe::default()), rules)
     };
-    Ok(Link {
-        name: format!("{}-{}", name_of(ends[0]), name_of(ends[1])),
-        ends,
-        mtu,
-        pipes: [pipe(ends[0])?, pipe(ends[1])?],
-    })
+    let pipes = [pipe(ends[0])?, pipe(ends[1])?];
+    Ok(Link { name, ends, mtu, pipes })
 }
 
 /// The end of a link that is called so.
@@ -177,14 +133,21 @@ fn mtu(said: Option<&Spanned<usize>>) -> Result<usize, Fault> {
 }
 
 /// What one direction says of itself, else what the link says of both, else nothing is done to packets.
-fn pipe_settings(both: &RawLink, own: &RawPipe, rules: Vec<LinkRule>) -> Result<PipeSettings, Fault> {
+fn pipe_config(
+    name: &str,
+    mtu: usize,
+    both: &RawLink,
+    own: &RawPipe,
+    rules: Vec<LinkRule>,
+) -> Result<PipeConfig<LinkRule>, Fault> {
     let span = |own: Option<Span>, both: Option<Span>| own.or(both).map(Span::duration).unwrap_or_default();
     let odds = |own: Option<Odds>, both: Option<Odds>| own.or(both).map_or(Probability::NEVER, |Odds(odds)| odds);
     let rate = own.rate.as_ref().or(both.rate.as_ref());
     if let Some(rate) = rate.filter(|rate| *rate.get_ref() == Rate(0)) {
         return Err(Fault::new(rate.span(), "`rate` is more than 0; leave it out for a link that is infinitely fast"));
     }
-    Ok(PipeSettings {
+    Ok(PipeConfig {
+        name: name.to_owned(),
         delay: span(own.delay, both.delay),
         jitter: span(own.jitter, both.jitter),
         rate: rate.map(|rate| rate.get_ref().0),
@@ -194,6 +157,7 @@ fn pipe_settings(both: &RawLink, own: &RawPipe, rules: Vec<LinkRule>) -> Result<
         reorder_by: own.reorder_by.or(both.reorder_by).unwrap_or(1),
         duplicate: odds(own.duplicate, both.duplicate),
         corrupt: odds(own.corrupt, both.corrupt),
+        mtu,
         rules,
     })
 }
@@ -244,10 +208,7 @@ pub(super) fn rules(
 }
 
 fn link_rule(text: &str, raw: &RawRule, names: &Names) -> Result<LinkRule, Fault> {
-    let when = parse_filter(text, raw.when.get_ref(), &raw.when.span(), names)?;
-    if when.is_about_events() {
-        return Err(Fault::new(raw.when.span(), "a link sees packets only; `when` cannot ask about events"));
-    }
+    let when = rule_filter(text, &raw.when, "a link", names)?;
     let nth = match &raw.nth {
         None => Vec::new(),
         Some(nth) => {

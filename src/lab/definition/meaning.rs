@@ -10,15 +10,22 @@ use crate::stack::StackKind;
 
 use super::error::Fault;
 use super::nodes::Node;
+use super::overlay::Variant;
 use super::raw::{Named, RawLab, RawStack};
 use super::selections::Scope;
-use super::{Definition, Source, claims, links, nodes, routers, routes, steps, topology};
+use super::{Definition, Source, claims, links, nodes, routers, routes, sound, steps, topology};
 
-/// What the whole file means; `broken` is the break that was laid over it.
-pub(super) fn definition(text: &str, raw: RawLab, broken: Option<&str>) -> Result<Definition, Fault> {
+/// What the whole file means; `variants` were laid over it, and `broken` is the break among them.
+pub(super) fn definition(
+    text: &str,
+    raw: RawLab,
+    broken: Option<&str>,
+    variants: &[Variant<'_>],
+) -> Result<Definition, Fault> {
     let mut nodes = nodes::nodes(&raw)?;
     let mtus = links::mtus(&raw.link)?;
     let ends = topology::link_up(&mut nodes, &raw.link, &mtus)?;
+    topology::check_links(&nodes, &raw, &ends)?;
     let segments = topology::segments(&nodes, &ends);
     topology::give_addresses(&mut nodes, &raw, &ends, &segments)?;
     routes::find(&mut nodes, &raw, &segments)?;
@@ -29,10 +36,11 @@ pub(super) fn definition(text: &str, raw: RawLab, broken: Option<&str>) -> Resul
     let scope = Scope { text, nodes: &nodes, names, rules, select: &raw.select };
     let selections = scope.named()?;
     let steps = raw.step.iter().map(|step| steps::step(&scope, step.get_ref())).collect::<Result<_, _>>()?;
+    sound::check(&scope, &raw, &segments, variants)?;
     let resolver = raw.resolver.as_ref().map(|name| scope.host(name)).transpose()?;
     let claims = claims::claims(&scope, &raw, broken)?;
     if *raw.minutes.get_ref() == 0 {
-        return Err(Fault::new(raw.minutes.span(), "`minutes` is at least 1"));
+        return Err(Fault::new(raw.minutes.span(), "`minutes` is at least 1: what a learner needs"));
     }
     check_id(&raw.id)?;
     Ok(Definition {
@@ -62,13 +70,21 @@ pub(super) fn definition(text: &str, raw: RawLab, broken: Option<&str>) -> Resul
 fn stacks(said: Option<&Spanned<Vec<RawStack>>>) -> Result<Vec<StackKind>, Fault> {
     let Some(said) = said else { return Ok(vec![StackKind::Native, StackKind::Smoltcp]) };
     if !said.get_ref().contains(&RawStack::Native) {
-        return Err(Fault::new(said.span(), "`stacks` names `native`, on which every lab runs unless told otherwise"));
+        return Err(Fault::new(
+            said.span(),
+            "`stacks` lacks `native`, on which every lab runs unless told otherwise; add it",
+        ));
     }
-    let meant = |stack: &RawStack| match stack {
-        RawStack::Native => StackKind::Native,
-        RawStack::Smoltcp => StackKind::Smoltcp,
-    };
-    Ok(said.get_ref().iter().map(meant).collect())
+    Ok(said.get_ref().iter().copied().map(StackKind::from).collect())
+}
+
+impl From<RawStack> for StackKind {
+    fn from(stack: RawStack) -> StackKind {
+        match stack {
+            RawStack::Native => StackKind::Native,
+            RawStack::Smoltcp => StackKind::Smoltcp,
+        }
+    }
 }
 
 /// Which addresses the nodes' names stand for.

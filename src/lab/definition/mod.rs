@@ -10,19 +10,24 @@
 //! Every stage knows where in the text each value stands, so every error is `file:line:column`, the field, and what was
 //! expected. What does not live here: finding labs ([`catalogue`](super::catalogue)) and running them.
 
+mod brackets;
 mod claims;
 mod error;
+mod file;
 mod links;
 mod meaning;
 mod nodes;
 mod overlay;
 mod printable;
 mod raw;
+mod raw_network;
 mod routers;
 mod routes;
 mod selections;
 mod shapes;
+mod sound;
 mod steps;
+mod syntax;
 mod tcp;
 #[cfg(test)]
 mod tests;
@@ -43,11 +48,12 @@ use crate::journal::NodeId;
 use crate::stack::StackKind;
 
 pub use error::{LabError, Place};
-pub use links::{Link, LinkRule, PipeSettings};
+pub use links::{Link, LinkRule};
 pub use nodes::{Host, Interface, Kernel, Node, NodeKind, Route, Switch};
 pub use routers::{Router, RouterRule};
 
 pub(super) use error::{closest, ranked};
+pub(super) use file::{read_page, read_text};
 
 use error::Fault;
 use overlay::Variant;
@@ -169,11 +175,10 @@ impl Definition {
     /// Reads `lab.toml`, given itself or its folder.
     ///
     /// # Errors
-    /// [`LabError::Unreadable`] when there is no such file; otherwise as [`Definition::parse`].
+    /// As [`read_text`] and [`Definition::parse`].
     pub fn load(path: &Path) -> Result<Definition, LabError> {
         let path: PathBuf = if path.is_dir() { path.join("lab.toml") } else { path.to_owned() };
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| LabError::Unreadable { path: path.clone(), error })?;
+        let text = read_text(&path)?;
         Definition::parse(&path.display().to_string(), &text)
     }
 
@@ -258,8 +263,10 @@ fn read(file: &str, text: &str, variants: &[Variant<'_>]) -> Result<Definition, 
 }
 
 fn read_document(text: &str, variants: &[Variant<'_>]) -> Result<Definition, Fault> {
-    let mut document = DeTable::parse(text).map_err(|error| Fault::of_syntax(&error))?;
+    syntax::check(text)?;
+    let mut document = DeTable::parse(text).map_err(|error| syntax::fault(&error, text))?;
     printable::check(document.get_ref())?;
+    brackets::check(document.get_ref())?;
     let broken = variants.iter().find_map(|variant| match variant {
         Variant::Break(name) => Some(*name),
         Variant::Falsifier(_) | Variant::Addresses(_) => None,
@@ -268,5 +275,5 @@ fn read_document(text: &str, variants: &[Variant<'_>]) -> Result<Definition, Fau
         overlay::apply(document.get_mut(), *variant)?;
     }
     let raw = RawLab::deserialize(toml::Deserializer::from(document)).map_err(|error| Fault::of_toml(&error, text))?;
-    meaning::definition(text, raw, broken)
+    meaning::definition(text, raw, broken, variants)
 }

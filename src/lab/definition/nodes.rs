@@ -12,7 +12,8 @@ use crate::stack::TcpConfig;
 
 use super::error::Fault;
 use super::meaning::{check_name, in_file_order, is_name, unique};
-use super::raw::{Named, RawKind, RawLab, RawNode, RawSwitch, RawSysctl};
+use super::raw::{Named, RawLab};
+use super::raw_network::{RawKind, RawNode, RawSwitch, RawSysctl};
 use super::routers::Router;
 use super::tcp::tcp;
 

@@ -60,7 +60,7 @@ fn give(root: &mut DeTable<'_>, name: &str, addresses: &[IpAddr]) -> Result<(), 
         array.push(Spanned::new(0..0, DeValue::String(format!("{address}/{prefix}").into())));
     }
     let path = ["node".to_owned(), name.to_owned(), "addresses".to_owned()];
-    put(root, &path, &(0..0), Spanned::new(0..0, DeValue::Array(array)))
+    put(root, &path, &(0..0), Spanned::new(0..0, DeValue::Array(array))).map(drop)
 }
 
 fn lay_break(root: &mut DeTable<'_>, name: &str) -> Result<(), Fault> {
@@ -72,7 +72,12 @@ fn put_all<'i>(root: &mut DeTable<'i>, set: DeTable<'i>) -> Result<(), Fault> {
     for (path, value) in set {
         let span = path.span();
         let segments = segments(path.get_ref());
-        put(root, &segments, &span, value).map_err(|fault| Fault { at: span.start, ..fault })?;
+        let at = value.span();
+        let is_new = put(root, &segments, &span, value).map_err(|fault| Fault { at: span.start, ..fault })?;
+        if !is_new {
+            let message = format!("`{}` has this value already; set another, or leave the path out", path.get_ref());
+            return Err(Fault::new(at, message));
+        }
     }
     Ok(())
 }
@@ -105,19 +110,19 @@ fn segments(path: &str) -> Vec<String> {
     segments
 }
 
-/// Sets the value at the end of `path`. An unknown last field is left to the reader of the file to refuse.
+/// Sets the value at the end of `path`, and says whether there was another. An unknown last field is left to the reader of the file to refuse.
 fn put<'i>(
     table: &mut DeTable<'i>,
     path: &[String],
     span: &Range<usize>,
     value: Spanned<DeValue<'i>>,
-) -> Result<(), Fault> {
-    let Some((first, rest)) = path.split_first() else { return Ok(()) };
+) -> Result<bool, Fault> {
+    let Some((first, rest)) = path.split_first() else { return Ok(true) };
     if rest.is_empty() {
         // Taken out first: the old key would otherwise stay, and with it the old place.
-        table.remove(first.as_str());
+        let is_new = table.remove(first.as_str()).is_none_or(|old| !is_same(old.get_ref(), value.get_ref()));
         table.insert(Spanned::new(span.clone(), first.clone().into()), value);
-        return Ok(());
+        return Ok(is_new);
     }
     if !table.contains_key(first.as_str()) && OPTIONAL_TABLES.contains(&first.as_str()) {
         let empty = Spanned::new(span.clone(), DeValue::Table(DeTable::new()));
@@ -144,18 +149,19 @@ fn put_within<'i>(
     path: &[String],
     span: &Range<usize>,
     value: Spanned<DeValue<'i>>,
-) -> Result<(), Fault> {
+) -> Result<bool, Fault> {
     match place {
         DeValue::Table(table) => put(table, path, span, value),
         DeValue::Array(array) => {
-            let Some((first, rest)) = path.split_first() else { return Ok(()) };
+            let Some((first, rest)) = path.split_first() else { return Ok(true) };
             let known: Vec<String> = array.iter().enumerate().map(|(index, element)| name_in(index, element)).collect();
             let element = index_of(array, first).and_then(|index| array.get_mut(index));
             match (element, rest) {
                 (None, _) => Err(no_such_place(first, &known, span)),
                 (Some(element), []) => {
+                    let is_new = !is_same(element.get_ref(), value.get_ref());
                     *element = value;
-                    Ok(())
+                    Ok(is_new)
                 }
                 (Some(element), rest) => put_within(element.get_mut(), rest, span, value),
             }
@@ -164,6 +170,28 @@ fn put_within<'i>(
             let further = path.join(".");
             Err(Fault::new(span.clone(), format!("cannot set `{further}` inside a value of type {}", place.type_str())))
         }
+    }
+}
+
+/// Whether two values say the same, wherever they stand.
+fn is_same(one: &DeValue<'_>, other: &DeValue<'_>) -> bool {
+    match (one, other) {
+        (DeValue::String(one), DeValue::String(other)) => one == other,
+        (DeValue::Integer(one), DeValue::Integer(other)) => one.as_str() == other.as_str(),
+        (DeValue::Float(one), DeValue::Float(other)) => one.as_str() == other.as_str(),
+        (DeValue::Boolean(one), DeValue::Boolean(other)) => one == other,
+        (DeValue::Array(one), DeValue::Array(other)) => {
+            let mut pairs = one.iter().zip(other.iter());
+            one.len() == other.len() && pairs.all(|(one, other)| is_same(one.get_ref(), other.get_ref()))
+        }
+        (DeValue::Table(one), DeValue::Table(other)) => {
+            let same = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
+                let key: &std::borrow::Cow<'_, str> = key.get_ref();
+                other.get(key.as_ref()).is_some_and(|theirs| is_same(value.get_ref(), theirs.get_ref()))
+            };
+            one.len() == other.len() && one.iter().all(same)
+        }
+        _ => false,
     }
 }
 

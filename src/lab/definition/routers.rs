@@ -16,10 +16,11 @@ use crate::packet::Medium;
 use super::error::{Fault, unknown};
 use super::meaning::{check_name, unique};
 use super::nodes::Node;
-use super::raw::{
-    RawClamp, RawFiltering, RawForward, RawLab, RawMapping, RawNat, RawRouter, RawRouterRule, RawVerdict,
+use super::raw::RawLab;
+use super::raw_network::{
+    RawClamp, RawFiltering, RawForward, RawMapping, RawNat, RawRouter, RawRouterRule, RawVerdict,
 };
-use super::selections::{node_of, parse_filter};
+use super::selections::{node_of, rule_filter};
 use super::topology::interface_to;
 
 /// A router.
@@ -153,10 +154,7 @@ fn router(text: &str, raw: &RawRouter, id: NodeId, nodes: &[Node], names: &Names
 fn rule(text: &str, raw: &RawRouterRule, id: NodeId, nodes: &[Node], names: &Names) -> Result<RouterRule, Fault> {
     let interface =
         |name: &Option<Spanned<String>>| name.as_ref().map(|name| interface_to(nodes, id, name)).transpose();
-    let when = parse_filter(text, raw.when.get_ref(), &raw.when.span(), names)?;
-    if when.is_about_events() {
-        return Err(Fault::new(raw.when.span(), "a router sees packets only; `when` cannot ask about events"));
-    }
+    let when = rule_filter(text, &raw.when, "a router", names)?;
     Ok(RouterRule {
         id: raw.id.get_ref().clone(),
         from: interface(&raw.from)?,
@@ -196,6 +194,9 @@ fn nat(raw: &RawNat, id: NodeId, nodes: &[Node]) -> Result<Nat, Fault> {
 /// `{ protocol = "tcp", port = 8080, to = "server:80" }`
 fn port_forward(raw: &RawForward, nodes: &[Node]) -> Result<PortForward, Fault> {
     let to = raw.to.get_ref();
+    if *raw.port.get_ref() == 0 {
+        return Err(Fault::new(raw.port.span(), "`port` is a whole number from 1 to 65535"));
+    }
     let v4 = |node: &Node| node.addresses().map(|(address, _)| address).find(IpAddr::is_ipv4);
     let address = match nodes.iter().find(|node| node.name == to.host) {
         Some(node) => v4(node),
@@ -206,5 +207,5 @@ fn port_forward(raw: &RawForward, nodes: &[Node]) -> Result<PortForward, Fault> 
             nodes.iter().filter(|node| node.host().is_some()).map(|node| node.name.as_str()).collect();
         Fault::new(raw.to.span(), unknown("IPv4 host", &to.host, "the lab has", &known))
     })?;
-    Ok(PortForward { protocol: raw.protocol, port: raw.port, to: SocketAddr::new(address, to.port) })
+    Ok(PortForward { protocol: raw.protocol, port: *raw.port.get_ref(), to: SocketAddr::new(address, to.port) })
 }

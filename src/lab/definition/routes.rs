@@ -9,7 +9,8 @@ use crate::journal::NodeId;
 
 use super::error::{Fault, unknown};
 use super::nodes::{Interface, Node, NodeKind, Route};
-use super::raw::{RawLab, RawRouter};
+use super::raw::RawLab;
+use super::raw_network::RawRouter;
 use super::selections::node_of;
 use super::topology::prefix;
 
@@ -87,6 +88,11 @@ impl<'n> Map<'n> {
             let text = destination.get_ref().as_str();
             let prefixes = match (text, prefix(text)) {
                 ("default", _) => vec![everybody(true), everybody(false)],
+                (_, Some((address, length))) if network(address, length) != address => {
+                    let whole = network(address, length);
+                    let message = format!("`{text}` has bits behind its prefix; write `{whole}/{length}`");
+                    return Err(Fault::new(destination.span(), message));
+                }
                 (_, Some(prefix)) if of_family(prefix.0.is_ipv4()).is_some() => vec![prefix],
                 (_, Some(_)) => {
                     let message = format!("`{}` has no address of this family on the way", via.get_ref());
@@ -164,7 +170,7 @@ const fn everybody(v4: bool) -> (IpAddr, u8) {
 }
 
 /// The address with zeros behind its first `prefix` bits.
-fn network(address: IpAddr, prefix: u8) -> IpAddr {
+pub(super) fn network(address: IpAddr, prefix: u8) -> IpAddr {
     match address {
         IpAddr::V4(address) => {
             let mask = u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0);

@@ -71,7 +71,10 @@ impl Scope<'_> {
     fn text_selection(&self, text: &str, span: &Range<usize>, depth: usize) -> Result<Selection, Fault> {
         if let Some(named) = self.select.get(text) {
             let Some(depth) = depth.checked_sub(1) else {
-                return Err(Fault::new(span.clone(), format!("selection `{text}` names itself, directly or not")));
+                return Err(Fault::new(
+                    span.clone(),
+                    format!("selection `{text}` names itself, directly or not; write a filter there"),
+                ));
             };
             return Ok(Selection { name: text.to_owned(), ..self.resolve(named, depth)? });
         }
@@ -109,7 +112,9 @@ impl Scope<'_> {
             (Some(filter), None, None) => {
                 (filter, plain(filter.get_ref(), Selected::Packets(self.about_packets(filter)?)))
             }
-            (None, Some(filter), None) => (filter, plain(filter.get_ref(), Selected::Events(self.filter(filter)?))),
+            (None, Some(filter), None) => {
+                (filter, plain(filter.get_ref(), Selected::Events(self.about_events(filter)?)))
+            }
             (None, None, Some(name)) => (name, self.text_selection(name.get_ref(), &name.span(), depth)?),
             _ => {
                 let expected = "a selection has exactly one of `packets`, `events` and `of`";
@@ -125,11 +130,19 @@ impl Scope<'_> {
         }
         if let Some(nth) = &table.nth {
             if *nth.get_ref() == 0 {
-                return Err(Fault::new(nth.span(), "`nth` counts from 1"));
+                return Err(Fault::new(nth.span(), "`nth` counts from 1, or from the end: -1 is the last"));
             }
             selection.nth = Some(*nth.get_ref());
         }
         Ok(selection)
+    }
+
+    fn about_events(&self, text: &Spanned<String>) -> Result<Filter, Fault> {
+        let filter = self.filter(text)?;
+        if !filter.is_about_events() {
+            return Err(Fault::new(text.span(), "`events` asks nothing of events here; write `packets = …`"));
+        }
+        Ok(filter)
     }
 
     fn about_packets(&self, text: &Spanned<String>) -> Result<Filter, Fault> {
@@ -166,10 +179,24 @@ pub(super) fn node_of(nodes: &[Node], name: &Spanned<String>) -> Result<NodeId, 
 
 /// A filter that stands at `span` of the file.
 pub(super) fn parse_filter(file: &str, text: &str, span: &Range<usize>, names: &Names) -> Result<Filter, Fault> {
-    Filter::parse(text, names).map_err(|error: FilterError| Fault {
+    Filter::parse(text, names).map_err(|error| bad_filter(file, span, &error))
+}
+
+/// The filter of a rule, which sees single packets; `seer` is who has the rule.
+pub(super) fn rule_filter(file: &str, text: &Spanned<String>, seer: &str, names: &Names) -> Result<Filter, Fault> {
+    let filter = Filter::parse_for_single_packets(text.get_ref(), names)
+        .map_err(|error| bad_filter(file, &text.span(), &error))?;
+    if filter.is_about_events() {
+        return Err(Fault::new(text.span(), format!("{seer} sees packets only; `when` cannot ask about events")));
+    }
+    Ok(filter)
+}
+
+fn bad_filter(file: &str, span: &Range<usize>, error: &FilterError) -> Fault {
+    Fault {
         at: place_in_string(file, span, error.column.saturating_sub(1)),
         message: format!("bad filter: {}", error.message),
-    })
+    }
 }
 
 /// The octet of the file where the `nth` character (from 0) of the TOML string at `span` stands.

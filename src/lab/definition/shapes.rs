@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::raw::{RawClamp, RawDiscipline, RawNth, RawQueue, RawSelectionTable, RawSysctl, SelectionShape};
+use super::raw::{RawSelectionTable, SelectionShape};
+use super::raw_network::{RawClamp, RawDiscipline, RawNth, RawQueue, RawSysctl};
 use crate::app::Span;
 
 impl<'de> Deserialize<'de> for RawNth {

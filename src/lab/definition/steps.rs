@@ -1,6 +1,7 @@
 //! From what is typed to what is meant: steps, whom they talk to and their commands.
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use toml::Spanned;
 
@@ -28,9 +29,15 @@ fn check_peer(scope: &Scope<'_>, run: &Spanned<Program>, peer: &Destination) -> 
     if peer.host.parse::<IpAddr>().is_ok() || scope.nodes.iter().any(is_other_name) {
         return Ok(());
     }
+    scope.node(&Spanned::new(place_of(scope, run, peer), peer.host.clone())).map(drop)
+}
+
+/// Where a program names its peer, as well as the text of its step shows it.
+pub(super) fn place_of(scope: &Scope<'_>, run: &Spanned<Program>, peer: &Destination) -> Range<usize> {
     let span = run.span();
-    let offset = scope.text.get(span.clone()).and_then(|raw| raw.find(&format!("{}:", peer.host))).unwrap_or(0);
-    scope.node(&Spanned::new(span.start + offset..span.end, peer.host.clone())).map(drop)
+    let raw = scope.text.get(span.clone()).unwrap_or_default();
+    let named = raw.find(&format!("{}:", peer.host)).or_else(|| raw.find(&format!("//{}", peer.host)).map(|at| at + 2));
+    span.start + named.unwrap_or(0)..span.end
 }
 
 /// A command whose `{server}` are filled in with that node's address; `{{` stands for a brace.

@@ -8,7 +8,7 @@ use crate::tcp::{Ecn, FastOpen, PathDiscovery, PathProbing, SynCookies};
 use crate::transport::PathReports;
 
 use super::error::Fault;
-use super::raw::{RawCookies, RawEcn, RawProbing, RawReports, RawTcp};
+use super::raw_network::{RawCookies, RawEcn, RawProbing, RawReports, RawTcp};
 use super::values::SpanOrOff;
 
 /// Connections that a listener opens early, when it takes part in Fast Open.
@@ -17,19 +17,16 @@ const EARLY: usize = 16;
 /// What `tcp = { … }` means. What it leaves out is as it always is.
 pub(super) fn tcp(raw: &RawTcp) -> Result<TcpConfig, Fault> {
     let default = TcpConfig::default();
-    let octets = |size: Option<Size>, default: usize| {
-        size.map_or(default, |size| usize::try_from(size.octets()).unwrap_or(usize::MAX))
-    };
     let or_off = |said: Option<SpanOrOff>, default| said.map_or(default, |SpanOrOff(span)| span.map(Span::duration));
     let span = |said: Option<Span>, default| said.map_or(default, Span::duration);
     Ok(TcpConfig {
-        send_buffer: octets(raw.send_buffer, default.send_buffer),
-        receive_buffer: octets(raw.receive_buffer, default.receive_buffer),
+        send_buffer: buffer(raw.send_buffer.as_ref(), "send_buffer", default.send_buffer)?,
+        receive_buffer: buffer(raw.receive_buffer.as_ref(), "receive_buffer", default.receive_buffer)?,
         no_delay: raw.no_delay.unwrap_or(default.no_delay),
         delayed_ack: or_off(raw.delayed_ack, default.delayed_ack),
         user_timeout: or_off(raw.user_timeout, default.user_timeout),
         keep_alive: or_off(raw.keep_alive, default.keep_alive),
-        congestion: raw.congestion.unwrap_or(default.congestion),
+        congestion: raw.congestion.as_ref().map_or(default.congestion, |said| *said.get_ref()),
         sack: raw.sack.unwrap_or(default.sack),
         timestamps: raw.timestamps.unwrap_or(default.timestamps),
         rack: raw.rack.unwrap_or(default.rack),
@@ -51,6 +48,14 @@ pub(super) fn tcp(raw: &RawTcp) -> Result<TcpConfig, Fault> {
         trusts_resets: raw.trusts_resets.unwrap_or(default.trusts_resets),
         ..default
     })
+}
+
+fn buffer(said: Option<&Spanned<Size>>, field: &str, default: usize) -> Result<usize, Fault> {
+    let Some(said) = said else { return Ok(default) };
+    match usize::try_from(said.get_ref().octets()).unwrap_or(usize::MAX) {
+        0 => Err(Fault::new(said.span(), format!("`{field}` is at least \"1B\": through none no octet passes"))),
+        octets => Ok(octets),
+    }
 }
 
 fn at_least<N: Copy + PartialOrd + From<u8>>(

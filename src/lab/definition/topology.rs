@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Range;
 
 use toml::Spanned;
 
@@ -12,7 +13,8 @@ use crate::journal::NodeId;
 
 use super::error::{Fault, unknown};
 use super::nodes::{Interface, Node};
-use super::raw::{RawLab, RawLink};
+use super::raw::RawLab;
+use super::raw_network::RawLink;
 use super::selections::node_of;
 
 /// Addresses of the last octet that hosts of one segment can have.
@@ -36,7 +38,8 @@ pub(super) fn link_up(
             return Err(Fault::new(other.span(), message));
         }
         if all.iter().any(|known| *known == ends || [known[1], known[0]] == ends) {
-            let message = format!("`{}` and `{}` are linked already", one.get_ref(), other.get_ref());
+            let message =
+                format!("`{}` and `{}` are linked already; take one of the links out", one.get_ref(), other.get_ref());
             return Err(Fault::new(between.span(), message));
         }
         for (name, end, peer) in [(one, ends[0], ends[1]), (other, ends[1], ends[0])] {
@@ -52,13 +55,33 @@ pub(super) fn link_up(
         }
         all.push(ends);
     }
-    match nodes.iter().find(|node| node.interfaces.is_empty()) {
-        None => Ok(all),
-        Some(node) => {
-            let message = format!("node `{}` has no link; name it in the `between` of a [[link]]", node.name);
-            Err(Fault::new(links.last().map_or(0..0, Spanned::span), message))
-        }
+    Ok(all)
+}
+
+/// Refuses a node that no link names, and switches whose links form a loop: there a frame for everybody never ends.
+pub(super) fn check_links(nodes: &[Node], raw: &RawLab, ends: &[[NodeId; 2]]) -> Result<(), Fault> {
+    if let Some(node) = nodes.iter().find(|node| node.interfaces.is_empty()) {
+        let message = format!("node `{}` has no link; name it in the `between` of a [[link]]", node.name);
+        return Err(Fault::new(place_of(raw, &node.name), message));
     }
+    let is_switch = |id: &NodeId| nodes.get(usize::from(id.0)).is_some_and(Node::is_switch);
+    // Each switch begins alone; a link between two that are together already closes a loop.
+    let mut together: Vec<usize> = (0..nodes.len()).collect();
+    for (link, ends) in raw.link.iter().zip(ends).filter(|(_, ends)| ends.iter().all(is_switch)) {
+        let [one, other] = ends.map(|id| together.get(usize::from(id.0)).copied().unwrap_or_default());
+        if one == other {
+            let message = "switches linked in a loop pass a frame for everybody on for ever; take this link out";
+            return Err(Fault::new(link.get_ref().between.span(), message));
+        }
+        together.iter_mut().filter(|group| **group == other).for_each(|group| *group = one);
+    }
+    Ok(())
+}
+
+/// Where a node's table begins.
+fn place_of(raw: &RawLab, node: &str) -> Range<usize> {
+    let names = raw.node.keys().chain(raw.router.keys()).chain(raw.switch.keys());
+    names.into_iter().find(|name| name.get_ref() == node).map_or(0..0, Spanned::span)
 }
 
 /// The segment of each link, counted from 0 in the order of their first links.
@@ -147,10 +170,11 @@ fn check_owners(nodes: &[Node], raw: &RawLab) -> Result<(), Fault> {
     for node in nodes {
         for (address, _) in node.addresses() {
             if let Some(owner) = owners.insert(address, &node.name) {
-                let named = |key: &&Spanned<String>| *key.get_ref() == node.name;
-                let key = raw.node.keys().chain(raw.router.keys()).find(named);
-                let message = format!("node `{}` has the address {address}, which is `{owner}`'s", node.name);
-                return Err(Fault::new(key.map_or(0..0, Spanned::span), message));
+                let message = format!(
+                    "node `{}` has the address {address}, which is `{owner}`'s; give one of them another",
+                    node.name
+                );
+                return Err(Fault::new(place_of(raw, &node.name), message));
             }
         }
     }

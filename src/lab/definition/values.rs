@@ -82,7 +82,7 @@ impl<'de> Deserialize<'de> for Rate {
             type Value = Rate;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(r#"a rate such as "10mbit" or "1gbit""#)
+                f.write_str(r#"a rate such as "10mbit" or "1gbit" (bit, kbit, mbit or gbit, each per second)"#)
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Rate, E> {
@@ -198,7 +198,7 @@ mod tests {
     fn what_is_not_a_quantity_is_refused_with_an_example() {
         for text in [r#""20""#, r#""mbit""#, r#""1.mbit""#, r#""20mb""#, r#""0.3bit""#, r#""-1bit""#, "20"] {
             let message = of::<Rate>(text).expect_err(text);
-            assert!(message.ends_with(r#"expected a rate such as "10mbit" or "1gbit""#), "{text}: {message}");
+            assert!(message.ends_with(r#""1gbit" (bit, kbit, mbit or gbit, each per second)"#), "{text}: {message}");
         }
     }
 }

@@ -1,8 +1,11 @@
 //! What a run has left behind, as checks, predictions and guides look at it.
 
+use std::collections::BTreeSet;
+
 use super::{Finished, Mode, node_ids};
 use crate::capture::Recorder;
 use crate::check::{self, Answer, Clock, Evidence, LinkSource, NodeSource, Verdict};
+use crate::journal::{Event, NodeId};
 use crate::lab::definition::{Definition, Link};
 use crate::time::Instant;
 
@@ -50,6 +53,26 @@ impl Finished {
     /// The claims of `lab`, which may be others than those of the lab that was run, held against this run.
     pub fn judge(&self, lab: &Definition) -> Vec<Verdict> {
         judge(lab, &self.evidence(lab))
+    }
+
+    /// The link rules of `lab` that acted on no packet, with the node whose packets each watches; none when the journal does
+    /// not have the whole run.
+    pub fn idle_rules<'l>(&self, lab: &'l Definition) -> Vec<(&'l str, &'l str)> {
+        let journal = self.recorder.journal();
+        if journal.forgotten() > 0 || self.interrupted {
+            return Vec::new();
+        }
+        let acted: BTreeSet<&str> = journal
+            .entries()
+            .filter_map(|entry| match &entry.event {
+                Event::Impaired { impairment, .. } => impairment.rule(),
+                _ => None,
+            })
+            .collect();
+        let pipes = lab.links.iter().flat_map(|link| link.ends.iter().zip(&link.pipes));
+        let rules = pipes.flat_map(|(from, pipe)| pipe.rules.iter().map(move |rule| (rule.id.as_str(), *from)));
+        let name = |id: NodeId| lab.nodes.get(usize::from(id.0)).map_or("", |node| node.name.as_str());
+        rules.filter(|(id, _)| !acted.contains(id)).map(|(id, from)| (id, name(from))).collect()
     }
 
     /// What the run answers to each of the lab's predictions, in the file's order; an error says why it does not.

@@ -87,15 +87,9 @@ pub(super) fn run(lab: &Definition, options: &Options, visit: Option<&Visit>) ->
 
 /// Looks at every kernel connection that is watched until `programs` have ended.
 async fn watched<T>(programs: impl Future<Output = T>, gauges: Option<&Gauges>) -> T {
-    let Some(gauges) = gauges else { return programs.await };
-    tokio::pin!(programs);
-    let mut tick = tokio::time::interval(LOOK_EVERY);
-    loop {
-        tokio::select! {
-            biased;
-            output = &mut programs => return output,
-            _ = tick.tick() => gauges.look(),
-        }
+    match gauges {
+        Some(gauges) => live::looking(LOOK_EVERY, || gauges.look(), programs).await,
+        None => programs.await,
     }
 }
 

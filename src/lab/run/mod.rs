@@ -11,6 +11,7 @@
 pub(super) mod evidence;
 pub(super) mod kernel;
 mod live;
+pub(super) mod notes;
 mod sim;
 mod steps;
 mod visit;
@@ -20,7 +21,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::definition::{Definition, Host, Node, NodeKind};
+use super::definition::{Definition, Host, Kernel, Node, NodeKind};
 use crate::app::ProgramError;
 use crate::capture::{Describe, FileFormat, Record, Recorder, RecorderConfig, RecorderError, SharedRecorder};
 use crate::check::{self, Verdict};

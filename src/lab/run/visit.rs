@@ -77,11 +77,13 @@ impl Visit {
         let Endpoint::Linux(node) = host.endpoint() else { return Err("there is no kernel".to_owned()) };
         let program = crate::app::exec::name(&self.exec(stage.lab, false));
         host.report(&program, ProgramEvent::Started);
+        // Before there is a program that somebody could want to end.
+        let signals = Signals::watch().map_err(|error| error.to_string())?;
         let exit = if self.seat.is_terminal() {
-            self.at_a_terminal(stage.lab, node).await
+            self.at_a_terminal(stage.lab, node, signals).await
         } else {
             let process = node.exec_on(self.exec(stage.lab, false), self.seat.streams());
-            wait(process.map_err(|error| error.to_string())?, || {}).await
+            wait(process.map_err(|error| error.to_string())?, signals, || {}).await
         };
         let exit = exit.map_err(|error| error.to_string())?;
         let ok = exit.is_some_and(Exit::success);
@@ -90,12 +92,12 @@ impl Visit {
         Ok(if exit.is_some() { Stayed::ToTheEnd } else { Stayed::Interrupted })
     }
 
-    async fn at_a_terminal(&self, lab: &Definition, node: &LinuxNode) -> io::Result<Option<Exit>> {
+    async fn at_a_terminal(&self, lab: &Definition, node: &LinuxNode, signals: Signals) -> io::Result<Option<Exit>> {
         let relay = Relay::open(&self.seat, RunAs::caller())?;
         let started: Result<Process, ExecError> = node.exec_on(self.exec(lab, true), relay.streams());
         let process = started.map_err(io::Error::other)?;
         let joined = relay.join(&self.seat)?;
-        wait(process, || joined.follow_size()).await
+        wait(process, signals, || joined.follow_size()).await
     }
 
     fn exec(&self, lab: &Definition, owns_terminal: bool) -> Exec {
@@ -118,10 +120,22 @@ enum Stayed {
     Interrupted,
 }
 
+/// What may be said to us while a visit lasts.
+struct Signals {
+    stop: [io::Result<Signal>; 3],
+    size: Signal,
+}
+
+impl Signals {
+    fn watch() -> io::Result<Signals> {
+        let stop = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+        Ok(Signals { stop, size: signal(SignalKind::window_change())? })
+    }
+}
+
 /// Waits for the program's end; `None` when the run is to end before.
-async fn wait(mut process: Process, resized: impl Fn()) -> io::Result<Option<Exit>> {
-    let mut stop = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
-    let mut size = signal(SignalKind::window_change())?;
+async fn wait(mut process: Process, signals: Signals, resized: impl Fn()) -> io::Result<Option<Exit>> {
+    let Signals { mut stop, mut size } = signals;
     let [interrupt, terminate, hang_up] = &mut stop;
     loop {
         tokio::select! {

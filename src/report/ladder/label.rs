@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::dns;
 use super::streams::{Reading, Window};
 use crate::capture::Record;
 use crate::packet::Dissection;
@@ -44,6 +45,9 @@ pub(super) fn label(
     }
     match (&dissection.transport, &dissection.network) {
         (Some(Transport::Udp(udp)), _) => {
+            if let Some(labels) = dns::labels(dissection, &record.bytes) {
+                return (Kind::Datagram, labels);
+            }
             let ports = format!("UDP {}→{}", udp.src_port, udp.dst_port);
             (Kind::Datagram, vec![format!("{ports} len={}", dissection.payload.len()), ports, "UDP".to_owned()])
         }
@@ -217,7 +221,14 @@ pub(super) fn plain_text(dissection: &Dissection, bytes: &[u8]) -> Option<String
         return Some(if fragment.is_more { "a piece; more follow" } else { "the last piece" }.to_owned());
     }
     match (&dissection.transport, &dissection.network) {
-        (Some(Transport::Udp(_)), _) => Some("a datagram".to_owned()),
+        (Some(Transport::Udp(_)), _) => Some(
+            match dns::messages(dissection, bytes).first() {
+                Some(message) if message.is_response() => "the answer",
+                Some(_) => "a question",
+                None => "a datagram",
+            }
+            .to_owned(),
+        ),
         (Some(Transport::Icmpv4(icmp)), _) => icmpv4_meaning(icmp).map(str::to_owned),
         (Some(Transport::Icmpv6(icmp)), _) if icmp.kind == 135 => Some("who has this address?".to_owned()),
         (Some(Transport::Icmpv6(icmp)), _) if icmp.kind == 136 => Some("this address is mine".to_owned()),

@@ -11,6 +11,7 @@
 //! `rails` what is between the rails. The same function shows a stranger's capture, for which there is no journal: what
 //! the packets themselves say takes its place.
 
+mod dns;
 mod draw;
 mod fold;
 mod label;

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::Style;
 use super::super::text::{Paint, count};
-use super::Side;
 use super::story::About;
+use super::{Side, dns};
 use crate::capture::{Record, Remark};
 use crate::journal::Impairment;
 use crate::packet::{Dissection, PacketId};
@@ -79,7 +79,11 @@ impl<'a> Notes<'a> {
         if let Some(section) = section {
             self.cite(section, &mut notes);
         }
-        notes.extend(self.preview(record, dissection));
+        match dns::remark(dissection, &record.bytes) {
+            Some(dns::Remark::Answer(text)) => notes.insert(0, Note::plain(text)),
+            Some(dns::Remark::InStream(text)) => notes.push(Note { text, paint: Paint::Dim, optional: true }),
+            None => notes.extend(self.preview(record, dissection)),
+        }
         notes
     }
 

@@ -5,7 +5,7 @@ use super::super::text::{Line, Paint, clean, shorten, width, wrap};
 use super::Side;
 use super::label::Kind;
 use super::rows::{End, Row, Wire};
-use crate::journal::TcpState;
+use super::story::Entered;
 
 /// The characters of a ladder.
 pub(super) struct Glyphs {
@@ -58,9 +58,9 @@ pub(super) struct Rails {
 
 impl Rails {
     /// States beside the rail of the node that entered them: in one line, or in two when they do not fit.
-    pub(super) fn states(&self, [left, right]: &[Vec<TcpState>; 2]) -> Vec<Line> {
+    pub(super) fn states(&self, [left, right]: &[Vec<Entered>; 2]) -> Vec<Line> {
         let [left, right] = [left, right].map(|states| {
-            let names: Vec<String> = states.iter().map(TcpState::to_string).collect();
+            let names: Vec<String> = states.iter().map(name).collect();
             shorten(&names.join(", "), self.columns - 4, self.style)
         });
         let beside = |left: &str, right: &str| {
@@ -170,6 +170,12 @@ impl Rails {
         line.push(Paint::Dim, self.glyphs.rail);
         line
     }
+}
+
+/// `FIN-WAIT-1`, and that its FIN is still to come when it is.
+fn name(entered: &Entered) -> String {
+    let state = entered.state;
+    if entered.owes_fin { format!("{state} (FIN to come)") } else { state.to_string() }
 }
 
 fn paint(row: &Row) -> Paint {

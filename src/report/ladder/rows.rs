@@ -9,11 +9,11 @@ use super::lanes::{Columns, Place, Talks};
 use super::learnt::{self, Stream};
 use super::note::{self, Note, Notes, Plain};
 use super::onlooker::Onlooker;
-use super::story::{About, Story};
+use super::story::{About, Entered, Story};
 use super::streams::{Opened, Reading, Streams};
 use super::{Ladder, Side};
 use crate::capture::{Direction, Record};
-use crate::journal::{Impairment, TcpState};
+use crate::journal::Impairment;
 use crate::packet::{Dissection, PacketId, SeqNum, describe};
 use crate::time::Instant;
 
@@ -31,7 +31,7 @@ pub(super) struct Row {
     pub(super) end: End,
     pub(super) notes: Vec<Note>,
     /// The states that the left and the right node entered by it.
-    pub(super) states: [Vec<TcpState>; 2],
+    pub(super) states: [Vec<Entered>; 2],
     /// What the two nodes have learnt; only when verbose.
     pub(super) learnt: Vec<(Side, String)>,
     /// The connection that begins here.
@@ -80,6 +80,7 @@ pub(super) fn rows(ladder: &Ladder<'_>, story: &Story<'_>, columns: Columns, sty
         streams: Streams::default(),
         talks: Talks::new(ladder, columns),
         onlooker: Onlooker::default(),
+        heading: None,
     };
     join(ladder, &numbers).into_iter().map(|seen| reader.row(&seen, story.about(seen.record.packet))).collect()
 }
@@ -112,6 +113,8 @@ struct Reader<'a> {
     /// The last two only look at a stranger's capture.
     talks: Talks<'a>,
     onlooker: Onlooker,
+    /// The connection whose heading was the last.
+    heading: Option<usize>,
 }
 
 impl Reader<'_> {
@@ -138,6 +141,13 @@ impl Reader<'_> {
             labels = labels.into_iter().map(|label| format!("[{mark}] {label}")).chain([format!("[{mark}]")]).collect();
         }
         let opened = reading.as_ref().and_then(|reading| Some((reading.connection, reading.opened?)));
+        self.heading = opened.map(|(connection, _)| connection).or(self.heading);
+        // Several connections at once: whose row it is when it is not the one's that the heading above names.
+        let others = reading
+            .as_ref()
+            .map(|reading| reading.connection)
+            .filter(|own| Some(*own) != self.heading && place.mark.is_none());
+        notes.splice(..0, others.map(|connection| Note::plain(format!("connection {}", connection + 1))));
         let states = self.states(about);
         let learnt = self.learnt(about, &dissection, (reading.as_ref(), place.side));
         let quiet = about.is_none_or(|about| about.states.is_empty() && about.impairments.iter().all(is_jitter));
@@ -229,7 +239,7 @@ impl Reader<'_> {
         texts.flat_map(|(side, texts)| texts.into_iter().map(move |text| (side, text))).collect()
     }
 
-    fn states(&self, about: Option<&About<'_>>) -> [Vec<TcpState>; 2] {
+    fn states(&self, about: Option<&About<'_>>) -> [Vec<Entered>; 2] {
         let changes = about.map(|about| about.states.as_slice()).unwrap_or_default();
         let Some(ends) = self.ladder.ends else {
             return Default::default();

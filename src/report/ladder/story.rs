@@ -1,6 +1,7 @@
 //! The journal, sorted by packet: what is known about each, and which changes of state it brought.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 
 use super::learnt;
 use crate::capture::Record;
@@ -27,30 +28,50 @@ pub(super) struct About<'a> {
     /// Why its receiver refused it.
     pub(super) refused: Option<DropReason>,
     /// The states that connections entered when it was sent or had arrived.
-    pub(super) states: Vec<(NodeId, TcpState)>,
+    pub(super) states: Vec<(NodeId, Entered)>,
+    /// When each was entered.
+    entered_at: Vec<Instant>,
     /// What stacks learnt and decided then.
     pub(super) learnt: Vec<(NodeId, &'a Event)>,
+}
+
+/// A state that a connection entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entered {
+    pub(super) state: TcpState,
+    /// It is the state of one that has said all it has to say, but the FIN that tells so waits behind data
+    /// (RFC 9293 §3.10.4).
+    pub(super) owes_fin: bool,
 }
 
 impl<'a> Story<'a> {
     /// `records`: packets of either end, for the flags by which a change of state finds its segment.
     pub(super) fn of<'r>(entries: &[&'a Entry], records: impl Iterator<Item = &'r Record>) -> Story<'a> {
         let mut story = Story::default();
-        let flags = |record: &Record| {
-            let dissection = Dissection::of(record.medium, &record.bytes, record.wire_len);
-            dissection.tcp().map(|tcp| (record.packet, tcp.flags))
-        };
         // Without a journal there is nothing to find.
-        let segments = if entries.is_empty() { HashMap::new() } else { records.filter_map(flags).collect() };
+        let segments = if entries.is_empty() { HashMap::new() } else { records.filter_map(Segment::of).collect() };
         let mut moment = Moment { segments, ..Moment::default() };
         for entry in entries {
             story.tell(entry, &mut moment);
         }
+        story.tell_who_owes_a_fin(&moment);
         story
     }
 
     pub(super) fn about(&self, packet: PacketId) -> Option<&About<'a>> {
         self.about.get(&packet)
+    }
+
+    /// Whoever closes enters its next state at once; the FIN may have to wait.
+    fn tell_who_owes_a_fin(&mut self, moment: &Moment<'_>) {
+        let closes = |state| matches!(state, TcpState::FinWait1 | TcpState::LastAck);
+        for (packet, about) in &mut self.about {
+            let ends = moment.segments.get(packet).map(|segment| segment.ends);
+            for ((node, entered), at) in about.states.iter_mut().zip(&about.entered_at) {
+                let sent_then = || ends.and_then(|ends| moment.fins.get(&(*node, ends))).is_some_and(|fin| fin <= at);
+                entered.owes_fin = closes(entered.state) && !sent_then();
+            }
+        }
     }
 
     fn tell(&mut self, entry: &'a Entry, moment: &mut Moment<'a>) {
@@ -102,29 +123,63 @@ impl<'a> Story<'a> {
 impl<'a> About<'a> {
     fn take(&mut self, change: &'a Entry) {
         if let Event::State { to, .. } = &change.event {
-            self.states.push((change.node, *to));
+            self.states.push((change.node, Entered { state: *to, owes_fin: false }));
+            self.entered_at.push(change.at);
         } else if learnt::is_told(&change.event) {
             self.learnt.push((change.node, &change.event));
         }
     }
 }
 
-/// Finds the segment that a change belongs to: the last that arrived at the node in that moment, or else the next one that
-/// it sends in that moment.
+/// The two ends of a connection, the lesser first.
+type Ends = (SocketAddr, SocketAddr);
+
+/// What is to be known of a segment.
+#[derive(Clone, Copy)]
+struct Segment {
+    flags: TcpFlags,
+    ends: Ends,
+}
+
+impl Segment {
+    fn of(record: &Record) -> Option<(PacketId, Segment)> {
+        let dissection = Dissection::of(record.medium, &record.bytes, record.wire_len);
+        let (tcp, (src, dst)) = (dissection.tcp()?, dissection.addresses()?);
+        let (src, dst) = (SocketAddr::new(src, tcp.src_port), SocketAddr::new(dst, tcp.dst_port));
+        Some((record.packet, Segment { flags: tcp.flags, ends: (src.min(dst), src.max(dst)) }))
+    }
+
+    fn is_syn(&self) -> bool {
+        self.flags.syn() && !self.flags.ack()
+    }
+}
+
+/// Finds the segment that a change belongs to: the last of its connection that arrived at the node in that moment, or else
+/// the next one that it sends in that moment.
 #[derive(Default)]
 struct Moment<'a> {
-    segments: HashMap<PacketId, TcpFlags>,
-    arrived: HashMap<NodeId, (Instant, PacketId)>,
+    segments: HashMap<PacketId, Segment>,
+    /// What has arrived at a node in its latest moment, in order.
+    arrived: HashMap<NodeId, (Instant, Vec<PacketId>)>,
     waiting: Vec<&'a Entry>,
+    /// Between which ends each connection is, as far as that is known.
+    ends: HashMap<(NodeId, SocketId), Ends>,
+    /// When a node first sent a FIN to the other end.
+    fins: HashMap<(NodeId, Ends), Instant>,
     /// The hole that each connection was last told to have.
     holes: HashMap<(NodeId, SocketId), (SeqNum, u32)>,
 }
 
 impl<'a> Moment<'a> {
     fn arrived(&mut self, entry: &Entry, packet: PacketId) {
-        if self.segments.contains_key(&packet) {
-            self.arrived.insert(entry.node, (entry.at, packet));
+        if !self.segments.contains_key(&packet) {
+            return;
         }
+        let (at, packets) = self.arrived.entry(entry.node).or_insert((entry.at, Vec::new()));
+        if *at != entry.at {
+            (*at, *packets) = (entry.at, Vec::new());
+        }
+        packets.push(packet);
     }
 
     /// Whether it only says again which octets are missing: every segment behind a hole does.
@@ -134,15 +189,33 @@ impl<'a> Moment<'a> {
     }
 
     fn changed(&mut self, entry: &'a Entry) -> Option<PacketId> {
-        let arrived = self.arrived.get(&entry.node).filter(|(at, _)| *at == entry.at);
         // SYN-SENT is the application's doing, whatever has arrived in the same moment; and so is the SYN's timer.
         let own = opens(entry) || self.is_opening(entry);
-        let packet = arrived.filter(|_| !own).map(|(_, packet)| *packet);
+        let packet = if own { None } else { self.arrived_for(entry) };
         if packet.is_none() {
             self.waiting.retain(|waiting| waiting.at == entry.at);
             self.waiting.push(entry);
         }
         packet
+    }
+
+    /// The last segment of the entry's connection that arrived in its moment.
+    fn arrived_for(&mut self, entry: &Entry) -> Option<PacketId> {
+        let (_, packets) = self.arrived.get(&entry.node).filter(|(at, _)| *at == entry.at)?;
+        let Some(socket) = entry.event.socket().map(|socket| (entry.node, socket)) else {
+            return packets.last().copied();
+        };
+        let of = |packet: &PacketId| self.segments.get(packet);
+        let Some(ends) = self.ends.get(&socket).copied() else {
+            // A listener's new connection: the first SYN that is nobody else's, as long as there is one.
+            let is_new = |packet: &&PacketId| {
+                of(packet).is_some_and(|one| one.is_syn() && !self.ends.values().any(|known| *known == one.ends))
+            };
+            let packet = packets.iter().find(is_new).or(packets.last()).copied()?;
+            self.ends.extend(of(&packet).map(|segment| (socket, segment.ends)));
+            return Some(packet);
+        };
+        packets.iter().rev().find(|packet| of(packet).is_some_and(|segment| segment.ends == ends)).copied()
     }
 
     /// Whether its connection has begun to open in this moment, and its SYN has not left yet.
@@ -151,21 +224,31 @@ impl<'a> Moment<'a> {
     }
 
     fn sent(&mut self, entry: &Entry, packet: PacketId) -> Vec<&'a Entry> {
-        let Some(flags) = self.segments.get(&packet) else {
+        let Some(segment) = self.segments.get(&packet).copied() else {
             return Vec::new();
         };
-        // Several connections may live in one moment: the SYN alone goes with what its own connection did, and with no other
-        // state.
-        let is_syn = flags.syn() && !flags.ack();
-        let opening: Vec<&Entry> = self.waiting.iter().copied().filter(|change| opens(change)).collect();
+        if segment.flags.fin() {
+            self.fins.entry((entry.node, segment.ends)).or_insert(entry.at);
+        }
+        // Several connections may live in one moment: a SYN goes with what its own has done, and with nothing else.
+        let is_now = |change: &Entry| change.at == entry.at && change.node == entry.node;
+        let opening: Vec<_> = self.waiting.iter().filter(|change| opens(change) && is_now(change)).collect();
+        let own = opening.first().filter(|_| segment.is_syn()).and_then(|change| change.event.socket());
+        let is_opening = |socket| opening.iter().any(|change| change.event.socket() == Some(socket));
         let belongs = |change: &&'a Entry| {
-            let is_opening = || opening.iter().any(|opening| is_of_one_connection(opening, change));
-            let is_state = matches!(change.event, Event::State { .. });
-            let goes_along = if is_state { opens(change) == is_syn } else { is_syn || !is_opening() };
-            change.at == entry.at && change.node == entry.node && goes_along
+            is_now(change)
+                && match (change.event.socket(), own) {
+                    (Some(socket), Some(own)) => socket == own,
+                    (Some(socket), None) if is_opening(socket) => false,
+                    (Some(socket), None) => {
+                        self.ends.get(&(entry.node, socket)).is_none_or(|ends| *ends == segment.ends)
+                    }
+                    (None, _) => true,
+                }
         };
-        let (mine, others) = self.waiting.drain(..).partition(belongs);
+        let (mine, others) = self.waiting.iter().copied().partition(belongs);
         self.waiting = others;
+        self.ends.extend(own.map(|socket| ((entry.node, socket), segment.ends)));
         mine
     }
 }

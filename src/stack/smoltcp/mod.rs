@@ -10,9 +10,11 @@
 mod addresses;
 mod compare;
 mod convert;
+mod datagrams;
 mod device;
 mod intake;
 mod observe;
+mod opening;
 #[cfg(test)]
 mod tests;
 mod verbs;

@@ -1,24 +1,19 @@
-//! The verbs of the [`Stack`] trait.
+//! The verbs of the [`Stack`] trait. How connections begin stands in [`opening`](super::opening), what is done with datagrams
+//! in [`datagrams`](super::datagrams).
 
-use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use smoltcp::socket::{tcp, udp};
-use smoltcp::wire::IpEndpoint;
 
-use super::addresses::{FIRST_EPHEMERAL, IPV4_HEADER, UDP_HEADER};
-use super::convert::{self, ip_address, listen_endpoint, our_instant, smoltcp_instant, socket_address};
-use super::{Datagrams, Entry, Listener, Outgoing, SmoltcpStack, Stream, clash, has_been_open};
+use super::convert::{self, ip_address, our_instant, smoltcp_instant};
+use super::datagrams::taken;
+use super::{Entry, Outgoing, SmoltcpStack, Stream, has_been_open};
 use crate::journal::{Event, Snapshot, SocketId, TcpState, Timer, Why};
 use crate::packet::{DeliveryError, Packet, segment};
 use crate::stack::{CloseReason, OpenError, SocketError, SocketEvent, SocketOption, Stack, TcpConfig, Wake};
 use crate::time::Instant;
 
-/// Datagrams that may wait in each direction of a UDP socket.
-const UDP_QUEUE: usize = 256;
-/// Octets that may wait in each direction of a UDP socket.
-const UDP_BUFFER: usize = 256 * 1024;
 /// How long a peer may be silent while a connection that nobody holds any more closes. RFC 9293 §3.8.3 asks for at least
 /// 100 s; smoltcp by itself would wait for ever, and keep the buffers of every peer that has vanished.
 const ORPHAN_PATIENCE: Duration = Duration::from_secs(120);
@@ -52,11 +47,7 @@ impl Stack for SmoltcpStack {
         let at = our_instant(self.interface.poll_at(smoltcp_instant(now), &self.sockets)?);
         // smoltcp says "now" for a socket that waits for a neighbour or a window; it has just sent all it could, so the
         // next look that can change anything is a moment later.
-        let at = if self.drained_at.is_some_and(|drained| at <= drained) {
-            now + std::time::Duration::from_millis(1)
-        } else {
-            at
-        };
+        let at = if self.drained_at.is_some_and(|drained| at <= drained) { now + Duration::from_millis(1) } else { at };
         Some((at, Wake { socket: None, timer: Timer::Unnamed }))
     }
 
@@ -66,39 +57,11 @@ impl Stack for SmoltcpStack {
     }
 
     fn listen(&mut self, local: SocketAddr, backlog: usize, config: &TcpConfig) -> Result<SocketId, OpenError> {
-        self.check_local(local)?;
-        let local = match local.port() {
-            0 => SocketAddr::new(local.ip(), self.ephemeral_port(local.ip())?),
-            _ => local,
-        };
-        let listening = |entry: &Entry| matches!(entry, Entry::Listener(other) if clash(other.local, local));
-        if self.entries.values().any(listening) {
-            return Err(OpenError::AddressInUse(local));
-        }
-        let id = self.new_id();
-        let (backlog, config) = (backlog.saturating_add(1), config.clone());
-        let listener = Listener { local, backlog, config, spare: None, pending: VecDeque::new() };
-        self.entries.insert(id, Entry::Listener(listener));
-        self.listeners.push(id);
-        self.refill_spare(id);
-        Ok(id)
+        self.open_listener(local, backlog, config)
     }
 
     fn accept(&mut self, _now: Instant, listener: SocketId) -> Option<(SocketId, SocketAddr)> {
-        let Some(Entry::Listener(entry)) = self.entries.get(&listener) else { return None };
-        let open = |id: &&SocketId| self.stream(**id).is_ok_and(|stream| has_been_open(stream.state));
-        let id = *entry.pending.iter().find(open)?;
-        if let Some(Entry::Listener(entry)) = self.entries.get_mut(&listener) {
-            entry.pending.retain(|pending| *pending != id);
-        }
-        self.refill_spare(listener);
-        match self.entries.get_mut(&id) {
-            Some(Entry::Stream(stream)) => {
-                stream.parent = None;
-                Some((id, stream.remote))
-            }
-            Some(Entry::Listener(_) | Entry::Udp(_)) | None => None,
-        }
+        self.take_pending(listener)
     }
 
     fn connect(
@@ -108,37 +71,7 @@ impl Stack for SmoltcpStack {
         remote: SocketAddr,
         config: &TcpConfig,
     ) -> Result<SocketId, OpenError> {
-        if remote.ip().is_multicast() || remote.ip() == IpAddr::from([255; 4]) {
-            return Err(OpenError::BadDestination(remote));
-        }
-        let any = if remote.is_ipv4() { IpAddr::from([0; 4]) } else { IpAddr::from([0; 16]) };
-        let source = self.source_towards(any, remote).ok_or(OpenError::BadDestination(remote))?;
-        let local = match local {
-            Some(local) => {
-                self.check_local(local)?;
-                if !local.ip().is_unspecified() && local.is_ipv4() != remote.is_ipv4() {
-                    return Err(OpenError::AddressNotAvailable(local.ip()));
-                }
-                let ip = if local.ip().is_unspecified() { source } else { local.ip() };
-                let port = if local.port() == 0 { self.ephemeral_port(ip)? } else { local.port() };
-                SocketAddr::new(ip, port)
-            }
-            None => SocketAddr::new(source, self.ephemeral_port(source)?),
-        };
-        if self.stream_between(local, remote).is_some() {
-            return Err(OpenError::AddressInUse(local));
-        }
-        let mut socket = convert::tcp_socket(config);
-        let end = |address: SocketAddr| IpEndpoint::new(address.ip().into(), address.port());
-        socket
-            .connect(self.interface.context(), end(remote), end(local))
-            .map_err(|_| OpenError::BadDestination(remote))?;
-        let handle = self.sockets.add(socket);
-        let id = self.new_id();
-        self.add_stream(id, Stream::new(handle, None, local, remote, TcpState::Closed));
-        self.touch();
-        self.compare_stream(id);
-        Ok(id)
+        self.open_stream(local, remote, config)
     }
 
     fn tcp_defaults(&self) -> &TcpConfig {
@@ -324,24 +257,7 @@ impl Stack for SmoltcpStack {
     }
 
     fn udp_bind(&mut self, local: SocketAddr) -> Result<SocketId, OpenError> {
-        self.check_local(local)?;
-        let is_taken = |port: u16| {
-            let asked = SocketAddr::new(local.ip(), port);
-            self.entries.values().any(|entry| matches!(entry, Entry::Udp(udp) if clash(udp.local, asked)))
-        };
-        let port = match local.port() {
-            0 => (FIRST_EPHEMERAL..=u16::MAX).find(|port| !is_taken(*port)).ok_or(OpenError::NoPorts)?,
-            port if is_taken(port) => return Err(OpenError::AddressInUse(local)),
-            port => port,
-        };
-        let local = SocketAddr::new(local.ip(), port);
-        let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; UDP_QUEUE], vec![0; UDP_BUFFER]);
-        let mut socket = udp::Socket::new(buffer(), buffer());
-        socket.bind(listen_endpoint(local)).map_err(|_| OpenError::AddressInUse(local))?;
-        let handle = self.sockets.add(socket);
-        let id = self.new_id();
-        self.entries.insert(id, Entry::Udp(Datagrams { handle, local, was_full: false, orphan: false }));
-        Ok(id)
+        self.bind_datagrams(local)
     }
 
     fn udp_connect(&mut self, _socket: SocketId, _remote: SocketAddr) -> Result<(), SocketError> {
@@ -355,33 +271,7 @@ impl Stack for SmoltcpStack {
         data: &[u8],
         remote: SocketAddr,
     ) -> Result<bool, SocketError> {
-        let Some(Entry::Udp(Datagrams { local, .. })) = self.entries.get(&socket) else {
-            return Err(SocketError::Closed);
-        };
-        let source = self.source_towards(local.ip(), remote).ok_or(SocketError::Unreachable(remote.ip()))?;
-        if data.len() > self.longest_datagram(remote.ip()) {
-            return Err(SocketError::TooLong(data.len()));
-        }
-        if data.len() + IPV4_HEADER + UDP_HEADER > self.mtu && self.others_wait_to_send(socket) {
-            // smoltcp cuts one datagram at a time, and two sockets at once would spoil each other's.
-            self.touch();
-            self.poll_egress(now);
-        }
-        let Some(Entry::Udp(datagrams)) = self.entries.get_mut(&socket) else {
-            return Err(SocketError::Closed);
-        };
-        let mut to = udp::UdpMetadata::from(IpEndpoint::new(remote.ip().into(), remote.port()));
-        to.local_address = Some(source.into());
-        let sent = match self.sockets.get_mut::<udp::Socket<'_>>(datagrams.handle).send_slice(data, to) {
-            Ok(()) => true,
-            Err(udp::SendError::Unaddressable) => return Err(SocketError::Unreachable(remote.ip())),
-            Err(udp::SendError::BufferFull) => {
-                datagrams.was_full = true;
-                false
-            }
-        };
-        self.touch();
-        Ok(sent)
+        self.send_datagram(now, socket, data, remote)
     }
 
     fn udp_receive_from(
@@ -389,15 +279,7 @@ impl Stack for SmoltcpStack {
         socket: SocketId,
         buffer: &mut [u8],
     ) -> Result<Option<(usize, SocketAddr)>, SocketError> {
-        let Some(Entry::Udp(datagrams)) = self.entries.get(&socket) else { return Err(SocketError::Closed) };
-        match self.sockets.get_mut::<udp::Socket<'_>>(datagrams.handle).recv() {
-            Ok((data, meta)) => {
-                let taken = data.len().min(buffer.len());
-                buffer[..taken].copy_from_slice(&data[..taken]);
-                Ok(Some((taken, socket_address(meta.endpoint))))
-            }
-            Err(udp::RecvError::Exhausted | udp::RecvError::Truncated) => Ok(None),
-        }
+        Ok(taken(self.datagrams(socket)?.recv(), buffer))
     }
 
     fn is_udp_readable(&mut self, socket: SocketId) -> bool {
@@ -412,15 +294,7 @@ impl Stack for SmoltcpStack {
         socket: SocketId,
         buffer: &mut [u8],
     ) -> Result<Option<(usize, SocketAddr)>, SocketError> {
-        let Some(Entry::Udp(datagrams)) = self.entries.get(&socket) else { return Err(SocketError::Closed) };
-        match self.sockets.get_mut::<udp::Socket<'_>>(datagrams.handle).peek() {
-            Ok((data, meta)) => {
-                let taken = data.len().min(buffer.len());
-                buffer[..taken].copy_from_slice(&data[..taken]);
-                Ok(Some((taken, socket_address(meta.endpoint))))
-            }
-            Err(udp::RecvError::Exhausted | udp::RecvError::Truncated) => Ok(None),
-        }
+        Ok(taken(self.datagrams(socket)?.peek().map(|(data, meta)| (data, *meta)), buffer))
     }
 
     fn local_address(&self, socket: SocketId) -> Option<SocketAddr> {
@@ -473,29 +347,7 @@ impl Stack for SmoltcpStack {
 }
 
 impl SmoltcpStack {
-    /// Closing a listener resets what was not accepted (RFC 9293 §3.10.4 for LISTEN; as Linux does for the rest).
-    fn close_listener(&mut self, now: Instant, id: SocketId) {
-        let Some(Entry::Listener(listener)) = self.entries.remove(&id) else { return };
-        self.listeners.retain(|other| *other != id);
-        if let Some(spare) = listener.spare {
-            self.sockets.remove(spare);
-        }
-        for pending in listener.pending {
-            if let Some(Entry::Stream(stream)) = self.entries.get_mut(&pending) {
-                stream.parent = None;
-            }
-            self.abort(now, pending);
-        }
-    }
-
-    fn others_wait_to_send(&self, socket: SocketId) -> bool {
-        self.entries.iter().any(|(id, entry)| match entry {
-            Entry::Udp(udp) => *id != socket && self.sockets.get::<udp::Socket<'_>>(udp.handle).send_queue() > 0,
-            Entry::Stream(_) | Entry::Listener(_) => false,
-        })
-    }
-
-    fn stream(&self, id: SocketId) -> Result<&Stream, SocketError> {
+    pub(super) fn stream(&self, id: SocketId) -> Result<&Stream, SocketError> {
         match self.entries.get(&id) {
             Some(Entry::Stream(stream)) => Ok(stream),
             Some(Entry::Listener(_) | Entry::Udp(_)) | None => Err(SocketError::Closed),

@@ -430,11 +430,11 @@ impl Connection {
     }
 
     fn tell_hole(&self, cx: &mut Context<'_>) {
-        let (seq, length) = match self.receive.gap() {
-            Some(gap) => (self.irs + 1 + gap.start as u32, (gap.end - gap.start) as u32),
-            None => (self.rcv_nxt(), 0),
-        };
-        cx.tell(Event::Hole { socket: cx.socket, seq, length });
+        // Where no gap is left, nothing is missing that could be told of.
+        if let Some(gap) = self.receive.gap() {
+            let (seq, length) = (self.irs + 1 + gap.start as u32, (gap.end - gap.start) as u32);
+            cx.tell(Event::Hole { socket: cx.socket, seq, length });
+        }
     }
 
     /// An ACK for a segment that cannot be accepted. Those without data are answered sparingly, lest two stacks answer each

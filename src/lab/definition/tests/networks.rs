@@ -231,6 +231,7 @@ fn a_network_that_cannot_be_is_told_at_its_place() {
         ("mss_clamp = 0", "`mss_clamp` is at least 1 octet, or \"mtu\""),
         ("otherwise = \"refuse\"", "unknown variant `refuse`"),
         ("rule = [{ id = \"x\", when = \"tcp.prot == 1\", do = \"drop\" }]", "bad filter"),
+        ("rule = [{ id = \"x\", when = \"tcp.stream == 1\", do = \"drop\" }]", "choose the connection by `tcp.port`"),
         ("rule = [{ id = \"x\", when = 'event.kind == \"state\"', do = \"drop\" }]", "a router sees packets only"),
         (
             "rule = [{ id = \"x\", when = \"tcp\", do = \"drop\" }, { id = \"x\", when = \"tcp\", do = \"drop\" }]",

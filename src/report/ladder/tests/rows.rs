@@ -74,7 +74,8 @@ fn what_was_lost_before_the_first_packet_has_a_time_before_it() {
 fn a_state_is_shown_once_beside_the_packet_that_brought_it() {
     let mut scene = Scene::default();
     scene.state(0, CLIENT, TcpState::SynSent);
-    scene.state(0, CLIENT, TcpState::FinWait1);
+    let closes = Event::State { socket: SocketId(2), from: TcpState::Established, to: TcpState::FinWait1 };
+    scene.tell(0, CLIENT, closes);
     // All in the moment of the changes: one belongs to the SYN, one to the FIN of another connection, none to the rest.
     let mut fin = tcp(CLIENT, FIN_ACK, 9, 9, b"");
     fin[21] ^= 1;
@@ -148,4 +149,70 @@ proptest::proptest! {
         scene.draw_at(Side::Right, style);
         scene.draw_foreign(style, true);
     }
+}
+
+/// A message about `api.example`: header and question, then what follows.
+fn dns(flags: u16, counts: [u16; 3], records: &[u8]) -> Vec<u8> {
+    let [answers, authorities, additionals] = counts;
+    let header = [0x1697, flags, 1, answers, authorities, additionals];
+    let mut message: Vec<u8> = header.iter().flat_map(|word| word.to_be_bytes()).collect();
+    message.extend(b"\x03api\x07example\x00\x00\x01\x00\x01");
+    message.extend(records);
+    message
+}
+
+/// A datagram between the client and port 53 of the server.
+fn to_or_from_dns(from: NodeId, payload: &[u8]) -> Vec<u8> {
+    let client = ([10, 0, 0, 1], 40_000);
+    let server = ([10, 0, 0, 2], 53);
+    let ((src, from_port), (dst, to_port)) = if from == CLIENT { (client, server) } else { (server, client) };
+    let builder = etherparse::PacketBuilder::ipv4(src, dst, 64).udp(from_port, to_port);
+    let mut bytes = Vec::new();
+    builder.write(&mut bytes, payload).expect("a vector takes every packet");
+    bytes
+}
+
+#[test]
+fn dns_questions_and_answers_are_read() {
+    let address = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x01\x2c\x00\x04\xcb\x00\x71\x0a";
+    let soa =
+        [b"\xc0\x10\x00\x06\x00\x01\x00\x00\x01\x2c\x00\x1a\x02ns\xc0\x10\x00".as_slice(), &[0; 16], &[0, 0, 0, 60]]
+            .concat();
+    let alias =
+        [b"\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x05\x00\x06\x03www\xc0\x10".as_slice(), b"\xc0\x29", &address[2..]];
+    let mut scene = Scene::default();
+    let mut say = |at, from, message: Vec<u8>| {
+        scene.send(at, from, to_or_from_dns(from, &message), None, Fate::Arrives);
+    };
+    say(0, CLIENT, dns(0x0100, [0, 0, 0], b""));
+    say(1, SERVER, dns(0x8180, [1, 0, 0], address));
+    say(2, SERVER, dns(0x8183, [0, 1, 0], &soa));
+    say(3, SERVER, dns(0x8180, [2, 0, 0], &alias.concat()));
+    say(4, SERVER, dns(0x8380, [0, 0, 0], b""));
+    say(5, SERVER, dns(0x8180, [0, 0, 0], b""));
+    let text = scene.draw(Style::plain(160));
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("DNS ")).collect();
+    for (line, parts) in lines.iter().zip([
+        ["DNS A api.example? id=0x1697", "a question"],
+        ["DNS NOERROR answers=1 id=0x1697", "A 203.0.113.10, TTL 300 s · the answer"],
+        ["DNS NXDOMAIN id=0x1697", "no such name, TTL 60 s"],
+        ["DNS NOERROR answers=2", "CNAME www.example, TTL 5 s, www.example A 203.0.113.10, TTL 300 s"],
+        ["DNS NOERROR truncated", "does not fit: ask again over TCP"],
+        ["DNS NOERROR id=", "no record of this type"],
+    ]) {
+        assert!(parts.iter().all(|part| line.contains(part)), "{parts:?}: {text}");
+    }
+}
+
+#[test]
+fn dns_over_tcp_is_told_beside_its_segment() {
+    let question = dns(0x0100, [0, 0, 0], b"");
+    let framed = [&(question.len() as u16).to_be_bytes(), question.as_slice()].concat();
+    let mut bytes = Vec::new();
+    let builder = etherparse::PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64).tcp(40_000, 53, 1, 500).ack(1);
+    builder.write(&mut bytes, &framed).expect("a vector takes every packet");
+    let mut scene = Scene::default();
+    scene.send(0, CLIENT, bytes, None, Fate::Arrives);
+    let text = scene.draw_foreign(Style::plain(140), false);
+    assert!(text.contains("ACK seq=1 ack=1 len=31") && text.contains("DNS A api.example?"), "{text}");
 }
