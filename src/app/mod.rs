@@ -29,6 +29,7 @@ mod messages;
 mod missing;
 mod program;
 mod run;
+mod scan;
 mod transfer;
 mod values;
 #[cfg(feature = "websocket")]

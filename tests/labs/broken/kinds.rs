@@ -303,7 +303,7 @@ pub(super) const KINDS: [Kind; 150] = [
     kind("a live-only step", r#"run = { send = { to = "server:9000", bytes = "16KB" } }"#, r#"exec = ["curl", "http://{server}/"]"#,
         "33:1: missing field `run`; add `run = { sink = { port = 9000 } }`"),
     kind("unknown program", "run = { sink", "run = { snik",
-        "31:9: unknown variant `snik`; expected one of `sink`, `send`, `exchange-server`, `exchange`, `message-sink`, `message-send`, `http-server`, `http-cache`, `http-get`, `orders-server`, `orders-client`, `dns-server`, `dns-resolver`, `dns-lookup`, `posts-server`, `posts-client`, `bookstore-server`, `bookstore-client`, `websocket-server`, `websocket-client`, `feed-server`, `feed-client`, `http-relay`; did you mean `sink`?"),
+        "31:9: unknown variant `snik`; expected one of `sink`, `send`, `exchange-server`, `exchange`, `message-sink`, `message-send`, `port-scan`, `http-server`, `http-cache`, `http-get`, `orders-server`, `orders-client`, `dns-server`, `dns-resolver`, `dns-lookup`, `posts-server`, `posts-client`, `bookstore-server`, `bookstore-client`, `websocket-server`, `websocket-client`, `feed-server`, `feed-client`, `http-relay`; did you mean `sink`?"),
     kind("program settings", "{ port = 9000 }", "{ prot = 9000 }",
         "31:18: unknown field `prot`; expected `port`; did you mean `port`?"),
     kind("program missing", r#", bytes = "16KB""#, "",
