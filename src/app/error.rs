@@ -71,6 +71,16 @@ pub enum ProgramError {
         /// What is wrong.
         detail: String,
     },
+    /// TLS was not agreed on.
+    #[error("`{program}` and {peer} do not come to terms about TLS: {detail}")]
+    Tls {
+        /// The program.
+        program: &'static str,
+        /// The other end.
+        peer: String,
+        /// Why.
+        detail: String,
+    },
     /// A server was asked, and did not answer in time.
     #[error("`{program}` has asked {peer} {tries} times and got no answer; look in the capture where the packets end")]
     NoAnswer {

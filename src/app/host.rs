@@ -12,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -19,6 +20,7 @@ use super::{Destination, ProgramError};
 use crate::host::LinuxNode;
 use crate::journal::{Event, ProgramEvent};
 use crate::measure::{Gauge, Gauges};
+use crate::network::setup::SIM_EPOCH_NS;
 use crate::network::{NodeHandle, Reporter};
 use crate::socket;
 
@@ -38,6 +40,26 @@ pub struct Host {
     addresses: Arc<[IpAddr]>,
     reporter: Reporter,
     gauges: Option<Gauges>,
+    run: Run,
+}
+
+/// What all hosts of a run have in common.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// The run's seed.
+    pub seed: u64,
+    /// Which date it is.
+    pub calendar: Calendar,
+}
+
+/// Where a date comes from, for what is valid until one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Calendar {
+    /// Each simulation begins on the same day, and its own time goes on from there.
+    #[default]
+    Virtual,
+    /// The system's clock.
+    Wall,
 }
 
 impl Host {
@@ -46,7 +68,29 @@ impl Host {
 
     /// The host at `endpoint`. Its servers listen on each of `addresses`; `reporter` takes what its programs say.
     pub fn new(endpoint: Endpoint, addresses: impl Into<Arc<[IpAddr]>>, reporter: Reporter) -> Host {
-        Host { endpoint, addresses: addresses.into(), reporter, gauges: None }
+        Host { endpoint, addresses: addresses.into(), reporter, gauges: None, run: Run::default() }
+    }
+
+    /// The same place, in this run.
+    pub fn in_run(self, run: Run) -> Host {
+        Host { run, ..self }
+    }
+
+    /// The run that it is a place of.
+    pub fn run(&self) -> Run {
+        self.run
+    }
+
+    /// Which date it is: the time since 1970-01-01 00:00:00 UTC.
+    pub fn date(&self) -> Duration {
+        match (self.run.calendar, &self.endpoint) {
+            (Calendar::Virtual, Endpoint::Stack(node)) => {
+                Duration::from_nanos(SIM_EPOCH_NS.saturating_add(node.now().as_nanos()))
+            }
+            (Calendar::Wall, _) | (_, Endpoint::Linux(_)) => {
+                SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+            }
+        }
     }
 
     /// The same place, where every TCP connection of a kernel is watched.
@@ -326,6 +370,12 @@ impl Resolver {
             Err(_) => *self.nodes.get(&destination.host).ok_or_else(|| self.unknown(&destination.host))?,
         };
         Ok(SocketAddr::new(address, destination.port))
+    }
+
+    /// The names that lead to one of `addresses`.
+    pub(super) fn names_of(&self, addresses: &[IpAddr]) -> Vec<String> {
+        let there = self.nodes.iter().filter(|(_, address)| addresses.contains(address));
+        there.map(|(name, _)| name.clone()).collect()
     }
 
     fn unknown(&self, name: &str) -> ProgramError {

@@ -97,3 +97,13 @@ pub(super) mod dns {
         DnsLookup = "dns-lookup", server: false;
     }
 }
+
+#[cfg(not(feature = "tls"))]
+pub(super) mod access {
+    use super::*;
+
+    missing! { "tls":
+        AccessServer = "access-server", server: true;
+        AccessClient = "access-client", server: false;
+    }
+}

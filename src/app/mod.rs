@@ -9,6 +9,8 @@
 //! they are written with ([`Size`], [`Span`], …), and [`exec`] for real programs. What does not: when a program starts
 //! and stops, and what its outcome means. That is the lab's.
 
+#[cfg(feature = "http")]
+mod channel;
 #[cfg(feature = "dns")]
 mod dns;
 mod error;
@@ -25,15 +27,26 @@ mod http;
 #[cfg(feature = "http")]
 mod lines;
 mod messages;
-#[cfg(not(all(feature = "dns", feature = "formats", feature = "grpc", feature = "http", feature = "websocket")))]
+#[cfg(not(all(
+    feature = "dns",
+    feature = "formats",
+    feature = "grpc",
+    feature = "http",
+    feature = "tls",
+    feature = "websocket"
+)))]
 mod missing;
 mod program;
 mod run;
 mod scan;
+#[cfg(feature = "tls")]
+mod tls;
 mod transfer;
 mod values;
 #[cfg(feature = "websocket")]
 mod websocket;
+#[cfg(not(feature = "tls"))]
+mod without_tls;
 
 #[cfg(test)]
 mod tests;
@@ -50,9 +63,12 @@ use missing::grpc;
 use missing::http;
 #[cfg(not(feature = "websocket"))]
 use missing::websocket;
+#[cfg(not(feature = "tls"))]
+use without_tls as tls;
 
 pub use error::ProgramError;
-pub use host::{Datagram, Endpoint, Host, Listener, Resolver, Stream};
+pub use host::{Calendar, Datagram, Endpoint, Host, Listener, Resolver, Run, Stream};
 pub use program::Program;
 pub use run::run;
+pub use tls::trusted;
 pub use values::{Destination, MessageSize, Size, Span, Url, ValueError};

@@ -10,8 +10,12 @@ use super::dns::{DnsLookup, DnsResolver, DnsServer};
 use super::feed::{FeedClient, FeedServer, HttpRelay};
 use super::formats::{PostsClient, PostsServer};
 use super::grpc::{BookstoreClient, BookstoreServer};
+#[cfg(feature = "tls")]
+use super::http::{AccessClient, AccessServer};
 use super::http::{HttpCache, HttpGet, HttpServer, OrdersClient, OrdersServer};
 use super::messages::{MessageSend, MessageSink};
+#[cfg(not(feature = "tls"))]
+use super::missing::access::{AccessClient, AccessServer};
 use super::run::Running;
 use super::scan::PortScan;
 use super::transfer::{Exchange, ExchangeServer, Send, Sink};
@@ -117,6 +121,10 @@ register! {
     OrdersServer,
     /// An HTTP/1.1 client that places an order, and tries again when no answer comes.
     OrdersClient,
+    /// An HTTP server that asks who calls, and whether they may.
+    AccessServer,
+    /// An HTTP client with good credentials, bad ones and none.
+    AccessClient,
     /// A DNS server that answers for zones of its own.
     DnsServer,
     /// A DNS server that finds answers out for others and remembers them.
@@ -173,6 +181,8 @@ mod tests {
             r#"{ http-get = { url = "http://server/api/posts" } }"#,
             r#"{ orders-server = { port = 80 } }"#,
             r#"{ orders-client = { url = "http://server/orders", body = "{}" } }"#,
+            r#"{ access-server = { port = 80, secret = "s", callers = [] } }"#,
+            r#"{ access-client = { url = "http://server/", name = "alice", password = "p", requests = [] } }"#,
             r#"{ dns-server = { port = 53, zones = [] } }"#,
             r#"{ dns-resolver = { port = 53, upstream = { forward = ["server:53"] } } }"#,
             r#"{ dns-lookup = { server = "server:53", ask = ["api.example.com"] } }"#,
@@ -205,7 +215,7 @@ mod tests {
             (r#"{ send = { to = "server:1", bytes = "1000" } }"#, "`1000` is not a size"),
             (r#"{ message-sink = { port = 1, over = "sctp" } }"#, "expected `tcp` or `udp`"),
             (r#"{ http-server = { port = 1, path = "x", body = "" } }"#, "`x` is not a path"),
-            (r#"{ http-get = { url = "https://server/" } }"#, "is not a URL that is spoken here"),
+            (r#"{ http-get = { url = "ftp://server/" } }"#, "is not a URL that is spoken here"),
             (r#"{ websocket-client = { url = "http://server/" } }"#, "write one such as \"ws://server/chat\""),
         ];
         for (written, expected) in table {

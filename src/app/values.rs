@@ -54,8 +54,10 @@ pub enum ValueError {
         /// What stands in the file.
         written: String,
     },
-    /// Not `http://node[:port]/path`.
-    #[error("`{written}` is not a URL that is spoken here: write one such as \"http://server:8080/api/posts\"")]
+    /// Not `http://node[:port]/path` or `https://…`.
+    #[error(
+        "`{written}` is not a URL that is spoken here: write one such as \"http://server:8080/api/posts\" or \"https://server/\""
+    )]
     Url {
         /// What stands in the file.
         written: String,
@@ -253,10 +255,12 @@ fn port_number(written: &str) -> Option<u16> {
     written.parse().ok().filter(|port| digits && *port != 0)
 }
 
-/// An `http` URL, taken apart: `http://server:8080/api/posts?page=2`.
+/// An `http` or `https` URL, taken apart: `http://server:8080/api/posts?page=2`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Url {
-    /// Whom to connect to; port 80 when the URL names none.
+    /// Whether TLS is spoken: `https`.
+    pub is_secure: bool,
+    /// Whom to connect to; port 80, or 443 with TLS, when the URL names none.
     pub destination: Destination,
     /// The `Host` field (RFC 9110 §7.2): as it stands in the URL.
     pub authority: String,
@@ -265,8 +269,13 @@ pub struct Url {
 }
 
 impl Url {
-    /// The port of `http` (RFC 9110 §4.2.1).
-    const DEFAULT_PORT: u16 = 80;
+    /// The ports of `http` and `https` (RFC 9110 §4.2).
+    const DEFAULT_PORTS: [u16; 2] = [80, 443];
+
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.is_secure { "https" } else { "http" }
+    }
 }
 
 impl FromStr for Url {
@@ -274,7 +283,11 @@ impl FromStr for Url {
 
     fn from_str(written: &str) -> Result<Url, ValueError> {
         let error = || ValueError::Url { written: written.to_owned() };
-        let rest = written.strip_prefix("http://").ok_or_else(error)?;
+        let (is_secure, rest) = match written.split_once("://").ok_or_else(error)? {
+            ("http", rest) => (false, rest),
+            ("https", rest) => (true, rest),
+            _ => return Err(error()),
+        };
         let rest = rest.split_once('#').map_or(rest, |(before, _)| before);
         let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         // Only what may stand in a request line; anything else must be percent-encoded (RFC 3986 §2).
@@ -282,18 +295,18 @@ impl FromStr for Url {
             return Err(error());
         }
         let destination = match bare_host(authority) {
-            Some(host) => Destination { host: host.to_owned(), port: Self::DEFAULT_PORT },
+            Some(host) => Destination { host: host.to_owned(), port: Self::DEFAULT_PORTS[usize::from(is_secure)] },
             None => authority.parse().map_err(|_| error())?,
         };
         let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
-        Ok(Url { destination, authority: authority.to_owned(), target })
+        Ok(Url { is_secure, destination, authority: authority.to_owned(), target })
     }
 }
 
 /// As it is sent: `http://server:8080/api/posts`.
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.target)
+        write!(f, "{}://{}{}", self.scheme(), self.authority, self.target)
     }
 }
 
@@ -450,7 +463,7 @@ mod tests {
             );
         }
         for written in [
-            "https://server/",
+            "ftp://server/",
             "server/",
             "http://",
             "http:///x",

@@ -43,6 +43,20 @@ pub fn with_seed<T: Send>(seed: u64, work: impl FnOnce() -> T + Send) -> std::io
     on_its_own.or_else(seeded).ok_or_else(|| std::io::Error::other("there is no thread to run on"))
 }
 
+/// Fills `buffer` with random octets: the thread's own if a run has seeded it, else the kernel's. For libraries that can be
+/// handed a source.
+///
+/// # Errors
+/// The kernel's, when it has none to give.
+pub fn draw(buffer: &mut [u8]) -> std::io::Result<()> {
+    let mut rest = buffer;
+    while !rest.is_empty() {
+        let length = interposed::random(rest)?;
+        rest = rest.get_mut(length..).unwrap_or_default();
+    }
+    Ok(())
+}
+
 /// Fills `buffer` from the thread's seed; whether it has one.
 fn fill(buffer: &mut [MaybeUninit<u8>]) -> bool {
     // A thread that is ending has no seed any more.
@@ -65,6 +79,13 @@ fn fill(buffer: &mut [MaybeUninit<u8>]) -> bool {
 #[allow(unsafe_code, reason = "the name and the signature are libc's")]
 mod interposed {
     use nix::libc::{SYS_getrandom, c_uint, c_void, size_t, ssize_t, syscall};
+
+    /// As many random octets as there are in one piece, at the beginning of `buffer`.
+    pub(super) fn random(buffer: &mut [u8]) -> std::io::Result<usize> {
+        // SAFETY: the slice may be written in its whole length.
+        let drawn = unsafe { getrandom(buffer.as_mut_ptr().cast(), buffer.len(), 0) };
+        usize::try_from(drawn).map_err(|_| std::io::Error::last_os_error())
+    }
 
     /// # Safety
     /// As for libc's: `buffer` is `length` octets that may be written.
@@ -102,6 +123,20 @@ mod tests {
     fn whoever_has_no_seed_gets_the_kernels() {
         let drawn: HashMap<u64, ()> = (0..4).map(|_| (thread::spawn(drawn).join().expect("it hashes"), ())).collect();
         assert_eq!(drawn.len(), 4);
+    }
+
+    #[test]
+    fn whoever_asks_for_octets_gets_the_thread_s_own() {
+        let drawn = |seed| {
+            let mut octets = [0; 37];
+            with_seed(seed, || draw(&mut octets).expect("there are some")).expect("there are threads");
+            octets
+        };
+        assert_eq!(drawn(1), drawn(1));
+        assert_ne!(drawn(1), drawn(2));
+        let mut octets = [0; 37];
+        draw(&mut octets).expect("the kernel has some");
+        assert_ne!(octets, [0; 37]);
     }
 
     #[cfg(feature = "websocket")]

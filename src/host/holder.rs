@@ -44,6 +44,8 @@ pub struct HolderConfig {
     pub hosts: Vec<(IpAddr, String)>,
     /// `/etc/resolv.conf` as the lab's programs see it; `None` leaves the system's.
     pub resolv_conf: Option<String>,
+    /// The certificate of the one authority that programs trust (RFC 7468), in the place of the system's; `None` leaves those.
+    pub trusted: Option<String>,
     /// Who programs run as; `None`: as whoever started the run.
     pub run_as: Option<RunAs>,
 }
@@ -55,6 +57,7 @@ impl Default for HolderConfig {
             program: PathBuf::from(THIS_PROGRAM),
             hosts: Vec::new(),
             resolv_conf: None,
+            trusted: None,
             run_as: RunAs::caller(),
         }
     }
@@ -120,8 +123,8 @@ impl Holder {
             .spawn()
             .map_err(not_started)?;
         let holder = Holder { line: Line::new(ours), outer };
-        let HolderConfig { hosts, resolv_conf, run_as, .. } = config;
-        let (answer, _) = holder.line.ask(&Request::Begin(Begin { hosts, resolv_conf, run_as }), &[])?;
+        let HolderConfig { hosts, resolv_conf, trusted, run_as, .. } = config;
+        let (answer, _) = holder.line.ask(&Request::Begin(Begin { hosts, resolv_conf, trusted, run_as }), &[])?;
         match answer {
             Answer::Done => Ok(holder),
             Answer::Refused(error) => Err(error),

@@ -65,6 +65,8 @@ pub(super) struct Begin {
     pub(super) hosts: Vec<(IpAddr, String)>,
     /// Text of `/etc/resolv.conf`; `None` leaves the system's.
     pub(super) resolv_conf: Option<String>,
+    /// The certificate of the authority that programs trust; `None` leaves them the system's.
+    pub(super) trusted: Option<String>,
     /// Who programs run as, when not as the one who started the run.
     pub(super) run_as: Option<RunAs>,
 }

@@ -348,10 +348,10 @@ mod tests {
     fn a_part_that_only_one_lab_has_finds_it() {
         let table = [
             ("rto", "20-rto-backoff"),
-            ("handshake", "10-three-way-handshake"),
+            ("way-handshake", "10-three-way-handshake"),
             ("loss", "14-tcp-vs-udp-under-loss"),
             ("vs-udp", "14-tcp-vs-udp-under-loss"),
-            ("hand", "10-three-way-handshake"),
+            ("three", "10-three-way-handshake"),
         ];
         for (part, id) in table {
             assert_eq!(catalogue().find(part).expect(part).id, id);

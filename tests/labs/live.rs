@@ -452,6 +452,48 @@ fn only_the_impatient(seen: &Seen<'_>, node: &str, address: &str) {
 }
 
 #[test]
+fn lab_62_holds_through_every_door() {
+    // tshark reads the requests inside of TLS, too: the captures have the secrets.
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        for node in ["client", "server"] {
+            assert_eq!(seen.at(node).iter().filter(sent_by_curl).count(), 3, "{}: {node}", seen.door);
+        }
+    };
+    hold(
+        &Expected {
+            lab: "62",
+            connections: &[("client", 3), ("server", 3)],
+            stack: ("server", "10.0.0.2"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}
+
+#[test]
+fn lab_63_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let count = |code: &str| {
+            let answers = seen.at("client").iter().map(|packet| packet.field("http.response.code"));
+            answers.filter(|answer| *answer == code).count()
+        };
+        assert_eq!((count("401"), count("403")), (3, 3), "{}: one of them over TLS", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "63",
+            connections: &[("client", 12), ("server", 12)],
+            stack: ("server", "10.0.0.2"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}
+
+#[test]
 fn lab_72_holds_through_every_door() {
     let through = |seen: &Seen<'_>| {
         let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");

@@ -13,6 +13,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 
+use crate::app::channel::{Channel, HTTP_1};
 use crate::app::http::cache::without_hop_by_hop;
 use crate::app::http::connection::{builder, close_after, whole};
 use crate::app::http::{MOST_BODY, TEXT, misunderstood, response, serve_one};
@@ -58,11 +59,11 @@ impl HttpRelay {
     async fn serve_one(self: Rc<Self>, running: Running, stream: Stream, peer: SocketAddr) -> Result<(), ProgramError> {
         // What has come at once goes on at once.
         stream.set_nodelay(true).map_err(running.broken("setting up the connection with", peer))?;
-        let answer = |running: Running, request| {
+        let answer = move |running: Running, request| {
             let relay = Rc::clone(&self);
             async move { (relay.answer(&running, request).await, None) }
         };
-        serve_one(running, stream, peer, answer).await
+        serve_one(running, Channel::Plain(stream), peer, &[HTTP_1], answer).await
     }
 
     async fn answer(&self, running: &Running, request: Request<Incoming>) -> Response<Body> {

@@ -1,13 +1,16 @@
 //! A client's connection: requests, answers, and an orderly close (RFC 9112 §9).
 
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::Request;
 use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::{http1, http2};
 use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 
+use super::conversation::Beside;
 use super::{MOST_BODY, misunderstood};
+use crate::app::channel::{Channel, H2, HTTP_1, Lent};
 use crate::app::lines::Lines;
 use crate::app::run::Running;
 use crate::app::{Destination, ProgramError, Url};
@@ -15,10 +18,51 @@ use crate::app::{Destination, ProgramError, Url};
 /// How the clients name themselves, as `curl/8.5.0` does.
 const USER_AGENT: &str = concat!("wireglass/", env!("CARGO_PKG_VERSION"));
 
-/// Where requests go.
-pub(in crate::app) type Requests = hyper::client::conn::http1::SendRequest<Full<Bytes>>;
+/// What a client of HTTP offers where it speaks TLS.
+pub(super) const BOTH: &[&str] = &[H2, HTTP_1];
 
-/// Opens a connection to `to`, has `talk` use it, and closes it. The peer has closed it, too, when this returns.
+/// Where requests go.
+pub(in crate::app) enum Requests {
+    /// One after the other (HTTP/1.1).
+    InTurn(http1::SendRequest<Full<Bytes>>),
+    /// Each as a stream of its own (HTTP/2), in this scheme.
+    AsStreams(http2::SendRequest<Full<Bytes>>, &'static str),
+}
+
+impl Requests {
+    /// Waits until another request may be sent.
+    pub(in crate::app) async fn ready(&mut self) -> hyper::Result<()> {
+        match self {
+            Requests::InTurn(requests) => requests.ready().await,
+            Requests::AsStreams(requests, _) => requests.ready().await,
+        }
+    }
+
+    /// Sends a request and waits for the head of its response.
+    pub(in crate::app) async fn send_request(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> hyper::Result<Response<Incoming>> {
+        match self {
+            Requests::InTurn(requests) => requests.send_request(request).await,
+            Requests::AsStreams(requests, scheme) => requests.send_request(as_stream(request, scheme)).await,
+        }
+    }
+}
+
+/// The request as HTTP/2 has it: the host is part of its URL, and nothing is said of the connection (RFC 9113 §8.2.2, §8.3.1).
+fn as_stream(mut request: Request<Full<Bytes>>, scheme: &str) -> Request<Full<Bytes>> {
+    let host = request.headers_mut().remove(header::HOST);
+    request.headers_mut().remove(header::CONNECTION);
+    let host = host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    if let Ok(url) = format!("{scheme}://{host}{target}").parse() {
+        *request.uri_mut() = url;
+    }
+    request
+}
+
+/// Opens a plain connection to `to`, has `talk` use it, and closes it. The peer has closed it, too, when this returns.
 ///
 /// # Errors
 /// What the system or the peer did wrong; that of the connection rather than that of `talk`, which follows from it.
@@ -27,25 +71,66 @@ pub(in crate::app) async fn with_connection<T>(
     to: &Destination,
     talk: impl AsyncFnOnce(Requests) -> hyper::Result<T>,
 ) -> Result<T, ProgramError> {
-    let stream = running.connect(to).await?;
-    let (requests, connection) =
-        builder().handshake(TokioIo::new(stream)).await.map_err(|error| misunderstood(running, to, &error))?;
-    // The connection does the work for the requests, and ends once `requests` is dropped with its answers read.
-    let (said, connection) = tokio::join!(biased; talk(requests), connection.without_shutdown());
-    let (said, mut stream) = match (said, connection) {
-        (Ok(said), Ok(parts)) => (said, parts.io.into_inner()),
-        (_, Err(error)) | (Err(error), Ok(_)) => return Err(misunderstood(running, to, &error)),
+    over(running, Channel::Plain(running.connect(to).await?), to, false, talk).await
+}
+
+/// As [`with_connection`], over a channel that is open. `http2` speaks HTTP/2 without having asked; TLS may have agreed on it.
+///
+/// # Errors
+/// As for [`with_connection`].
+pub(super) async fn over<T>(
+    running: &Running,
+    channel: Channel,
+    to: &Destination,
+    http2: bool,
+    talk: impl AsyncFnOnce(Requests) -> hyper::Result<T>,
+) -> Result<T, ProgramError> {
+    let wrong = |error| misunderstood(running, to, &error);
+    let (said, channel) = match http2 || channel.alpn() == Some(H2.as_bytes()) {
+        false => in_turn(channel, talk).await.map_err(wrong)?,
+        true => as_streams(channel, talk).await.map_err(wrong)?,
     };
-    stream.shutdown().await.map_err(running.broken("closing the connection with", to))?;
-    tokio::io::copy(&mut stream, &mut tokio::io::sink())
+    let Some(mut channel) = channel else { return Ok(said) };
+    channel.shutdown().await.map_err(running.broken("closing the connection with", to))?;
+    tokio::io::copy(&mut channel, &mut tokio::io::sink())
         .await
         .map_err(running.broken("waiting for the close of", to))?;
     Ok(said)
 }
 
-/// How all of them speak.
-pub(in crate::app) fn builder() -> hyper::client::conn::http1::Builder {
-    let mut builder = hyper::client::conn::http1::Builder::new();
+/// Speaks HTTP/1.1 until `talk` is over.
+async fn in_turn<T>(
+    channel: Channel,
+    talk: impl AsyncFnOnce(Requests) -> hyper::Result<T>,
+) -> hyper::Result<(T, Option<Channel>)> {
+    let (requests, connection) = builder().handshake(TokioIo::new(channel)).await?;
+    // The connection does the work for the requests, and ends once `requests` is dropped with its answers read.
+    let talked = tokio::join!(biased; talk(Requests::InTurn(requests)), connection.without_shutdown());
+    match talked {
+        (Ok(said), Ok(parts)) => Ok((said, Some(parts.io.into_inner()))),
+        (_, Err(error)) | (Err(error), Ok(_)) => Err(error),
+    }
+}
+
+/// Speaks HTTP/2 until `talk` is over.
+async fn as_streams<T>(
+    channel: Channel,
+    talk: impl AsyncFnOnce(Requests) -> hyper::Result<T>,
+) -> hyper::Result<(T, Option<Channel>)> {
+    let scheme = if channel.is_secure() { "https" } else { "http" };
+    let (lent, given_back) = Lent::new(channel);
+    let (requests, connection) = http2::Builder::new(Beside).handshake(TokioIo::new(lent)).await?;
+    let talked = tokio::join!(biased; talk(Requests::AsStreams(requests, scheme)), connection);
+    match talked {
+        // hyper's own task has the channel, and ends soon.
+        (Ok(said), Ok(())) => Ok((said, given_back.await.ok())),
+        (_, Err(error)) | (Err(error), Ok(())) => Err(error),
+    }
+}
+
+/// How those of HTTP/1.1 speak.
+pub(in crate::app) fn builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
     builder.title_case_headers(true);
     builder
 }

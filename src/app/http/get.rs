@@ -14,12 +14,14 @@ use tokio::time::sleep;
 
 #[cfg(feature = "formats")]
 use super::coding::Coding;
-use super::connection::{self, Requests, close_after, with_connection};
+use super::connection::{self, BOTH, Requests, close_after};
 use super::fields::Fields;
 use super::store::{Advice, Store};
+use crate::app::channel::{Dialer, HTTP_1};
 use crate::app::lines::Lines;
 use crate::app::program::Play;
 use crate::app::run::Running;
+use crate::app::tls::ClientTls;
 use crate::app::{Destination, ProgramError, Span, Url};
 use crate::journal::{CacheUse, ProgramEvent};
 
@@ -31,6 +33,9 @@ pub struct HttpGet {
     headers: Fields,
     keep_alive: bool,
     cache: CacheKind,
+    tls: ClientTls,
+    http2: Option<bool>,
+    may_fail: bool,
     #[cfg(feature = "formats")]
     compressed: Vec<Coding>,
 }
@@ -78,6 +83,14 @@ struct Written {
     keep_alive: bool,
     #[serde(default)]
     cache: CacheKind,
+    /// How it speaks TLS to `https` URLs.
+    #[serde(default)]
+    tls: ClientTls,
+    /// Whether it speaks HTTP/2, asked or not; left out, where TLS lets client and server agree on it.
+    http2: Option<bool>,
+    /// Whether it goes on, and ends well, where a connection cannot be used: only said as a line on its error output.
+    #[serde(default)]
+    may_fail: bool,
     /// The codings that it can unpack, and asks for.
     #[cfg(feature = "formats")]
     #[serde(default)]
@@ -96,7 +109,8 @@ impl TryFrom<Written> for HttpGet {
             None if !requests.is_empty() => {}
             _ => return Err("an http-get has pages to fetch: write `url` for a single one, or a list of `requests`"),
         }
-        let elsewhere = requests.windows(2).any(|pair| pair[0].url.destination != pair[1].url.destination);
+        let place = |fetch: &Fetch| (fetch.url.is_secure, fetch.url.destination.clone());
+        let elsewhere = requests.windows(2).any(|pair| place(&pair[0]) != place(&pair[1]));
         if keep_alive && elsewhere {
             return Err("one connection leads to one server: without `keep_alive` each request has its own");
         }
@@ -105,6 +119,9 @@ impl TryFrom<Written> for HttpGet {
             headers: written.headers,
             keep_alive,
             cache: written.cache,
+            tls: written.tls,
+            http2: written.http2,
+            may_fail: written.may_fail,
             #[cfg(feature = "formats")]
             compressed: written.compressed,
         })
@@ -126,7 +143,9 @@ impl Play for HttpGet {
     /// A status such as 404 is an answer too, as it is for curl.
     async fn run(&self, running: &Running, ready: impl FnOnce()) -> Result<(), ProgramError> {
         ready();
-        let client = Client { settings: self, running, memory: RefCell::new(Memory::new(self.cache)) };
+        let offered = if self.http2 == Some(false) { &[HTTP_1][..] } else { BOTH };
+        let dialer = Dialer::new(&self.tls, offered);
+        let client = Client { settings: self, running, dialer, memory: RefCell::new(Memory::new(self.cache)) };
         match self.requests.first() {
             Some(first) if self.keep_alive => {
                 let all = async |mut requests: Requests| {
@@ -137,7 +156,7 @@ impl Play for HttpGet {
                     }
                     Ok(())
                 };
-                with_connection(running, &first.url.destination, all).await
+                client.connected(&first.url, all).await
             }
             _ => client.each_on_its_own().await,
         }
@@ -175,6 +194,7 @@ struct Prepared {
 struct Client<'a> {
     settings: &'a HttpGet,
     running: &'a Running,
+    dialer: Dialer,
     memory: RefCell<Memory>,
 }
 
@@ -184,10 +204,36 @@ impl Client<'_> {
             if let Some(mut prepared) = self.prepare(fetch).await {
                 close_after(prepared.request.headers_mut());
                 let one = async |mut requests: Requests| self.get(&mut requests, fetch, prepared).await;
-                with_connection(self.running, &fetch.url.destination, one).await?;
+                self.connected(&fetch.url, one).await?;
             }
         }
         Ok(())
+    }
+
+    /// Has `talk` use a connection to where `url` leads. Where it may fail, failing is only told.
+    async fn connected(
+        &self,
+        url: &Url,
+        talk: impl AsyncFnOnce(Requests) -> hyper::Result<()>,
+    ) -> Result<(), ProgramError> {
+        match self.tried(url, talk).await {
+            Err(error) if self.settings.may_fail => {
+                self.running.complain(error);
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn tried(
+        &self,
+        url: &Url,
+        talk: impl AsyncFnOnce(Requests) -> hyper::Result<()>,
+    ) -> Result<(), ProgramError> {
+        let channel = self.dialer.dial(self.running, url).await?;
+        // Over TLS it is the handshake that says so.
+        let http2 = !url.is_secure && self.settings.http2 == Some(true);
+        connection::over(self.running, channel, &url.destination, http2, talk).await
     }
 
     /// Waits until it is this page's turn; `None` when the client's own cache has it.

@@ -1,4 +1,4 @@
-//! HTTP/1.1: servers, a cache between, and clients (RFC 9110, RFC 9111, RFC 9112).
+//! HTTP/1.1 and HTTP/2, plain or over TLS: servers, a cache between, and clients (RFC 9110 to 9113).
 //!
 //! ```text
 //!  http-get, orders-client, curl ──► http-cache ──► http-server
@@ -9,11 +9,14 @@
 //! rely on. Servers send no `Date`: a wall clock would make each capture different. Field names are in title case, as most
 //! people know them and as curl sends them.
 
+#[cfg(feature = "tls")]
+mod access;
 pub(super) mod cache;
 #[cfg(feature = "formats")]
 pub(in crate::app) mod coding;
 mod conditional;
 pub(super) mod connection;
+pub(super) mod conversation;
 mod fields;
 mod generated;
 mod get;
@@ -34,6 +37,8 @@ use hyper::{Response, StatusCode};
 use super::ProgramError;
 use super::run::Running;
 
+#[cfg(feature = "tls")]
+pub(super) use access::{AccessClient, AccessServer};
 pub(super) use cache::HttpCache;
 #[cfg(feature = "formats")]
 pub(super) use coding::Coding;
@@ -62,7 +67,7 @@ pub(super) fn response(status: StatusCode, kind: &'static str, body: impl Into<B
     response
 }
 
-/// Says who broke off: the system (the connection), or the peer (which does not speak HTTP/1.1).
+/// Says who broke off: the system (the connection), or the peer (which does not speak HTTP).
 pub(super) fn misunderstood(running: &Running, peer: impl ToString, error: &hyper::Error) -> ProgramError {
     let cause = std::error::Error::source(error);
     if let Some(system) = cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {

@@ -10,10 +10,12 @@ use serde::Deserialize;
 use tokio::time::{sleep, timeout};
 
 use super::JSON;
-use super::connection::{self, Requests, close_after, with_connection};
+use super::connection::{self, Requests, close_after};
 use super::orders::IDEMPOTENCY_KEY;
+use crate::app::channel::{Dialer, HTTP_1};
 use crate::app::program::Play;
 use crate::app::run::Running;
+use crate::app::tls::ClientTls;
 use crate::app::{Destination, ProgramError, Span, Url};
 use crate::journal::ProgramEvent;
 
@@ -37,6 +39,9 @@ pub struct OrdersClient {
     /// How long it waits before it tries again.
     #[serde(default = "one_second")]
     pause: Span,
+    /// How it speaks TLS to an `https` URL.
+    #[serde(default)]
+    tls: ClientTls,
 }
 
 fn one_second() -> Span {
@@ -61,12 +66,16 @@ impl Play for OrdersClient {
 
     /// Each try has a connection of its own. A status that speaks of the server's own trouble is tried again, as is silence.
     async fn run(&self, running: &Running, _ready: impl FnOnce()) -> Result<(), ProgramError> {
+        let dialer = Dialer::new(&self.tls, &[HTTP_1]);
         for attempt in 1..=self.tries.max(1) {
             if attempt > 1 {
                 sleep(self.pause.duration()).await;
             }
             let place = async |mut requests: Requests| self.place(running, &mut requests).await;
-            let placed = with_connection(running, &self.url.destination, place);
+            let placed = async {
+                let channel = dialer.dial(running, &self.url).await?;
+                connection::over(running, channel, &self.url.destination, false, place).await
+            };
             match timeout(self.timeout.duration(), placed).await {
                 Ok(Ok(status)) if !status.is_server_error() => return Ok(()),
                 Ok(Ok(_)) => {}

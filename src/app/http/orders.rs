@@ -15,15 +15,17 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::{JSON, misunderstood, response};
+use super::conversation::{self, Ended};
+use super::{JSON, response};
+use crate::app::channel::{self, Channel, Gate, HTTP_1};
 use crate::app::program::Play;
 use crate::app::run::Running;
-use crate::app::{ProgramError, Span, Stream, values};
+use crate::app::tls::ServerTls;
+use crate::app::{ProgramError, Span, values};
 use crate::journal::{OrderOutcome, ProgramEvent};
 
 /// The field that names an operation, however often it is asked for.
@@ -40,6 +42,8 @@ pub struct OrdersServer {
     /// Where it listens, from 1.
     #[serde(deserialize_with = "values::port")]
     port: u16,
+    /// Its TLS; without it, plain HTTP.
+    tls: Option<ServerTls>,
     /// The number of the first order.
     #[serde(default = "one")]
     first: u32,
@@ -78,31 +82,25 @@ impl Play for OrdersServer {
 
     async fn run(&self, running: &Running, ready: impl FnOnce()) -> Result<(), ProgramError> {
         let book = Rc::new(Book { settings: self.clone(), pages: RefCell::default() });
-        running
-            .serve_streams(self.port, ready, move |running, stream, peer| {
-                serve_one(running, stream, peer, book.clone())
-            })
-            .await
+        let gate = Gate { port: self.port, tls: self.tls.as_ref(), protocols: &[HTTP_1] };
+        let serve = move |running, channel, peer| serve_one(running, channel, peer, book.clone());
+        channel::serve(running, gate, ready, serve).await
     }
 }
 
 /// Answers the requests of one connection, or breaks it off in a crash.
-async fn serve_one(running: Running, stream: Stream, peer: SocketAddr, book: Rc<Book>) -> Result<(), ProgramError> {
+async fn serve_one(running: Running, channel: Channel, peer: SocketAddr, book: Rc<Book>) -> Result<(), ProgramError> {
     let service = service_fn(|request: Request<Incoming>| {
         let (running, book) = (running.clone(), book.clone());
         async move { book.answer(&running, request).await }
     });
-    let served = hyper::server::conn::http1::Builder::new()
-        .auto_date_header(false)
-        .title_case_headers(true)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    match served {
-        Err(error) if error.is_user() => {
+    match conversation::hold(&running, channel, peer, &[HTTP_1], service).await {
+        Ok(()) => Ok(()),
+        Err(Ended::ByUs) => {
             running.complain("it crashes and starts again: whoever waits for an answer gets none");
             Ok(())
         }
-        served => served.map_err(|error| misunderstood(&running, peer, &error)),
+        Err(Ended::Wrong(error)) => Err(error),
     }
 }
 

@@ -10,8 +10,9 @@ use std::rc::Rc;
 
 use http_body_util::Full;
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::service::{HttpService, service_fn};
+use hyper::service::{Service, service_fn};
 use hyper::{Method, Request, Response};
+#[cfg(feature = "websocket")]
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 #[cfg(feature = "websocket")]
@@ -20,11 +21,18 @@ use tokio::time::Instant;
 
 #[cfg(feature = "formats")]
 use super::coding::{Coding, packed};
+use super::conditional;
+use super::conversation::{self, Ended};
+#[cfg(feature = "websocket")]
+use super::misunderstood;
 use super::page::{self, Page, not_allowed, nothing_at};
-use super::{conditional, misunderstood};
+#[cfg(feature = "websocket")]
+use crate::app::Stream;
+use crate::app::channel::{self, Channel, Gate, H2, HTTP_1};
 use crate::app::program::Play;
 use crate::app::run::Running;
-use crate::app::{ProgramError, Stream, values};
+use crate::app::tls::ServerTls;
+use crate::app::{ProgramError, values};
 use crate::journal::{CacheUse, ProgramEvent};
 
 /// `http-server`
@@ -32,6 +40,8 @@ use crate::journal::{CacheUse, ProgramEvent};
 #[serde(try_from = "Written")]
 pub struct HttpServer {
     port: u16,
+    tls: Option<ServerTls>,
+    http2: bool,
     pages: Vec<Page>,
     #[cfg(feature = "formats")]
     compress: Vec<Coding>,
@@ -46,6 +56,9 @@ struct Written {
     /// Where it listens, from 1.
     #[serde(deserialize_with = "values::port")]
     port: u16,
+    tls: Option<ServerTls>,
+    /// Whether it speaks HTTP/2, too; left out, where TLS lets client and server agree on it.
+    http2: Option<bool>,
     #[serde(default, deserialize_with = "one_path")]
     path: Option<String>,
     body: Option<String>,
@@ -86,6 +99,8 @@ impl TryFrom<Written> for HttpServer {
         }
         Ok(HttpServer {
             port: written.port,
+            http2: written.http2.unwrap_or(written.tls.is_some()),
+            tls: written.tls,
             pages,
             #[cfg(feature = "formats")]
             compress: written.compress,
@@ -101,7 +116,9 @@ impl Play for HttpServer {
 
     async fn run(&self, running: &Running, ready: impl FnOnce()) -> Result<(), ProgramError> {
         let site = Rc::new(Site::new(self, running));
-        serve(running, self.port, ready, move |_, request| {
+        let protocols: &[&str] = if self.http2 { &[H2, HTTP_1] } else { &[HTTP_1] };
+        let gate = Gate { port: self.port, tls: self.tls.as_ref(), protocols };
+        serve(running, gate, ready, move |_, request| {
             let site = site.clone();
             async move {
                 let response = site.answer(&request);
@@ -147,16 +164,18 @@ impl Site {
     }
 }
 
-/// Serves HTTP/1.1 on `port` until dropped; `answer` gives the response, and what a cache had to do with it.
-pub(in crate::app) async fn serve<F>(
+/// Serves HTTP at `gate` until dropped; `answer` gives the response, and what a cache had to do with it.
+pub(in crate::app) async fn serve<'a, F>(
     running: &Running,
-    port: u16,
+    gate: impl Into<Gate<'a>>,
     ready: impl FnOnce(),
     answer: impl Fn(Running, Request<Incoming>) -> F + Clone + 'static,
 ) -> Result<(), ProgramError>
 where
     F: Future<Output = (Response<Bytes>, Option<CacheUse>)> + 'static,
 {
+    let gate = gate.into();
+    let protocols = gate.protocols;
     let answer = move |running, request| {
         let answered = answer(running, request);
         async move {
@@ -164,24 +183,26 @@ where
             (response.map(Full::new), cache)
         }
     };
-    running
-        .serve_streams(port, ready, move |running, stream, peer| serve_one(running, stream, peer, answer.clone()))
-        .await
+    let serve = move |running, channel, peer| serve_one(running, channel, peer, protocols, answer.clone());
+    channel::serve(running, gate, ready, serve).await
 }
 
 /// Answers the requests of one connection until the client closes it.
 pub(in crate::app) async fn serve_one<F, B>(
     running: Running,
-    stream: Stream,
+    channel: Channel,
     peer: SocketAddr,
-    answer: impl Fn(Running, Request<Incoming>) -> F,
+    protocols: &'static [&'static str],
+    answer: impl Fn(Running, Request<Incoming>) -> F + 'static,
 ) -> Result<(), ProgramError>
 where
-    F: Future<Output = (Response<B>, Option<CacheUse>)>,
+    F: Future<Output = (Response<B>, Option<CacheUse>)> + 'static,
     B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
 {
-    let served = builder().serve_connection(TokioIo::new(stream), reported(&running, answer)).await;
-    served.map_err(|error| misunderstood(&running, peer, &error))
+    match conversation::hold(&running, channel, peer, protocols, reported(running.clone(), answer)).await {
+        Ok(()) | Err(Ended::ByUs) => Ok(()),
+        Err(Ended::Wrong(error)) => Err(error),
+    }
 }
 
 /// Answers the requests of one connection until one is answered with 101: then the stream is somebody else's, with what was
@@ -206,7 +227,9 @@ where
             (response, cache)
         }
     };
-    let connection = builder().serve_connection(TokioIo::new(stream), reported(running, watched));
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder.auto_date_header(false).title_case_headers(true);
+    let connection = builder.serve_connection(TokioIo::new(stream), reported(running.clone(), watched));
     let parts = connection.without_shutdown().await.map_err(|error| misunderstood(running, peer, &error))?;
     let mut stream = parts.io.into_inner();
     if switches.get() {
@@ -216,23 +239,25 @@ where
     Ok(None)
 }
 
-fn builder() -> hyper::server::conn::http1::Builder {
-    let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.auto_date_header(false).title_case_headers(true);
-    builder
-}
-
 /// `answer` as a service that reports each request and its response.
 fn reported<F, B>(
-    running: &Running,
+    running: Running,
     answer: impl Fn(Running, Request<Incoming>) -> F,
-) -> impl HttpService<Incoming, ResBody = B, Error = Infallible>
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<B>,
+    Error = Infallible,
+    Future = impl Future<Output = Result<Response<B>, Infallible>>,
+>
 where
     F: Future<Output = (Response<B>, Option<CacheUse>)>,
     B: Body,
 {
     service_fn(move |request: Request<Incoming>| {
-        let (method, target) = (request.method().clone(), request.uri().to_string());
+        let method = request.method().clone();
+        // HTTP/2 has the whole URL in it; a target is its path and query (RFC 9112 §3.2.1).
+        let target = request.uri().path_and_query().map(ToString::to_string);
+        let target = target.unwrap_or_else(|| request.uri().to_string());
         let bytes = request.body().size_hint().lower();
         running.report(ProgramEvent::Request { method: method.to_string(), target, bytes });
         let (running, answered) = (running.clone(), answer(running.clone(), request));

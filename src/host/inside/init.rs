@@ -19,7 +19,7 @@ use nix::unistd::{Pid, setsid, write};
 use super::namespaces;
 use super::nodes::Nodes;
 use super::programs::{self, Identity};
-use crate::host::child::Exit;
+use crate::host::child::{Exec, Exit};
 use crate::host::error::HolderError;
 use crate::host::wire::{self, Answer, Begin, Request};
 
@@ -47,14 +47,17 @@ fn prepare(begin: &Begin) -> Result<(Init, SignalFd), HolderError> {
     ended.add(Signal::SIGCHLD);
     ended.thread_block().map_err(failed)?;
     let signals = SignalFd::with_flags(&ended, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(failed)?;
-    namespaces::arrange_mounts(begin)?;
-    let init = Init { nodes: Nodes::default(), identity: begin.run_as.map(Identity::of), running: HashMap::new() };
+    let trusted = namespaces::arrange_mounts(begin)?;
+    let identity = begin.run_as.map(Identity::of);
+    let init = Init { nodes: Nodes::default(), identity, trusted, running: HashMap::new() };
     Ok((init, signals))
 }
 
 struct Init {
     nodes: Nodes,
     identity: Option<Identity>,
+    /// The file of trusted authorities, where the run has its own.
+    trusted: Option<&'static str>,
     /// The pipe on which each running program's end is to be told.
     running: HashMap<i32, OwnedFd>,
 }
@@ -100,8 +103,8 @@ impl Init {
                 self.nodes.socket(node, v6, kind).map(|socket| (Answer::Done, vec![socket]))
             }
             Request::Exec { node, exec } => self.nodes.namespace(node).map(|namespace| {
-                match programs::start(namespace, &exec, <[OwnedFd; 3]>::try_from(received).ok(), self.identity.as_ref())
-                {
+                let streams = <[OwnedFd; 3]>::try_from(received).ok();
+                match programs::start(namespace, &with_trust(exec, self.trusted), streams, self.identity.as_ref()) {
                     Ok(started) => {
                         self.running.insert(started.pid, started.ending);
                         (Answer::Started { pid: started.pid }, started.pipes)
@@ -141,4 +144,12 @@ impl Init {
             }
         }
     }
+}
+
+/// Tells a program where the trusted authorities are. Most look there by themselves; OpenSSL and Python's `ssl` look into a
+/// folder beside it, which has the system's.
+fn with_trust(mut exec: Exec, trusted: Option<&str>) -> Exec {
+    let variable = trusted.map(|file| ("SSL_CERT_FILE".to_owned(), file.to_owned()));
+    exec.env.splice(0..0, variable);
+    exec
 }

@@ -47,9 +47,17 @@ fn forbidden(errno: Errno) -> HolderError {
     HolderError::UserNamespaces { errno, mend: mend.to_owned() }
 }
 
+/// Where systems keep the certificates of the authorities that they trust, in one file: Debian, Fedora, openSUSE, Alpine.
+const TRUSTED: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
 /// Makes the mount namespace the run's own: nothing gets out, `/proc` shows the run's processes, and `/etc/hosts` and
-/// `/etc/resolv.conf` are the lab's.
-pub(super) fn arrange_mounts(begin: &Begin) -> Result<(), HolderError> {
+/// `/etc/resolv.conf` are the lab's, as is the list of trusted authorities. Returns the file that has it, where there is one.
+pub(super) fn arrange_mounts(begin: &Begin) -> Result<Option<&'static str>, HolderError> {
     let none = None::<&str>;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
         .map_err(|errno| refused("a private file system", errno.into(), "run with sudo"))?;
@@ -59,6 +67,11 @@ pub(super) fn arrange_mounts(begin: &Begin) -> Result<(), HolderError> {
     if let Some(text) = &begin.resolv_conf {
         replace("/etc/resolv.conf", text)?;
     }
+    // A system without such a file has no program that would look for it.
+    let list = TRUSTED.into_iter().find(|file| begin.trusted.is_some() && Path::new(file).is_file());
+    if let (Some(list), Some(text)) = (list, &begin.trusted) {
+        replace(list, text)?;
+    }
     let safe = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), safe, none).map_err(|errno| {
         refused(
@@ -66,7 +79,8 @@ pub(super) fn arrange_mounts(begin: &Begin) -> Result<(), HolderError> {
             errno.into(),
             "inside a container, start it with `--privileged` or on a host without one",
         )
-    })
+    })?;
+    Ok(list)
 }
 
 /// Lays a file of the run's own over `target`.

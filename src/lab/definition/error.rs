@@ -211,6 +211,9 @@ fn in_plain_words(message: String) -> String {
     }
 }
 
+/// The most names that an error lists where it knows which was meant: a list of all programs helps nobody then.
+const MOST_LISTED: usize = 24;
+
 /// serde says "unknown field `x`, expected one of `a`, `b`"; this adds which of them was probably meant.
 fn with_closest(message: String) -> String {
     if !message.starts_with("unknown field") && !message.starts_with("unknown variant") {
@@ -218,7 +221,12 @@ fn with_closest(message: String) -> String {
     }
     let mut quoted = message.split('`').skip(1).step_by(2);
     let Some(found) = quoted.next() else { return message };
-    let suggestion = did_you_mean(found, quoted);
+    let known: Vec<&str> = quoted.collect();
+    let suggestion = did_you_mean(found, known.iter().copied());
+    if known.len() > MOST_LISTED && !suggestion.is_empty() {
+        let (said, _) = message.split_once(", expected").unwrap_or((&message, ""));
+        return format!("{said}{suggestion}");
+    }
     format!("{}{suggestion}", message.replacen(", expected", "; expected", 1))
 }
 

@@ -11,7 +11,7 @@ use crate::journal::NodeId;
 use crate::stack::TcpConfig;
 
 use super::error::Fault;
-use super::meaning::{check_name, in_file_order, unique};
+use super::meaning::{check_name, in_file_order, is_name, unique};
 use super::raw::{Named, RawLab};
 use super::raw_network::{RawKind, RawNode, RawSwitch, RawSysctl};
 use super::routers::Router;
@@ -48,6 +48,8 @@ pub enum NodeKind {
 pub struct Host {
     /// What it is made of in a live run; in a simulation every host is a [`Kernel::Ours`].
     pub live: Kernel,
+    /// Other names that programs reach it by, such as `api.example.com`.
+    pub names: Vec<String>,
     /// What its connections begin with, where it is a userspace stack.
     pub tcp: TcpConfig,
     /// Kernel settings of its namespace (`net.ipv4.tcp_sack` → `0`), where it is a kernel.
@@ -110,6 +112,13 @@ impl Node {
         self.addresses().next().map(|(address, _)| address)
     }
 
+    /// Each of its names with the address that programs reach it by; none where it has no address.
+    pub fn known_as(&self) -> impl Iterator<Item = (String, IpAddr)> + '_ {
+        let others = self.host().into_iter().flat_map(|host| &host.names);
+        let names = std::iter::once(&self.name).chain(others);
+        names.filter_map(|name| Some((name.clone(), self.address()?)))
+    }
+
     /// What it is as a host; `None` when it is none.
     pub fn host(&self) -> Option<&Host> {
         match &self.kind {
@@ -159,6 +168,11 @@ pub(super) fn nodes(raw: &RawLab) -> Result<Vec<Node>, Fault> {
         check_name("switch", name)?;
         kinds.push((name, NodeKind::Switch(meant(switch))));
     }
+    let mut taken: Vec<&str> = Vec::new();
+    for name in raw.node.values().flat_map(|node| &node.names) {
+        unique("name", name.get_ref(), &name.span(), taken.iter().copied())?;
+        taken.push(name.get_ref());
+    }
     kinds.sort_by_key(|(name, _)| name.span().start);
     let mut nodes: Vec<Node> = Vec::new();
     for (name, kind) in kinds {
@@ -182,7 +196,21 @@ fn host(name: &Spanned<String>, raw: &RawNode) -> Result<Host, Fault> {
         RawKind::Stack => Kernel::Ours,
     };
     let gateway = raw.gateway.as_ref().map(|gateway| gateway.get_ref().clone());
-    Ok(Host { live, tcp: tcp(&raw.tcp)?, sysctls: sysctls(&raw.sysctl)?, gateway })
+    let names = raw.names.iter().map(other_name).collect::<Result<_, Fault>>()?;
+    Ok(Host { live, names, tcp: tcp(&raw.tcp)?, sysctls: sysctls(&raw.sysctl)?, gateway })
+}
+
+/// A name as hosts have them (RFC 1123 §2.1), with a dot, so that it is no node's.
+fn other_name(name: &Spanned<String>) -> Result<String, Fault> {
+    let text = name.get_ref();
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-') && is_name(label)
+    };
+    if text.len() <= 253 && text.contains('.') && text.split('.').all(is_label) {
+        return Ok(text.clone());
+    }
+    let message = format!("expected another name of the host such as `api.example.com`; found `{text}`");
+    Err(Fault::new(name.span(), message))
 }
 
 /// Only a network namespace's own settings: a lab must not reach the rest of the machine.

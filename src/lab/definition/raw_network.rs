@@ -26,6 +26,8 @@ pub(super) struct RawNode {
     pub(super) sim: Option<Spanned<RawKind>>,
     #[serde(default)]
     pub(super) addresses: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) names: Vec<Spanned<String>>,
     pub(super) gateway: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) tcp: RawTcp,

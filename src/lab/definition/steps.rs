@@ -23,9 +23,10 @@ pub(super) fn step(scope: &Scope<'_>, raw: &RawStep) -> Result<Step, Fault> {
     Ok(Step { node, exec, background: raw.background.unwrap_or(program.is_server()), program: program.clone() })
 }
 
-/// A destination is an address, or a node of the lab. Its place is looked for in the text of the step.
+/// A destination is an address, or a node of the lab by any of its names. Its place is looked for in the text of the step.
 fn check_peer(scope: &Scope<'_>, run: &Spanned<Program>, peer: &Destination) -> Result<(), Fault> {
-    if peer.host.parse::<IpAddr>().is_ok() {
+    let is_other_name = |node: &Node| node.host().is_some_and(|host| host.names.contains(&peer.host));
+    if peer.host.parse::<IpAddr>().is_ok() || scope.nodes.iter().any(is_other_name) {
         return Ok(());
     }
     scope.node(&Spanned::new(place_of(scope, run, peer), peer.host.clone())).map(drop)

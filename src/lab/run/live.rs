@@ -1,12 +1,13 @@
 //! A live run: real kernels behind doors, the wall clock.
 
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::kernel;
 use super::steps::{self, Stage};
 use super::visit::Visit;
 use super::{Finished, Mode, Options, RunError, Setting, own_medium};
-use crate::app::{Endpoint, Host, Resolver};
+use crate::app::{self, Calendar, Endpoint, Host, Resolver};
 use crate::door::{Door, DoorKind};
 use crate::host::{self, Holder, HolderConfig, LinuxNode, NodeSetup};
 use crate::journal::NodeId;
@@ -59,7 +60,8 @@ pub(super) fn run(lab: &Definition, options: &Options, visit: Option<&Visit>) ->
                 }
                 None => Endpoint::Stack(world.add_stack(setting.stack(id, node, host, clock.now()))),
             };
-            let host = Host::new(endpoint, addresses, world.reporter(id));
+            let host = Host::new(endpoint, addresses, world.reporter(id))
+                .in_run(app::Run { seed: setting.seed, calendar: Calendar::Wall });
             hosts.push(Some(options.gauges.as_ref().map_or(host.clone(), |gauges| host.watched_by(gauges))));
         }
         setting.lay_links(&mut world);
@@ -106,10 +108,12 @@ impl Kernels {
         }
         let resolver = lab.resolver.and_then(|id| lab.nodes.get(usize::from(id.0))?.address());
         let named = lab.nodes.iter().filter(|_| resolver.is_none());
+        let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut config = HolderConfig {
             // Names that stand in a file are never asked for, and a lab with a resolver is about asking.
-            hosts: named.flat_map(|node| node.addresses().map(|(address, _)| (address, node.name.clone()))).collect(),
+            hosts: named.flat_map(hosts_lines).collect(),
             resolv_conf: resolver.map(|address| format!("nameserver {address}\n")),
+            trusted: app::trusted(options.seed.unwrap_or(lab.seed), date),
             ..HolderConfig::default()
         };
         if let Some(program) = &options.holder {
@@ -135,6 +139,13 @@ impl Kernels {
     fn door_kind(&self) -> Option<DoorKind> {
         self.nodes.first().map(|(_, node, _)| node.door_kind())
     }
+}
+
+/// A node by all its addresses, and by its other names.
+fn hosts_lines(node: &Node) -> Vec<(IpAddr, String)> {
+    let others = node.host().map_or(&[][..], |host| &host.names);
+    let names = || std::iter::once(&node.name).chain(others);
+    node.addresses().flat_map(|(address, _)| names().map(move |name| (address, name.clone()))).collect()
 }
 
 fn setup(id: NodeId, node: &Node, door: Option<DoorKind>) -> NodeSetup {

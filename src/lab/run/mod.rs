@@ -289,7 +289,7 @@ impl<'a> Setting<'a> {
 
     /// Names and addresses for programs: each node by its first address.
     fn addresses(&self) -> impl Iterator<Item = (String, IpAddr)> + '_ {
-        self.lab.nodes.iter().filter_map(|node| Some((node.name.clone(), node.address()?)))
+        self.lab.nodes.iter().flat_map(Node::known_as)
     }
 
     /// Judges what was seen.

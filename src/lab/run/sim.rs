@@ -2,7 +2,7 @@
 
 use super::steps::{self, Stage};
 use super::{Finished, Mode, Options, RunError, Setting, own_medium};
-use crate::app::{Endpoint, Host, Resolver};
+use crate::app::{self, Calendar, Endpoint, Host, Resolver};
 use crate::host::chance::with_seed;
 use crate::lab::definition::Definition;
 use crate::network::setup::{SIM_EPOCH_NS, node_ids};
@@ -35,7 +35,8 @@ fn play(lab: &Definition, setting: &Setting<'_>) -> Result<Finished, RunError> {
             };
             let handle = world.add_stack(setting.stack(id, node, host, clock.now()));
             let addresses: Vec<_> = node.addresses().map(|(address, _)| address).collect();
-            hosts.push(Some(Host::new(Endpoint::Stack(handle), addresses, world.reporter(id))));
+            let host = Host::new(Endpoint::Stack(handle), addresses, world.reporter(id));
+            hosts.push(Some(host.in_run(app::Run { seed: setting.seed, calendar: Calendar::Virtual })));
         }
         setting.lay_links(&mut world);
         let stage = Stage { lab, mode: Mode::Sim, hosts, resolver, seed: setting.seed };

@@ -101,13 +101,7 @@ fn a_mistake_is_told_with_its_place_its_field_and_what_was_expected() {
             "\"sever:9000\"",
             "lab.toml:31:24: unknown node `sever`; the lab has `client`, `server`; did you mean `server`?",
         ),
-        (
-            "run = { sink",
-            "run = { snik",
-            "lab.toml:27:9: unknown variant `snik`; expected one of `sink`, `send`, `exchange-server`, `exchange`, \
-             `message-sink`, `message-send`, `port-scan`, `http-server`, `http-cache`, `http-get`, `orders-server`, `orders-client`, `dns-server`, `dns-resolver`, `dns-lookup`, `posts-server`, `posts-client`, `bookstore-server`, `bookstore-client`, `websocket-server`, \
-             `websocket-client`, `feed-server`, `feed-client`, `http-relay`; did you mean `sink`?",
-        ),
+        ("run = { sink", "run = { snik", "lab.toml:27:9: unknown variant `snik`; did you mean `sink`?"),
         (
             "count = \"again\"",
             "count = \"agian\"",
