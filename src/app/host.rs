@@ -119,6 +119,20 @@ impl Host {
         }
     }
 
+    /// Sends a bare ACK that belongs to no connection.
+    ///
+    /// # Errors
+    /// The stack's; [`io::ErrorKind::Unsupported`] on a kernel, where that takes a raw socket.
+    pub(super) fn send_stray(&self, remote: SocketAddr) -> io::Result<socket::Stray> {
+        match &self.endpoint {
+            Endpoint::Stack(node) => socket::Stray::send(node, remote),
+            Endpoint::Linux(_) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "a kernel sends no segment without a connection; make the node a `stack`",
+            )),
+        }
+    }
+
     /// Listens for TCP connections.
     ///
     /// # Errors

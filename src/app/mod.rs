@@ -38,6 +38,7 @@ mod messages;
 mod missing;
 mod program;
 mod run;
+mod scan;
 #[cfg(feature = "tls")]
 mod tls;
 mod transfer;

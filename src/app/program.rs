@@ -17,6 +17,7 @@ use super::messages::{MessageSend, MessageSink};
 #[cfg(not(feature = "tls"))]
 use super::missing::access::{AccessClient, AccessServer};
 use super::run::Running;
+use super::scan::PortScan;
 use super::transfer::{Exchange, ExchangeServer, Send, Sink};
 use super::websocket::{WebSocketClient, WebSocketServer};
 use super::{Destination, ProgramError};
@@ -108,6 +109,8 @@ register! {
     MessageSink,
     /// A client for `message-sink`: sends numbered messages at a steady pace.
     MessageSend,
+    /// A client that tries ports, and tells which are open and which are not.
+    PortScan,
     /// An HTTP/1.1 server with pages.
     HttpServer,
     /// An HTTP/1.1 cache between clients and a server.
@@ -172,6 +175,7 @@ mod tests {
             r#"{ exchange = { to = "server:9000", bytes = "1KB" } }"#,
             r#"{ message-sink = { port = 9000, over = "udp" } }"#,
             r#"{ message-send = { to = "server:9000", over = "tcp", count = 50, size = "100B", every = "20ms" } }"#,
+            r#"{ port-scan = { to = ["server:9000"] } }"#,
             r#"{ http-server = { port = 80, path = "/api/posts", body = "{}" } }"#,
             r#"{ http-cache = { port = 80, origin = "server:80" } }"#,
             r#"{ http-get = { url = "http://server/api/posts" } }"#,

@@ -157,6 +157,27 @@ fn lab_34_holds_through_every_door() {
 }
 
 #[test]
+fn lab_53_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let strangers = seen.at("db").iter().filter(|packet| !packet.field("tcp.stream").is_empty());
+        let strangers = strangers.filter(|packet| !packet.is_from("10.0.1.15") && !packet.is_from("10.0.2.5"));
+        assert_eq!(strangers.count(), 0, "{}: only the application and the database talk", seen.door);
+        let refused = seen.at("lb").iter().filter(|packet| packet.field("tcp.flags") == "0x0014");
+        assert_eq!(refused.count(), 1, "{}: the firewall's RST", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "53",
+            connections: &[("lb", 4), ("db", 2)],
+            stack: ("lb", "203.0.113.10"),
+            again: Some(&[]),
+            unharmed_kernel: None,
+        },
+        through,
+    );
+}
+
+#[test]
 fn lab_60_holds_through_every_door() {
     if !has("lab 60 live", "dig") {
         return;
