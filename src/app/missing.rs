@@ -58,6 +58,25 @@ pub(super) mod formats {
     }
 }
 
+#[cfg(not(feature = "graphql"))]
+pub(super) mod database {
+    use super::*;
+
+    missing! { "graphql":
+        DatabaseServer = "database-server", server: true;
+    }
+}
+
+#[cfg(not(feature = "graphql"))]
+pub(super) mod graphql {
+    use super::*;
+
+    missing! { "graphql":
+        GraphqlServer = "graphql-server", server: true;
+        ScreenClient = "screen-client", server: false;
+    }
+}
+
 #[cfg(not(feature = "grpc"))]
 pub(super) mod grpc {
     use super::*;

@@ -6,9 +6,11 @@
 
 use serde::Deserialize;
 
+use super::database::DatabaseServer;
 use super::dns::{DnsLookup, DnsResolver, DnsServer};
 use super::feed::{FeedClient, FeedServer, HttpRelay};
 use super::formats::{PostsClient, PostsServer};
+use super::graphql::{GraphqlServer, ScreenClient};
 use super::grpc::{BookstoreClient, BookstoreServer};
 #[cfg(feature = "tls")]
 use super::http::{AccessClient, AccessServer};
@@ -155,6 +157,12 @@ register! {
     WorkServer,
     /// An HTTP/1.1 client that asks for many things at once, and measures.
     LoadClient,
+    /// A server with tables that can be asked by queries, in the protocol of PostgreSQL.
+    DatabaseServer,
+    /// An HTTP/1.1 server with a blog, as REST resources and at one endpoint for GraphQL.
+    GraphqlServer,
+    /// An HTTP/1.1 client for `graphql-server`: gets what one screen shows, by REST or by a query.
+    ScreenClient,
 }
 
 #[cfg(test)]
@@ -201,6 +209,9 @@ mod tests {
             r#"{ http-relay = { port = 80, origin = "server:80" } }"#,
             r#"{ work-server = { port = 80, workers = 4, takes = "100ms" } }"#,
             r#"{ load-client = { url = "http://server/", users = 8, requests = 24 } }"#,
+            r#"{ database-server = { port = 5432, tables = {} } }"#,
+            r#"{ graphql-server = { port = 80, database = "db:5432" } }"#,
+            r#"{ screen-client = { url = "http://server/", ask = { rest = 1 } } }"#,
         ];
         assert_eq!(table.len(), Program::NAMES.len(), "each program of {:?} is tried", Program::NAMES);
         for written in table {
@@ -223,6 +234,7 @@ mod tests {
             (r#"{ http-server = { port = 1, path = "x", body = "" } }"#, "`x` is not a path"),
             (r#"{ http-get = { url = "ftp://server/" } }"#, "is not a URL that is spoken here"),
             (r#"{ websocket-client = { url = "http://server/" } }"#, "write one such as \"ws://server/chat\""),
+            (r#"{ screen-client = { url = "https://server/", ask = { rest = 1 } } }"#, "this program speaks no TLS"),
         ];
         for (written, expected) in table {
             let error = read(&format!("run = {written}")).expect_err(written);

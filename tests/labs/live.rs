@@ -515,6 +515,25 @@ fn lab_63_holds_through_every_door() {
 }
 
 #[test]
+fn lab_71_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        let asked = seen.at("client").iter().filter(sent_by_curl).count();
+        assert_eq!(asked, 1, "{}: the mistake is curl's", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "71",
+            connections: &[("client", 4), ("app", 6), ("db", 2)],
+            stack: ("app", "10.0.1.1"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}
+
+#[test]
 fn lab_72_holds_through_every_door() {
     let through = |seen: &Seen<'_>| {
         let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
