@@ -11,6 +11,8 @@
 
 #[cfg(feature = "http")]
 mod channel;
+#[cfg(feature = "graphql")]
+mod database;
 #[cfg(feature = "dns")]
 mod dns;
 mod error;
@@ -19,6 +21,8 @@ pub mod exec;
 mod feed;
 #[cfg(feature = "formats")]
 mod formats;
+#[cfg(feature = "graphql")]
+mod graphql;
 #[cfg(feature = "grpc")]
 mod grpc;
 mod host;
@@ -30,14 +34,18 @@ mod messages;
 #[cfg(not(all(
     feature = "dns",
     feature = "formats",
+    feature = "graphql",
     feature = "grpc",
     feature = "http",
     feature = "tls",
     feature = "websocket"
 )))]
 mod missing;
+#[cfg(feature = "http")]
+mod policy;
 mod program;
 mod run;
+mod scan;
 #[cfg(feature = "tls")]
 mod tls;
 mod transfer;
@@ -50,12 +58,16 @@ mod without_tls;
 #[cfg(test)]
 mod tests;
 
+#[cfg(not(feature = "graphql"))]
+use missing::database;
 #[cfg(not(feature = "dns"))]
 use missing::dns;
 #[cfg(not(feature = "websocket"))]
 use missing::feed;
 #[cfg(not(feature = "formats"))]
 use missing::formats;
+#[cfg(not(feature = "graphql"))]
+use missing::graphql;
 #[cfg(not(feature = "grpc"))]
 use missing::grpc;
 #[cfg(not(feature = "http"))]
