@@ -46,6 +46,18 @@ pub(super) mod http {
     }
 }
 
+#[cfg(not(feature = "http"))]
+pub(super) mod front {
+    use super::*;
+
+    missing! { "http":
+        HttpRelay = "http-relay", server: true;
+        LoadBalancer = "load-balancer", server: true;
+        InstanceServer = "instance-server", server: true;
+        HttpLoad = "http-load", server: false;
+    }
+}
+
 #[cfg(not(feature = "formats"))]
 pub(super) mod formats {
     use super::*;
@@ -73,7 +85,6 @@ pub(super) mod feed {
     missing! { "websocket":
         FeedServer = "feed-server", server: true;
         FeedClient = "feed-client", server: false;
-        HttpRelay = "http-relay", server: true;
     }
 }
 

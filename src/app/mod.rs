@@ -19,6 +19,8 @@ pub mod exec;
 mod feed;
 #[cfg(feature = "formats")]
 mod formats;
+#[cfg(feature = "http")]
+mod front;
 #[cfg(feature = "grpc")]
 mod grpc;
 mod host;
@@ -56,6 +58,8 @@ use missing::dns;
 use missing::feed;
 #[cfg(not(feature = "formats"))]
 use missing::formats;
+#[cfg(not(feature = "http"))]
+use missing::front;
 #[cfg(not(feature = "grpc"))]
 use missing::grpc;
 #[cfg(not(feature = "http"))]

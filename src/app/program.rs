@@ -7,8 +7,9 @@
 use serde::Deserialize;
 
 use super::dns::{DnsLookup, DnsResolver, DnsServer};
-use super::feed::{FeedClient, FeedServer, HttpRelay};
+use super::feed::{FeedClient, FeedServer};
 use super::formats::{PostsClient, PostsServer};
+use super::front::{HttpLoad, HttpRelay, InstanceServer, LoadBalancer};
 use super::grpc::{BookstoreClient, BookstoreServer};
 #[cfg(feature = "tls")]
 use super::http::{AccessClient, AccessServer};
@@ -148,6 +149,12 @@ register! {
     FeedClient,
     /// An HTTP/1.1 proxy that passes answers on as they come, or when they are whole.
     HttpRelay,
+    /// Spreads connections or requests over several servers.
+    LoadBalancer,
+    /// One instance of a service: says which one it is, and for which request.
+    InstanceServer,
+    /// An HTTP/1.1 client that asks at a steady pace, whether answers come or not, and measures how long they take.
+    HttpLoad,
 }
 
 #[cfg(test)]
@@ -191,6 +198,9 @@ mod tests {
             r#"{ feed-server = { port = 80, path = "/orders", news = [] } }"#,
             r#"{ feed-client = { url = "http://server/orders", how = "sse", receive = 5 } }"#,
             r#"{ http-relay = { port = 80, origin = "server:80" } }"#,
+            r#"{ load-balancer = { port = 80, backends = ["server:8080"] } }"#,
+            r#"{ instance-server = { port = 8080, name = "posts-service-1" } }"#,
+            r#"{ http-load = { url = "http://server/api/posts", count = 10, every = "10ms" } }"#,
         ];
         assert_eq!(table.len(), Program::NAMES.len(), "each program of {:?} is tried", Program::NAMES);
         for written in table {
