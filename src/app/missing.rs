@@ -55,6 +55,7 @@ pub(super) mod front {
         LoadBalancer = "load-balancer", server: true;
         InstanceServer = "instance-server", server: true;
         HttpLoad = "http-load", server: false;
+        HttpGateway = "http-gateway", server: true;
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::dns::{DnsLookup, DnsResolver, DnsServer};
 use super::feed::{FeedClient, FeedServer};
 use super::formats::{PostsClient, PostsServer};
-use super::front::{HttpLoad, HttpRelay, InstanceServer, LoadBalancer};
+use super::front::{HttpGateway, HttpLoad, HttpRelay, InstanceServer, LoadBalancer};
 use super::grpc::{BookstoreClient, BookstoreServer};
 #[cfg(feature = "tls")]
 use super::http::{AccessClient, AccessServer};
@@ -153,6 +153,8 @@ register! {
     LoadBalancer,
     /// One instance of a service: says which one it is, and for which request.
     InstanceServer,
+    /// Middleware in front of an HTTP/1.1 server: who may ask, how often, for what.
+    HttpGateway,
     /// An HTTP/1.1 client that asks at a steady pace, whether answers come or not, and measures how long they take.
     HttpLoad,
 }
@@ -200,6 +202,7 @@ mod tests {
             r#"{ http-relay = { port = 80, origin = "server:80" } }"#,
             r#"{ load-balancer = { port = 80, backends = ["server:8080"] } }"#,
             r#"{ instance-server = { port = 8080, name = "posts-service-1" } }"#,
+            r#"{ http-gateway = { port = 80, backend = "server:8080" } }"#,
             r#"{ http-load = { url = "http://server/api/posts", count = 10, every = "10ms" } }"#,
         ];
         assert_eq!(table.len(), Program::NAMES.len(), "each program of {:?} is tried", Program::NAMES);

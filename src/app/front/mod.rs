@@ -8,12 +8,13 @@
 //!                                         └─ health ────────┘  GET /healthz
 //! ```
 //!
-//! All who choose among servers share `pool` (the choice), `health` (who is fit) and `backends` (the choice at work); how a
+//! `gateway` is middleware in front of one server. All who choose among servers share `pool` (the choice), `health` (who is fit) and `backends` (the choice at work); how a
 //! request goes on to one server is `http::forward`.
 
 mod backends;
 mod balancer;
 mod forwarded;
+mod gateway;
 mod health;
 mod instance;
 mod load;
@@ -24,6 +25,7 @@ mod splice;
 mod tests;
 
 pub(super) use balancer::LoadBalancer;
+pub(super) use gateway::HttpGateway;
 pub(super) use instance::InstanceServer;
 pub(super) use load::HttpLoad;
 pub(super) use relay::HttpRelay;
