@@ -56,6 +56,18 @@ impl Channel {
         !matches!(self, Channel::Plain(_))
     }
 
+    /// Gives the connection up at once, with a reset.
+    pub(super) fn abort(self) {
+        match self {
+            Channel::Plain(stream) => stream.abort(),
+            #[cfg(feature = "tls")]
+            Channel::Tls(stream) => match *stream {
+                tokio_rustls::TlsStream::Client(stream) => stream.into_inner().0.abort(),
+                tokio_rustls::TlsStream::Server(stream) => stream.into_inner().0.abort(),
+            },
+        }
+    }
+
     /// Says that nothing more comes, and waits a while until the other end has said so, too. What it still sends is not read.
     pub(super) async fn linger(mut self) {
         // Who is gone already needs no farewell.

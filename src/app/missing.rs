@@ -48,6 +48,19 @@ pub(super) mod http {
     }
 }
 
+#[cfg(not(feature = "http"))]
+pub(super) mod front {
+    use super::*;
+
+    missing! { "http":
+        HttpRelay = "http-relay", server: true;
+        LoadBalancer = "load-balancer", server: true;
+        InstanceServer = "instance-server", server: true;
+        HttpLoad = "http-load", server: false;
+        HttpGateway = "http-gateway", server: true;
+    }
+}
+
 #[cfg(not(feature = "formats"))]
 pub(super) mod formats {
     use super::*;
@@ -94,7 +107,6 @@ pub(super) mod feed {
     missing! { "websocket":
         FeedServer = "feed-server", server: true;
         FeedClient = "feed-client", server: false;
-        HttpRelay = "http-relay", server: true;
     }
 }
 

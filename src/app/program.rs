@@ -8,8 +8,9 @@ use serde::Deserialize;
 
 use super::database::DatabaseServer;
 use super::dns::{DnsLookup, DnsResolver, DnsServer};
-use super::feed::{FeedClient, FeedServer, HttpRelay};
+use super::feed::{FeedClient, FeedServer};
 use super::formats::{PostsClient, PostsServer};
+use super::front::{HttpGateway, HttpLoad, HttpRelay, InstanceServer, LoadBalancer};
 use super::graphql::{GraphqlServer, ScreenClient};
 use super::grpc::{BookstoreClient, BookstoreServer};
 #[cfg(feature = "tls")]
@@ -163,6 +164,14 @@ register! {
     GraphqlServer,
     /// An HTTP/1.1 client for `graphql-server`: gets what one screen shows, by REST or by a query.
     ScreenClient,
+    /// Spreads connections or requests over several servers.
+    LoadBalancer,
+    /// One instance of a service: says which one it is, and for which request.
+    InstanceServer,
+    /// Middleware in front of an HTTP/1.1 server: who may ask, how often, for what.
+    HttpGateway,
+    /// An HTTP/1.1 client that asks at a steady pace, whether answers come or not, and measures how long they take.
+    HttpLoad,
 }
 
 #[cfg(test)]
@@ -212,6 +221,10 @@ mod tests {
             r#"{ database-server = { port = 5432, tables = {} } }"#,
             r#"{ graphql-server = { port = 80, database = "db:5432" } }"#,
             r#"{ screen-client = { url = "http://server/", ask = { rest = 1 } } }"#,
+            r#"{ load-balancer = { port = 80, backends = ["server:8080"] } }"#,
+            r#"{ instance-server = { port = 8080, name = "posts-service-1" } }"#,
+            r#"{ http-gateway = { port = 80, backend = "server:8080" } }"#,
+            r#"{ http-load = { url = "http://server/api/posts", count = 10, every = "10ms" } }"#,
         ];
         assert_eq!(table.len(), Program::NAMES.len(), "each program of {:?} is tried", Program::NAMES);
         for written in table {

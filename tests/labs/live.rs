@@ -287,6 +287,45 @@ fn lab_77_holds_through_every_door() {
 }
 
 #[test]
+fn lab_80_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        let asked = seen.at("client").iter().filter(sent_by_curl).count();
+        assert_eq!(asked, 33, "{}: all but the crowd's requests are curl's", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "80",
+            // How many checks there are depends on how long the run takes.
+            connections: &[("client", 17), ("crowd", 12)],
+            stack: ("crowd", "10.0.5.1"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "198.51.100.25")),
+        },
+        through,
+    );
+}
+
+#[test]
+fn lab_82_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        let asked = |node: &str| seen.at(node).iter().filter(sent_by_curl).count();
+        assert_eq!((asked("client"), asked("posts")), (12, 6), "{}: half of Alice's pass", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "82",
+            connections: &[("client", 3), ("bob", 1), ("edge", 5), ("gateway", 2), ("posts", 1)],
+            stack: ("gateway", "10.0.3.1"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "198.51.100.25")),
+        },
+        through,
+    );
+}
+
+#[test]
 fn lab_91_holds_through_every_door() {
     let through = |seen: &Seen<'_>| {
         let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");

@@ -17,7 +17,8 @@ pub(in crate::app) mod coding;
 mod conditional;
 pub(super) mod connection;
 pub(super) mod conversation;
-mod fields;
+pub(super) mod fields;
+pub(in crate::app) mod forward;
 mod generated;
 mod get;
 mod load;
@@ -59,7 +60,8 @@ pub(super) use server::HttpServer;
 #[cfg(any(feature = "formats", feature = "graphql"))]
 pub(super) use server::serve;
 #[cfg(feature = "websocket")]
-pub(super) use server::{serve_one, serve_until_upgrade};
+pub(super) use server::serve_until_upgrade;
+pub(super) use server::{serve_one, serve_until_broken};
 
 /// The type of plain text.
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";

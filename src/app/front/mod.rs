@@ -1,0 +1,31 @@
+//! What stands in front of servers, and the servers that stand behind it.
+//!
+//! ```text
+//!                   ┌─ splice (TCP) ────────────────┐
+//!  client ─► load-balancer                          ├─► instance-server
+//!                   └─ forward (HTTP) ─► backends ──┘       ▲
+//!                                         │  pool: whose turn, who is fit
+//!                                         └─ health ────────┘  GET /healthz
+//! ```
+//!
+//! `gateway` is middleware in front of one server. All who choose among servers share `pool` (the choice), `health` (who is fit) and `backends` (the choice at work); how a
+//! request goes on to one server is `http::forward`.
+
+mod backends;
+mod balancer;
+mod forwarded;
+mod gateway;
+mod health;
+mod instance;
+mod load;
+mod pool;
+mod relay;
+mod splice;
+#[cfg(test)]
+mod tests;
+
+pub(super) use balancer::LoadBalancer;
+pub(super) use gateway::HttpGateway;
+pub(super) use instance::InstanceServer;
+pub(super) use load::HttpLoad;
+pub(super) use relay::HttpRelay;
