@@ -11,6 +11,8 @@
 
 #[cfg(feature = "http")]
 mod channel;
+#[cfg(all(feature = "dns", feature = "http"))]
+mod discovery;
 #[cfg(feature = "dns")]
 mod dns;
 mod error;
@@ -51,6 +53,8 @@ mod without_tls;
 #[cfg(test)]
 mod tests;
 
+#[cfg(not(all(feature = "dns", feature = "http")))]
+use missing::discovery;
 #[cfg(not(feature = "dns"))]
 use missing::dns;
 #[cfg(not(feature = "websocket"))]

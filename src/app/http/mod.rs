@@ -42,7 +42,7 @@ pub(super) use access::{AccessClient, AccessServer};
 pub(super) use cache::HttpCache;
 #[cfg(feature = "formats")]
 pub(super) use coding::Coding;
-#[cfg(feature = "formats")]
+#[cfg(any(feature = "dns", feature = "formats"))]
 pub(super) use connection::{Requests, close_after, request, whole, with_connection};
 pub(super) use get::HttpGet;
 pub(super) use order::OrdersClient;
