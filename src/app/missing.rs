@@ -131,6 +131,16 @@ pub(super) mod dns {
     }
 }
 
+#[cfg(not(all(feature = "dns", feature = "http")))]
+pub(super) mod discovery {
+    use super::*;
+
+    missing! { "dns,http":
+        ServiceRegistry = "service-registry", server: true;
+        ServiceClient = "service-client", server: false;
+    }
+}
+
 #[cfg(not(feature = "tls"))]
 pub(super) mod access {
     use super::*;

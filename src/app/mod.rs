@@ -13,6 +13,8 @@
 mod channel;
 #[cfg(feature = "graphql")]
 mod database;
+#[cfg(all(feature = "dns", feature = "http"))]
+mod discovery;
 #[cfg(feature = "dns")]
 mod dns;
 mod error;
@@ -62,6 +64,8 @@ mod tests;
 
 #[cfg(not(feature = "graphql"))]
 use missing::database;
+#[cfg(not(all(feature = "dns", feature = "http")))]
+use missing::discovery;
 #[cfg(not(feature = "dns"))]
 use missing::dns;
 #[cfg(not(feature = "websocket"))]

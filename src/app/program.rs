@@ -7,6 +7,7 @@
 use serde::Deserialize;
 
 use super::database::DatabaseServer;
+use super::discovery::{ServiceClient, ServiceRegistry};
 use super::dns::{DnsLookup, DnsResolver, DnsServer};
 use super::feed::{FeedClient, FeedServer};
 use super::formats::{PostsClient, PostsServer};
@@ -134,6 +135,10 @@ register! {
     DnsResolver,
     /// A DNS client that asks for names and prints what it is told, as `dig +short` does.
     DnsLookup,
+    /// A DNS server that answers with the instances of a service which are well.
+    ServiceRegistry,
+    /// A client that asks `service-registry` where a service is, and sends requests to its instances.
+    ServiceClient,
     /// An HTTP/1.1 server that has posts in three formats.
     PostsServer,
     /// An HTTP/1.1 client for `posts-server`: fetches posts in each format and reads them.
@@ -207,6 +212,8 @@ mod tests {
             r#"{ dns-server = { port = 53, zones = [] } }"#,
             r#"{ dns-resolver = { port = 53, upstream = { forward = ["server:53"] } } }"#,
             r#"{ dns-lookup = { server = "server:53", ask = ["api.example.com"] } }"#,
+            r#"{ service-registry = { port = 53, services = [{ name = "shop.local", instances = ["server:80"] }] } }"#,
+            r#"{ service-client = { service = "shop.local", registry = "server:53", requests = 3, every = "1s" } }"#,
             r#"{ posts-server = { port = 80, title = "Network Efficiency" } }"#,
             r#"{ posts-client = { url = "http://server/posts/1" } }"#,
             r#"{ bookstore-server = { port = 8080, books = [] } }"#,

@@ -272,6 +272,16 @@ impl Url {
     /// The ports of `http` and `https` (RFC 9110 §4.2).
     const DEFAULT_PORTS: [u16; 2] = [80, 443];
 
+    /// Where `target` stands at `destination`, in the clear.
+    pub fn http(destination: &Destination, target: &str) -> Url {
+        let destination = destination.clone();
+        let authority = match destination.port {
+            80 => destination.host.clone(),
+            _ => destination.to_string(),
+        };
+        Url { is_secure: false, destination, authority, target: target.to_owned() }
+    }
+
     /// `http` or `https`.
     pub fn scheme(&self) -> &'static str {
         if self.is_secure { "https" } else { "http" }

@@ -16,24 +16,24 @@ use crate::rng::Rng;
 
 /// How long and how often a server is asked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(in crate::app) struct Patience {
     /// How long an answer is waited for.
-    pub(super) timeout: Duration,
+    pub(in crate::app) timeout: Duration,
     /// How often the question is sent over UDP, from 1.
-    pub(super) tries: u32,
+    pub(in crate::app) tries: u32,
 }
 
 /// An answer, and what it took.
-pub(super) struct Told {
-    pub(super) reply: Message,
+pub(in crate::app) struct Told {
+    pub(in crate::app) reply: Message,
     /// Over what it came.
-    pub(super) over: TransportKind,
+    pub(in crate::app) over: TransportKind,
     /// How often the question was sent.
-    pub(super) tries: u32,
+    pub(in crate::app) tries: u32,
 }
 
 /// A question with an id that nobody can guess (RFC 5452 §9.2).
-pub(super) fn question(name: Name, record_type: RecordType, edns: bool, ids: &mut Rng) -> Message {
+pub(in crate::app) fn question(name: Name, record_type: RecordType, edns: bool, ids: &mut Rng) -> Message {
     let mut message = Message::query();
     let [high, low, ..] = ids.next_u32().to_be_bytes();
     message.metadata.id = u16::from_be_bytes([high, low]);
@@ -49,7 +49,7 @@ pub(super) fn question(name: Name, record_type: RecordType, edns: bool, ids: &mu
 ///
 /// # Errors
 /// [`ProgramError::NoAnswer`] when nobody answers in time, and what kept the question from being sent.
-pub(super) async fn ask(
+pub(in crate::app) async fn ask(
     running: &Running,
     server: &Destination,
     asked: &Message,

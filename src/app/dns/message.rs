@@ -53,7 +53,7 @@ pub(super) fn question(octets: &[u8]) -> Result<(Message, Query), Unanswerable> 
 }
 
 /// A reply without answers yet.
-pub(super) fn reply(asked: &Message, code: ResponseCode) -> Message {
+pub(in crate::app) fn reply(asked: &Message, code: ResponseCode) -> Message {
     let mut reply = Message::response(asked.metadata.id, asked.metadata.op_code);
     reply.metadata.response_code = code;
     reply.metadata.recursion_desired = asked.metadata.recursion_desired;
@@ -119,7 +119,7 @@ pub(super) async fn write_framed(stream: &mut (impl AsyncWrite + Unpin), octets:
 }
 
 /// The mnemonic of a response code, as dig prints it (RFC 1035 §4.1.1, RFC 6895 §2.3).
-pub(super) fn mnemonic(code: ResponseCode) -> String {
+pub(in crate::app) fn mnemonic(code: ResponseCode) -> String {
     let name = match code {
         ResponseCode::NoError => "NOERROR",
         ResponseCode::FormErr => "FORMERR",

@@ -9,12 +9,12 @@
 //! are hickory-proto's. Its server is not used: it takes tokio's sockets alone, and what a lab shows is the very order in
 //! which an answer is looked for ([`zone`]).
 
-mod ask;
+pub(super) mod ask;
 mod cache;
 mod lookup;
-mod message;
+pub(super) mod message;
 mod resolver;
-mod serve;
+pub(super) mod serve;
 mod server;
 #[cfg(test)]
 mod tests;

@@ -23,7 +23,7 @@ use crate::journal::{ProgramEvent, TransportKind};
 const MOST_AT_ONCE: usize = 1000;
 
 /// Serves on `port`, over UDP and TCP, until dropped; `answer` makes a reply of a message and its one question.
-pub(super) async fn serve<F>(
+pub(in crate::app) async fn serve<F>(
     running: &Running,
     port: u16,
     ready: impl FnOnce(),

@@ -44,11 +44,11 @@ pub(super) use access::{AccessClient, AccessServer};
 pub(super) use cache::HttpCache;
 #[cfg(feature = "formats")]
 pub(super) use coding::Coding;
-#[cfg(feature = "formats")]
+#[cfg(any(feature = "dns", feature = "formats"))]
 pub(super) use connection::close_after;
 #[cfg(feature = "graphql")]
 pub(super) use connection::whole_up_to;
-#[cfg(any(feature = "formats", feature = "graphql"))]
+#[cfg(any(feature = "dns", feature = "formats", feature = "graphql"))]
 pub(super) use connection::{Requests, request, whole, with_connection};
 pub(super) use get::HttpGet;
 pub(super) use load::{LoadClient, WorkServer};

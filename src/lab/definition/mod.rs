@@ -119,6 +119,8 @@ pub struct Step {
     pub exec: Option<Vec<String>>,
     /// Whether the next step begins as soon as this one is ready (a server: as it listens), and not only when it ends.
     pub background: bool,
+    /// After how long the program is ended, as by a crash; `None` when it ends by itself, or with the run.
+    pub stops: Option<std::time::Duration>,
 }
 
 /// What proves that a check can fail: [`Definition::falsified`] applies it.

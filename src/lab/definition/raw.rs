@@ -70,6 +70,7 @@ pub(super) struct RawStep {
     pub(super) run: Spanned<Program>,
     pub(super) exec: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) background: Option<bool>,
+    pub(super) stops: Option<Span>,
 }
 
 /// A selection with its place.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use crate::app::{Destination, Program};
+use crate::app::{Destination, Program, Span};
 
 use super::error::Fault;
 use super::raw::RawStep;
@@ -20,7 +20,9 @@ pub(super) fn step(scope: &Scope<'_>, raw: &RawStep) -> Result<Step, Fault> {
         check_peer(scope, &raw.run, peer)?;
     }
     let exec = raw.exec.as_ref().map(|exec| command(scope, exec)).transpose()?;
-    Ok(Step { node, exec, background: raw.background.unwrap_or(program.is_server()), program: program.clone() })
+    let stops = raw.stops.map(Span::duration);
+    let background = raw.background.unwrap_or(program.is_server());
+    Ok(Step { node, exec, background, stops, program: program.clone() })
 }
 
 /// A destination is an address, or a node of the lab by any of its names. Its place is looked for in the text of the step.

@@ -9,6 +9,7 @@ use tokio::task::{JoinError, JoinHandle, spawn_local};
 use super::Mode;
 use crate::app::{self, Endpoint, Host, ProgramError, Resolver};
 use crate::host::Exec;
+use crate::journal::ProgramEvent;
 use crate::lab::definition::{Definition, Step};
 
 /// How long one step may take on the wall clock.
@@ -135,9 +136,12 @@ impl<'a> Stage<'a> {
         };
         let (ready, is_ready) = oneshot::channel();
         let mut task = match self.exec_of(step) {
-            Some(exec) => spawn_exec(host, exec, ready),
-            None => self.spawn_program(index, step, host, ready),
+            Some(exec) => spawn_exec(host.clone(), exec, ready),
+            None => self.spawn_program(index, step, host.clone(), ready),
         };
+        if let Some(span) = step.stops {
+            task = spawn_local(stopped(task, span, host, self.name_of(step)));
+        }
         let wait = async {
             if step.background && is_ready.await.is_ok() {
                 return Ok(true);
@@ -206,6 +210,26 @@ fn spawn_exec(host: Host, exec: Exec, ready: oneshot::Sender<()>) -> Task {
         })
         .await
     })
+}
+
+/// Ends a program after `span` if it has not ended by then: its sockets go with it, and whoever comes finds nobody.
+async fn stopped(mut task: Task, span: Duration, host: Host, program: String) -> Result<(), ProgramError> {
+    match tokio::time::timeout(span, &mut task).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(error)) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Cancelled, which only the run's own end does.
+            Err(_) => Ok(()),
+        },
+        Err(_) => {
+            task.abort();
+            // It is gone when this is over.
+            let _ = task.await;
+            let detail = format!("it was stopped after {span:?}, as by a crash");
+            host.report(&program, ProgramEvent::Ended { ok: false, detail });
+            Ok(())
+        }
+    }
 }
 
 /// How a program in the background has fared until now: one that is still at work is all right.
