@@ -36,6 +36,8 @@ mod messages;
     feature = "websocket"
 )))]
 mod missing;
+#[cfg(feature = "http")]
+mod policy;
 mod program;
 mod run;
 #[cfg(feature = "tls")]

@@ -12,7 +12,7 @@ use super::formats::{PostsClient, PostsServer};
 use super::grpc::{BookstoreClient, BookstoreServer};
 #[cfg(feature = "tls")]
 use super::http::{AccessClient, AccessServer};
-use super::http::{HttpCache, HttpGet, HttpServer, OrdersClient, OrdersServer};
+use super::http::{HttpCache, HttpGet, HttpServer, LoadClient, OrdersClient, OrdersServer, WorkServer};
 use super::messages::{MessageSend, MessageSink};
 #[cfg(not(feature = "tls"))]
 use super::missing::access::{AccessClient, AccessServer};
@@ -148,6 +148,10 @@ register! {
     FeedClient,
     /// An HTTP/1.1 proxy that passes answers on as they come, or when they are whole.
     HttpRelay,
+    /// An HTTP/1.1 server whose answers take time, with workers or without, that may need another server.
+    WorkServer,
+    /// An HTTP/1.1 client that asks for many things at once, and measures.
+    LoadClient,
 }
 
 #[cfg(test)]
@@ -191,6 +195,8 @@ mod tests {
             r#"{ feed-server = { port = 80, path = "/orders", news = [] } }"#,
             r#"{ feed-client = { url = "http://server/orders", how = "sse", receive = 5 } }"#,
             r#"{ http-relay = { port = 80, origin = "server:80" } }"#,
+            r#"{ work-server = { port = 80, workers = 4, takes = "100ms" } }"#,
+            r#"{ load-client = { url = "http://server/", users = 8, requests = 24 } }"#,
         ];
         assert_eq!(table.len(), Program::NAMES.len(), "each program of {:?} is tried", Program::NAMES);
         for written in table {

@@ -511,3 +511,23 @@ fn lab_72_holds_through_every_door() {
         through,
     );
 }
+
+#[test]
+fn lab_83_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        assert_eq!(seen.at("client").iter().filter(sent_by_curl).count(), 1, "{}: the one that asks alone", seen.door);
+        let answered = |packet: &&Packet| packet.field("http.response.code") == "200";
+        assert_eq!(seen.at("server").iter().filter(answered).count(), 33, "{}", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "83",
+            connections: &[("client", 33), ("server", 33)],
+            stack: ("server", "10.0.0.2"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}

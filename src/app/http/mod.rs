@@ -20,6 +20,7 @@ pub(super) mod conversation;
 mod fields;
 mod generated;
 mod get;
+mod load;
 mod order;
 mod orders;
 pub(super) mod page;
@@ -45,6 +46,7 @@ pub(super) use coding::Coding;
 #[cfg(feature = "formats")]
 pub(super) use connection::{Requests, close_after, request, whole, with_connection};
 pub(super) use get::HttpGet;
+pub(super) use load::{LoadClient, WorkServer};
 pub(super) use order::OrdersClient;
 pub(super) use orders::OrdersServer;
 pub(super) use server::HttpServer;
