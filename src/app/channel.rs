@@ -192,6 +192,7 @@ pub(super) struct Gate<'a> {
     /// Where it listens.
     pub(super) port: u16,
     /// Its TLS; `None` for none.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "there is none"))]
     pub(super) tls: Option<&'a ServerTls>,
     /// What it speaks, the preferred first, in ALPN's names.
     pub(super) protocols: &'static [&'static str],

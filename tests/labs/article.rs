@@ -58,6 +58,30 @@ const EXAMPLES: &[Example] = &[
         ],
     ),
     ("DNS time to live", "60", Wire, &["ttl=300"]),
+    (
+        "service discovery",
+        "61",
+        Wire,
+        &["bookstore-service.default.svc.cluster.local", "A 10.0.1.15", "A 10.0.1.16", "A 10.0.1.17", "ttl=30"],
+    ),
+    (
+        "what a client found",
+        "61",
+        Printed,
+        &[r#""service": "bookstore-service""#, r#""resolvedTargets": ["#, r#""10.0.1.15","#, r#""ttlSeconds": 30"#],
+    ),
+    (
+        "request through a load balancer",
+        "80",
+        Wire,
+        &["Host: api.example.com", "X-Request-ID: req-123", "X-Forwarded-For: 198.51.100.25"],
+    ),
+    (
+        "who has answered it",
+        "80",
+        Wire,
+        &[r#"{"handledBy": "posts-service-2", "requestId": "req-123", "status": "success"}"#],
+    ),
     ("firewall", "53", Printed, &[r#""requestToLoadBalancer": "allowed""#, r#""directRequestToDatabase": "blocked""#]),
     (
         "HTTPS",
