@@ -56,6 +56,18 @@ impl Channel {
         !matches!(self, Channel::Plain(_))
     }
 
+    /// Whether small segments go at once (RFC 9293 §3.7.4).
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub(super) fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        match self {
+            Channel::Plain(stream) => stream.set_nodelay(nodelay),
+            #[cfg(feature = "tls")]
+            Channel::Tls(stream) => stream.get_ref().0.set_nodelay(nodelay),
+        }
+    }
+
     /// Gives the connection up at once, with a reset.
     pub(super) fn abort(self) {
         match self {

@@ -55,6 +55,7 @@ pub(super) mod front {
     missing! { "http":
         HttpRelay = "http-relay", server: true;
         LoadBalancer = "load-balancer", server: true;
+        ReverseProxy = "reverse-proxy", server: true;
         InstanceServer = "instance-server", server: true;
         HttpLoad = "http-load", server: false;
         HttpGateway = "http-gateway", server: true;

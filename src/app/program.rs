@@ -11,7 +11,7 @@ use super::discovery::{ServiceClient, ServiceRegistry};
 use super::dns::{DnsLookup, DnsResolver, DnsServer};
 use super::feed::{FeedClient, FeedServer};
 use super::formats::{PostsClient, PostsServer};
-use super::front::{HttpGateway, HttpLoad, HttpRelay, InstanceServer, LoadBalancer};
+use super::front::{HttpGateway, HttpLoad, HttpRelay, InstanceServer, LoadBalancer, ReverseProxy};
 use super::graphql::{GraphqlServer, ScreenClient};
 use super::grpc::{BookstoreClient, BookstoreServer};
 #[cfg(feature = "tls")]
@@ -171,6 +171,8 @@ register! {
     ScreenClient,
     /// Spreads connections or requests over several servers.
     LoadBalancer,
+    /// What clients take for the server: takes TLS off, and passes requests on to the services that they belong to.
+    ReverseProxy,
     /// One instance of a service: says which one it is, and for which request.
     InstanceServer,
     /// Middleware in front of an HTTP/1.1 server: who may ask, how often, for what.
@@ -229,6 +231,7 @@ mod tests {
             r#"{ graphql-server = { port = 80, database = "db:5432" } }"#,
             r#"{ screen-client = { url = "http://server/", ask = { rest = 1 } } }"#,
             r#"{ load-balancer = { port = 80, backends = ["server:8080"] } }"#,
+            r#"{ reverse-proxy = { port = 80, routes = [{ path = "/", backends = ["server:8080"] }] } }"#,
             r#"{ instance-server = { port = 8080, name = "posts-service-1" } }"#,
             r#"{ http-gateway = { port = 80, backend = "server:8080" } }"#,
             r#"{ http-load = { url = "http://server/api/posts", count = 10, every = "10ms" } }"#,

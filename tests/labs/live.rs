@@ -331,6 +331,29 @@ fn lab_80_holds_through_every_door() {
 }
 
 #[test]
+fn lab_81_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let by_curl = |packet: &&Packet| {
+            let agents = ["http.user_agent", "http2.headers.user_agent"].map(|field| packet.field(field));
+            agents.iter().any(|agent| agent.starts_with("curl/"))
+        };
+        let asked = |node: &str| seen.at(node).iter().filter(by_curl).count();
+        let all = (asked("client"), asked("posts"), asked("reports"));
+        assert_eq!(all, (7, 6, 1), "{}: each of curl's requests is decrypted in front, and plain behind", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "81",
+            connections: &[("client", 7), ("proxy", 9), ("posts", 1), ("reports", 1)],
+            stack: ("proxy", "203.0.113.10"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "198.51.100.25")),
+        },
+        through,
+    );
+}
+
+#[test]
 fn lab_82_holds_through_every_door() {
     let through = |seen: &Seen<'_>| {
         let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");

@@ -4,19 +4,16 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use hyper::body::Incoming;
-use hyper::{Request, Response, StatusCode};
 use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::backends::{self, Backends};
-use super::forwarded::{self, RequestIds};
+use super::forwarded::RequestIds;
 use super::health::Health;
+use super::passage::{Claims, Passage};
 use super::pool::Policy;
 use super::splice::splice;
 use crate::app::channel::{Channel, HTTP_1};
-use crate::app::http::connection::whole;
-use crate::app::http::forward::{Relayed, said};
 use crate::app::http::serve_one;
 use crate::app::program::Play;
 use crate::app::run::Running;
@@ -80,8 +77,15 @@ impl Play for LoadBalancer {
     async fn run(&self, running: &Running, ready: impl FnOnce()) -> Result<(), ProgramError> {
         let keep = if self.keep_alive { KEEP } else { 0 };
         let backends = Backends::new(&self.backends, self.policy, keep);
-        let (ids, settings) = (RequestIds::new(running), self.clone());
-        let balancer = Rc::new(Balancer { settings, backends: Rc::clone(&backends), ids });
+        let passage = Passage {
+            backends: Rc::clone(&backends),
+            ids: Rc::new(RequestIds::new(running)),
+            host: None,
+            scheme: "http",
+            claims: Claims::Appended,
+            patience: self.timeout.duration(),
+        };
+        let balancer = Rc::new(Balancer { mode: self.mode, passage });
         let serving = running.serve_streams(self.port, ready, move |running, stream, peer| {
             Rc::clone(&balancer).serve_one(running, stream, peer)
         });
@@ -101,21 +105,21 @@ impl Play for LoadBalancer {
 
 /// A load balancer at work.
 struct Balancer {
-    settings: LoadBalancer,
-    backends: Rc<Backends>,
-    ids: RequestIds,
+    mode: Mode,
+    passage: Passage,
 }
 
 impl Balancer {
     async fn serve_one(self: Rc<Self>, running: Running, stream: Stream, peer: SocketAddr) -> Result<(), ProgramError> {
         // What has come at once goes on at once.
         stream.set_nodelay(true).map_err(running.broken("setting up the connection with", peer))?;
-        if self.settings.mode == Mode::Tcp {
+        if self.mode == Mode::Tcp {
             return self.join(&running, stream, peer).await;
         }
+        // Layer 7: a server is chosen for each request.
         let answer = move |running: Running, request| {
             let balancer = Rc::clone(&self);
-            async move { (balancer.answer(&running, request, peer).await, None) }
+            async move { (balancer.passage.answer(&running, request, peer).await, None) }
         };
         serve_one(running, Channel::Plain(stream), peer, &[HTTP_1], answer).await
     }
@@ -123,8 +127,8 @@ impl Balancer {
     /// Layer 4: a server is chosen once, when the connection comes.
     async fn join(&self, running: &Running, front: Stream, peer: SocketAddr) -> Result<(), ProgramError> {
         let mut tried = Vec::new();
-        while let Some((lease, upstream)) = self.backends.choose(running, &peer.to_string(), &tried) {
-            match timeout(self.settings.timeout.duration(), running.connect(upstream.to())).await {
+        while let Some((lease, upstream)) = self.passage.backends.choose(running, &peer.to_string(), &tried) {
+            match timeout(self.passage.patience, running.connect(upstream.to())).await {
                 Ok(Ok(back)) => {
                     let to = upstream.to();
                     back.set_nodelay(true).map_err(running.broken("setting up the connection with", to))?;
@@ -139,18 +143,5 @@ impl Balancer {
         running.complain(format!("there is no server for {peer}: its connection is broken off"));
         front.abort();
         Ok(())
-    }
-
-    /// Layer 7: a server is chosen for each request.
-    async fn answer(&self, running: &Running, request: Request<Incoming>, peer: SocketAddr) -> Response<Relayed> {
-        let (mut head, body) = request.into_parts();
-        let Some(body) = whole(body).await else {
-            return said(StatusCode::PAYLOAD_TOO_LARGE, "That is too long to be passed on\n");
-        };
-        forwarded::sign(&mut head.headers, peer.ip(), "http");
-        self.ids.name(&mut head.headers);
-        let whose = format!("{} {} {}", peer.ip(), head.method, head.uri);
-        let patience = self.settings.timeout.duration();
-        self.backends.pass_on(running, Request::from_parts(head, body), &whose, patience).await
     }
 }

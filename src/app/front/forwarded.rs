@@ -36,14 +36,13 @@ impl RequestIds {
     }
 }
 
-/// Says that the request came from `peer`, after those whom it names already, and in this scheme.
-pub(super) fn sign(fields: &mut HeaderMap, peer: IpAddr, scheme: &'static str) {
+/// Says that the request came from `peer`, after those whom it names already.
+pub(super) fn name_sender(fields: &mut HeaderMap, peer: IpAddr) {
     let before = fields.get_all(X_FORWARDED_FOR).iter().filter_map(|names| names.to_str().ok());
     let all: Vec<String> = before.map(str::to_owned).chain([peer.to_string()]).collect();
     if let Ok(all) = HeaderValue::try_from(all.join(", ")) {
         fields.insert(X_FORWARDED_FOR, all);
     }
-    fields.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
 }
 
 #[cfg(test)]
@@ -62,9 +61,8 @@ mod tests {
             before.iter().for_each(|value| {
                 fields.append(X_FORWARDED_FOR, HeaderValue::from_static(value));
             });
-            sign(&mut fields, client, "https");
+            name_sender(&mut fields, client);
             assert_eq!(fields.get_all(X_FORWARDED_FOR).iter().collect::<Vec<_>>(), [after]);
-            assert_eq!(fields.get(X_FORWARDED_PROTO), Some(&HeaderValue::from_static("https")));
         }
     }
 }

@@ -74,12 +74,13 @@ impl Play for HttpLoad {
         });
         let (mut asking, started) = (JoinSet::new(), Instant::now());
         for number in 0..self.count.get() {
+            // Nobody waits for a moment that no clock can show.
+            let Some(due) = started.checked_add(self.every.duration().saturating_mul(number)) else { break };
+            sleep_until(due).await;
             let (load, running) = (Rc::clone(&load), running.clone());
-            let at = started + self.every.duration().saturating_mul(number);
-            asking.spawn_local(async move {
-                sleep_until(at).await;
-                load.ask(&running).await;
-            });
+            asking.spawn_local(async move { load.ask(&running).await });
+            // Those that are over take no more room.
+            while asking.try_join_next().is_some() {}
         }
         while asking.join_next().await.is_some() {}
         load.sum_up(running);

@@ -304,3 +304,81 @@ fn ten_thousand_malformed_requests_harm_neither_balancer_nor_instance() {
         assert_eq!(who, [1, 1, 2, 2, 3, 3], "{mode}");
     }
 }
+
+/// What a proxy asks a service that stands on the client's host; `fields` are the client's.
+fn asked_by_proxy(more: &str, client: &str) -> (Vec<u16>, String) {
+    let front = format!(
+        r#"{{ reverse-proxy = {{ port = 443, routes = [
+        {{ path = "/api/posts", backends = ["10.0.0.1:8081"], host = "posts-service.internal", timeout = "1s" }} ]{more} }} }}"#
+    );
+    let client = program(&format!("{{ http-get = {{ {client} }} }}"));
+    let ((), seen) = scene(1, wire(), |client_host, server, resolver| async move {
+        start(THREE[0], &client_host, 1).await;
+        start(&front, &server, 1).await;
+        run(&client, &client_host, &resolver, 1, || ()).await.expect("it answers");
+    });
+    // What goes to the service is in the clear.
+    let (asked, answered) = (seen.sent_text(SERVER), seen.reports(SERVER).into_iter());
+    let statuses = answered.filter_map(|report| match report {
+        ProgramEvent::Response { status, .. } => Some(status),
+        _ => None,
+    });
+    (statuses.collect(), asked)
+}
+
+#[test]
+fn a_proxy_takes_tls_off_and_writes_down_whom_a_request_is_from() {
+    for http2 in [true, false] {
+        let client = format!(
+            r#"http2 = {http2}, requests = [{{ url = "https://server/api/posts/1?x", times = 2 }}],
+            headers = {{ X-Forwarded-For = "10.9.9.9", X-Request-ID = "req-123" }}"#
+        );
+        let (statuses, asked) = asked_by_proxy(", tls = {}", &client);
+        assert_eq!(statuses, [200, 200], "HTTP/2: {http2}");
+        for expected in [
+            "GET /api/posts/1?x HTTP/1.1\r\n",
+            "Host: posts-service.internal\r\n",
+            "X-Forwarded-For: 10.9.9.9, 10.0.0.1\r\n",
+            "X-Forwarded-Proto: https\r\n",
+            "req-123\r\n",
+        ] {
+            assert_eq!(asked.matches(expected).count(), 2, "HTTP/2: {http2}; {expected} in {asked}");
+        }
+    }
+}
+
+#[test]
+fn a_proxy_may_believe_a_claim_and_has_nothing_for_paths_without_a_service() {
+    let client = r#"requests = [{ url = "http://server:443/api/posts" }, { url = "http://server:443/api/postscripts" }],
+        headers = { X-Forwarded-For = "10.9.9.9" }"#;
+    let (statuses, asked) = asked_by_proxy(r#", claims = "believed""#, client);
+    assert_eq!(statuses, [200, 404]);
+    assert!(
+        asked.contains("X-Forwarded-For: 10.9.9.9\r\n") && asked.contains("X-Forwarded-Proto: http\r\n"),
+        "{asked}"
+    );
+}
+
+#[test]
+fn a_proxy_gives_a_late_service_up_without_breaking_the_client_s_connection() {
+    let front = r#"{ reverse-proxy = { port = 80, routes = [
+        { path = "/", backends = ["10.0.0.2:8081"], timeout = "1s" } ] } }"#;
+    let (outcome, seen) = play(&[&instance(1, r#", takes = "3s""#), front], &get(2, ", keep_alive = true"));
+    outcome.expect("a status is an answer");
+    assert_eq!(statuses(&seen, CLIENT), [504, 504]);
+    assert!(seen.segments(CLIENT).chain(seen.segments(SERVER)).all(|(_, tcp)| !tcp.flags.rst()));
+}
+
+#[test]
+fn ten_thousand_malformed_requests_harm_no_proxy() {
+    let front = r#"{ reverse-proxy = { port = 80, routes = [
+        { path = "/api", backends = ["10.0.0.2:8081"], host = "posts-service.internal" } ] } }"#;
+    let ((), seen) = scene(7, wire(), |client, server, resolver| async move {
+        start(THREE[0], &server, 1).await;
+        let task = start(front, &server, 1).await;
+        harass(&client, 80).await;
+        assert!(!task.is_finished(), "it has ended");
+        run(&program(&get(2, "")), &client, &resolver, 1, || ()).await.expect("it still answers");
+    });
+    assert_eq!(handled_by(&seen), [1, 1]);
+}

@@ -148,8 +148,11 @@ impl Upstream {
 pub(in crate::app) struct Passing {
     body: Incoming,
     /// What is done at its end.
-    at_end: Option<Box<dyn FnOnce(Option<&hyper::Error>)>>,
+    at_end: Option<AtEnd>,
 }
+
+/// What is done at the end of a body, with the error when it broke off.
+type AtEnd = Box<dyn FnOnce(Option<&hyper::Error>)>;
 
 impl Passing {
     /// Has something done at the end of the body; with the error when it broke off. It is dropped with a body that nobody

@@ -55,7 +55,10 @@ pub(super) struct Errors;
 
 impl Around for Errors {
     async fn around(&self, request: Request<Bytes>, rest: Boxed) -> Outcome {
-        rest.oneshot(request).await.or_else(|problem| Ok(told(problem)))
+        match rest.oneshot(request).await {
+            Ok(answer) => Ok(answer),
+            Err(problem) => Ok(told(problem)),
+        }
     }
 }
 

@@ -203,7 +203,7 @@ impl Server {
     async fn ask(&self, mut request: Request<Bytes>) -> Outcome {
         let unavailable = |text: &str| Problem::new(StatusCode::BAD_GATEWAY, "UNAVAILABLE", text);
         if let Some(Peer(peer)) = request.extensions().get().copied() {
-            forwarded::sign(request.headers_mut(), peer.ip(), "http");
+            forwarded::name_sender(request.headers_mut(), peer.ip());
         }
         let answer = self.upstream.ask(&self.running, request).await.map_err(|error| {
             self.running.complain(&error);
