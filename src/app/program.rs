@@ -14,7 +14,7 @@ use super::graphql::{GraphqlServer, ScreenClient};
 use super::grpc::{BookstoreClient, BookstoreServer};
 #[cfg(feature = "tls")]
 use super::http::{AccessClient, AccessServer};
-use super::http::{HttpCache, HttpGet, HttpServer, OrdersClient, OrdersServer};
+use super::http::{HttpCache, HttpGet, HttpServer, OrdersClient, OrdersServer, RestClient, RestServer};
 use super::messages::{MessageSend, MessageSink};
 #[cfg(not(feature = "tls"))]
 use super::missing::access::{AccessClient, AccessServer};
@@ -156,6 +156,10 @@ register! {
     GraphqlServer,
     /// An HTTP/1.1 client for `graphql-server`: gets what one screen shows, by REST or by a query.
     ScreenClient,
+    /// An HTTP/1.1 server with a collection of posts, which methods change.
+    RestServer,
+    /// An HTTP/1.1 client that uses connections in one of four ways.
+    RestClient,
 }
 
 #[cfg(test)]
@@ -202,6 +206,8 @@ mod tests {
             r#"{ database-server = { port = 5432, tables = {} } }"#,
             r#"{ graphql-server = { port = 80, database = "db:5432" } }"#,
             r#"{ screen-client = { url = "http://server/", ask = { rest = 1 } } }"#,
+            r#"{ rest-server = { port = 80, path = "/api/posts" } }"#,
+            r#"{ rest-client = { url = "http://server/", calls = [{ path = "/api/posts" }] } }"#,
         ];
         assert_eq!(table.len(), Program::NAMES.len(), "each program of {:?} is tried", Program::NAMES);
         for written in table {
@@ -225,6 +231,10 @@ mod tests {
             (r#"{ http-get = { url = "ftp://server/" } }"#, "is not a URL that is spoken here"),
             (r#"{ websocket-client = { url = "http://server/" } }"#, "write one such as \"ws://server/chat\""),
             (r#"{ screen-client = { url = "https://server/", ask = { rest = 1 } } }"#, "this program speaks no TLS"),
+            (
+                r#"{ rest-client = { url = "http://server/", calls = [{ method = "get", path = "/" }] } }"#,
+                "`get` is not a method",
+            ),
         ];
         for (written, expected) in table {
             let error = read(&format!("run = {written}")).expect_err(written);
