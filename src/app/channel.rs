@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 
 use super::run::Running;
 use super::tls::{ClientTls, ServerTls};
-use super::{ProgramError, Stream, Url};
+use super::{Destination, ProgramError, Stream, Url};
 
 /// HTTP/2 in a TLS handshake (RFC 9113 §3.2).
 pub(super) const H2: &str = "h2";
@@ -269,8 +269,21 @@ impl Dialer {
     /// # Errors
     /// That of the connection, or of its handshake.
     pub(super) async fn dial(&self, running: &Running, url: &Url) -> Result<Channel, ProgramError> {
+        self.dial_at(running, url, &url.destination).await
+    }
+
+    /// As [`dial`](Dialer::dial), where it is known already `at` which address the server of `url` is.
+    ///
+    /// # Errors
+    /// As for [`dial`](Dialer::dial).
+    pub(super) async fn dial_at(
+        &self,
+        running: &Running,
+        url: &Url,
+        at: &Destination,
+    ) -> Result<Channel, ProgramError> {
         if !url.is_secure {
-            return running.connect(&url.destination).await.map(Channel::Plain);
+            return running.connect(at).await.map(Channel::Plain);
         }
         #[cfg(feature = "tls")]
         {
@@ -281,7 +294,7 @@ impl Dialer {
                     self.connector.get_or_init(|| made)
                 }
             };
-            let stream = running.connect(&url.destination).await?;
+            let stream = running.connect(at).await?;
             connector.connect(running, stream, &url.destination).await
         }
         #[cfg(not(feature = "tls"))]

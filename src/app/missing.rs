@@ -45,6 +45,8 @@ pub(super) mod http {
         LoadClient = "load-client", server: false;
         OrdersServer = "orders-server", server: true;
         OrdersClient = "orders-client", server: false;
+        RestServer = "rest-server", server: true;
+        RestClient = "rest-client", server: false;
     }
 }
 
@@ -123,12 +125,27 @@ pub(super) mod websocket {
 
 #[cfg(not(feature = "dns"))]
 pub(super) mod dns {
+    #[cfg(feature = "http")]
+    use std::net::IpAddr;
+
     use super::*;
+    #[cfg(feature = "http")]
+    use crate::app::Destination;
 
     missing! { "dns":
         DnsServer = "dns-server", server: true;
         DnsResolver = "dns-resolver", server: true;
         DnsLookup = "dns-lookup", server: false;
+    }
+
+    /// Where a host is, which nobody can be asked without the feature `dns`.
+    #[cfg(feature = "http")]
+    pub(in crate::app) async fn address_of(
+        running: &Running,
+        _server: &Destination,
+        _host: &str,
+    ) -> Result<IpAddr, ProgramError> {
+        Err(ProgramError::Missing { program: running.program, feature: "dns" })
     }
 }
 

@@ -16,7 +16,9 @@ use super::graphql::{GraphqlServer, ScreenClient};
 use super::grpc::{BookstoreClient, BookstoreServer};
 #[cfg(feature = "tls")]
 use super::http::{AccessClient, AccessServer};
-use super::http::{HttpCache, HttpGet, HttpServer, LoadClient, OrdersClient, OrdersServer, WorkServer};
+use super::http::{
+    HttpCache, HttpGet, HttpServer, LoadClient, OrdersClient, OrdersServer, RestClient, RestServer, WorkServer,
+};
 use super::messages::{MessageSend, MessageSink};
 #[cfg(not(feature = "tls"))]
 use super::missing::access::{AccessClient, AccessServer};
@@ -179,6 +181,10 @@ register! {
     HttpGateway,
     /// An HTTP/1.1 client that asks at a steady pace, whether answers come or not, and measures how long they take.
     HttpLoad,
+    /// An HTTP/1.1 server with a collection of posts, which methods change.
+    RestServer,
+    /// An HTTP/1.1 client that uses connections in one of four ways.
+    RestClient,
 }
 
 #[cfg(test)]
@@ -235,6 +241,8 @@ mod tests {
             r#"{ instance-server = { port = 8080, name = "posts-service-1" } }"#,
             r#"{ http-gateway = { port = 80, backend = "server:8080" } }"#,
             r#"{ http-load = { url = "http://server/api/posts", count = 10, every = "10ms" } }"#,
+            r#"{ rest-server = { port = 80, path = "/api/posts" } }"#,
+            r#"{ rest-client = { url = "http://server/", calls = [{ path = "/api/posts" }] } }"#,
         ];
         assert_eq!(table.len(), Program::NAMES.len(), "each program of {:?} is tried", Program::NAMES);
         for written in table {
@@ -258,6 +266,10 @@ mod tests {
             (r#"{ http-get = { url = "ftp://server/" } }"#, "is not a URL that is spoken here"),
             (r#"{ websocket-client = { url = "http://server/" } }"#, "write one such as \"ws://server/chat\""),
             (r#"{ screen-client = { url = "https://server/", ask = { rest = 1 } } }"#, "this program speaks no TLS"),
+            (
+                r#"{ rest-client = { url = "http://server/", calls = [{ method = "get", path = "/" }] } }"#,
+                "`get` is not a method",
+            ),
         ];
         for (written, expected) in table {
             let error = read(&format!("run = {written}")).expect_err(written);

@@ -606,6 +606,27 @@ fn lab_63_holds_through_every_door() {
 }
 
 #[test]
+fn lab_70_holds_through_every_door() {
+    // tshark reads the request inside of TLS, too: the captures have the secrets.
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        assert_eq!(seen.at("client").iter().filter(sent_by_curl).count(), 12, "{}: two, and twice five", seen.door);
+        let names = seen.at("client").iter().filter(|packet| packet.field("dns.qry.name") == "api.example.com");
+        assert!(names.count() >= 10, "{}: a question and an answer for each step", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "70",
+            connections: &[("client", 10), ("server", 10)],
+            stack: ("server", "203.0.113.10"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}
+
+#[test]
 fn lab_71_holds_through_every_door() {
     let through = |seen: &Seen<'_>| {
         let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
