@@ -71,6 +71,61 @@ const EXAMPLES: &[Example] = &[
         &[r#""service": "bookstore-service""#, r#""resolvedTargets": ["#, r#""10.0.1.15","#, r#""ttlSeconds": 30"#],
     ),
     (
+        "REST request",
+        "70",
+        Wire,
+        &[
+            "GET /api/posts HTTP/1.1",
+            "Host: api.example.com",
+            "Accept: application/json",
+            "Authorization: Bearer eyJhbGciOiJIUzI1NiIs...",
+        ],
+    ),
+    (
+        "REST response",
+        "70",
+        Wire,
+        &[
+            "HTTP/1.1 200 OK",
+            "Content-Type: application/json",
+            "Cache-Control: max-age=60",
+            r#"{"posts": [{"id": 1, "title": "Network Communication Basics"}, {"id": 2, "title": "Scaling Backend APIs"}]}"#,
+        ],
+    ),
+    (
+        "the seven steps",
+        "70",
+        Wire,
+        &["A api.example.com", "[SYN]", "Client Hello", "GET /api/posts HTTP/1.1", "HTTP/1.1 200 OK"],
+    ),
+    (
+        "request behind a proxy",
+        "81",
+        Wire,
+        &[
+            "GET /api/posts HTTP/1.1",
+            "Host: posts-service.internal",
+            "X-Request-ID: req-123",
+            "X-Forwarded-For: 198.51.100.25",
+            "X-Forwarded-Proto: https",
+        ],
+    ),
+    (
+        "request and response",
+        "90",
+        Wire,
+        &["GET /users/1 HTTP/1.1", "Host: api.example.com", r#"{"id": 1, "name": "Alice"}"#],
+    ),
+    (
+        "circuit breaker",
+        "92",
+        Wire,
+        &[
+            r#"{"dependency": "payment-service", "circuitState": "open","#,
+            r#""message": "Requests temporarily blocked because the dependency is unhealthy."}"#,
+        ],
+    ),
+    (
         "request through a load balancer",
         "80",
         Wire,
@@ -122,12 +177,7 @@ const EXAMPLES: &[Example] = &[
     ("JSON", "75", Wire, &[r#"{"id": 1, "title": "Network Efficiency"}"#]),
     ("XML", "75", Wire, &["<Post><Id>1</Id><Title>Network Efficiency</Title></Post>"]),
     ("Protocol Buffers", "75", Wire, &["\u{8}\u{1}\u{12}\u{12}Network Efficiency"]),
-    (
-        "request and response",
-        "71",
-        Wire,
-        &["POST /graphql HTTP/1.1", "GET /users/1 HTTP/1.1", r#"{"id": 1, "name": "Alice""#],
-    ),
+    ("GraphQL", "71", Wire, &["POST /graphql HTTP/1.1", "GET /users/1 HTTP/1.1", r#"{"id": 1, "name": "Alice""#]),
     (
         "throughput",
         "83 --break the-example",
