@@ -41,6 +41,8 @@ pub(super) mod http {
         HttpServer = "http-server", server: true;
         HttpCache = "http-cache", server: true;
         HttpGet = "http-get", server: false;
+        WorkServer = "work-server", server: true;
+        LoadClient = "load-client", server: false;
         OrdersServer = "orders-server", server: true;
         OrdersClient = "orders-client", server: false;
     }
@@ -55,7 +57,6 @@ pub(super) mod front {
         LoadBalancer = "load-balancer", server: true;
         ReverseProxy = "reverse-proxy", server: true;
         InstanceServer = "instance-server", server: true;
-        HttpLoad = "http-load", server: false;
         HttpGateway = "http-gateway", server: true;
     }
 }
@@ -67,6 +68,25 @@ pub(super) mod formats {
     missing! { "formats":
         PostsServer = "posts-server", server: true;
         PostsClient = "posts-client", server: false;
+    }
+}
+
+#[cfg(not(feature = "graphql"))]
+pub(super) mod database {
+    use super::*;
+
+    missing! { "graphql":
+        DatabaseServer = "database-server", server: true;
+    }
+}
+
+#[cfg(not(feature = "graphql"))]
+pub(super) mod graphql {
+    use super::*;
+
+    missing! { "graphql":
+        GraphqlServer = "graphql-server", server: true;
+        ScreenClient = "screen-client", server: false;
     }
 }
 

@@ -11,6 +11,8 @@
 
 #[cfg(feature = "http")]
 mod channel;
+#[cfg(feature = "graphql")]
+mod database;
 #[cfg(feature = "dns")]
 mod dns;
 mod error;
@@ -21,6 +23,8 @@ mod feed;
 mod formats;
 #[cfg(feature = "http")]
 mod front;
+#[cfg(feature = "graphql")]
+mod graphql;
 #[cfg(feature = "grpc")]
 mod grpc;
 mod host;
@@ -32,14 +36,18 @@ mod messages;
 #[cfg(not(all(
     feature = "dns",
     feature = "formats",
+    feature = "graphql",
     feature = "grpc",
     feature = "http",
     feature = "tls",
     feature = "websocket"
 )))]
 mod missing;
+#[cfg(feature = "http")]
+mod policy;
 mod program;
 mod run;
+mod scan;
 #[cfg(feature = "tls")]
 mod tls;
 mod transfer;
@@ -52,6 +60,8 @@ mod without_tls;
 #[cfg(test)]
 mod tests;
 
+#[cfg(not(feature = "graphql"))]
+use missing::database;
 #[cfg(not(feature = "dns"))]
 use missing::dns;
 #[cfg(not(feature = "websocket"))]
@@ -60,6 +70,8 @@ use missing::feed;
 use missing::formats;
 #[cfg(not(feature = "http"))]
 use missing::front;
+#[cfg(not(feature = "graphql"))]
+use missing::graphql;
 #[cfg(not(feature = "grpc"))]
 use missing::grpc;
 #[cfg(not(feature = "http"))]

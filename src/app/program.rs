@@ -6,18 +6,21 @@
 
 use serde::Deserialize;
 
+use super::database::DatabaseServer;
 use super::dns::{DnsLookup, DnsResolver, DnsServer};
 use super::feed::{FeedClient, FeedServer};
 use super::formats::{PostsClient, PostsServer};
-use super::front::{HttpGateway, HttpLoad, HttpRelay, InstanceServer, LoadBalancer, ReverseProxy};
+use super::front::{HttpGateway, HttpRelay, InstanceServer, LoadBalancer, ReverseProxy};
+use super::graphql::{GraphqlServer, ScreenClient};
 use super::grpc::{BookstoreClient, BookstoreServer};
 #[cfg(feature = "tls")]
 use super::http::{AccessClient, AccessServer};
-use super::http::{HttpCache, HttpGet, HttpServer, OrdersClient, OrdersServer};
+use super::http::{HttpCache, HttpGet, HttpServer, LoadClient, OrdersClient, OrdersServer, WorkServer};
 use super::messages::{MessageSend, MessageSink};
 #[cfg(not(feature = "tls"))]
 use super::missing::access::{AccessClient, AccessServer};
 use super::run::Running;
+use super::scan::PortScan;
 use super::transfer::{Exchange, ExchangeServer, Send, Sink};
 use super::websocket::{WebSocketClient, WebSocketServer};
 use super::{Destination, ProgramError};
@@ -109,6 +112,8 @@ register! {
     MessageSink,
     /// A client for `message-sink`: sends numbered messages at a steady pace.
     MessageSend,
+    /// A client that tries ports, and tells which are open and which are not.
+    PortScan,
     /// An HTTP/1.1 server with pages.
     HttpServer,
     /// An HTTP/1.1 cache between clients and a server.
@@ -157,8 +162,16 @@ register! {
     InstanceServer,
     /// Middleware in front of an HTTP/1.1 server: who may ask, how often, for what.
     HttpGateway,
-    /// An HTTP/1.1 client that asks at a steady pace, whether answers come or not, and measures how long they take.
-    HttpLoad,
+    /// An HTTP/1.1 server whose answers take time, with workers or without, that may need another server.
+    WorkServer,
+    /// An HTTP/1.1 client that asks for many things at once, and measures.
+    LoadClient,
+    /// A server with tables that can be asked by queries, in the protocol of PostgreSQL.
+    DatabaseServer,
+    /// An HTTP/1.1 server with a blog, as REST resources and at one endpoint for GraphQL.
+    GraphqlServer,
+    /// An HTTP/1.1 client for `graphql-server`: gets what one screen shows, by REST or by a query.
+    ScreenClient,
 }
 
 #[cfg(test)]
@@ -183,6 +196,7 @@ mod tests {
             r#"{ exchange = { to = "server:9000", bytes = "1KB" } }"#,
             r#"{ message-sink = { port = 9000, over = "udp" } }"#,
             r#"{ message-send = { to = "server:9000", over = "tcp", count = 50, size = "100B", every = "20ms" } }"#,
+            r#"{ port-scan = { to = ["server:9000"] } }"#,
             r#"{ http-server = { port = 80, path = "/api/posts", body = "{}" } }"#,
             r#"{ http-cache = { port = 80, origin = "server:80" } }"#,
             r#"{ http-get = { url = "http://server/api/posts" } }"#,
@@ -206,7 +220,11 @@ mod tests {
             r#"{ reverse-proxy = { port = 80, routes = [{ path = "/", backends = ["server:8080"] }] } }"#,
             r#"{ instance-server = { port = 8080, name = "posts-service-1" } }"#,
             r#"{ http-gateway = { port = 80, backend = "server:8080" } }"#,
-            r#"{ http-load = { url = "http://server/api/posts", count = 10, every = "10ms" } }"#,
+            r#"{ work-server = { port = 80, workers = 4, takes = "100ms" } }"#,
+            r#"{ load-client = { url = "http://server/", users = 8, requests = 24 } }"#,
+            r#"{ database-server = { port = 5432, tables = {} } }"#,
+            r#"{ graphql-server = { port = 80, database = "db:5432" } }"#,
+            r#"{ screen-client = { url = "http://server/", ask = { rest = 1 } } }"#,
         ];
         assert_eq!(table.len(), Program::NAMES.len(), "each program of {:?} is tried", Program::NAMES);
         for written in table {
@@ -229,6 +247,7 @@ mod tests {
             (r#"{ http-server = { port = 1, path = "x", body = "" } }"#, "`x` is not a path"),
             (r#"{ http-get = { url = "ftp://server/" } }"#, "is not a URL that is spoken here"),
             (r#"{ websocket-client = { url = "http://server/" } }"#, "write one such as \"ws://server/chat\""),
+            (r#"{ screen-client = { url = "https://server/", ask = { rest = 1 } } }"#, "this program speaks no TLS"),
         ];
         for (written, expected) in table {
             let error = read(&format!("run = {written}")).expect_err(written);

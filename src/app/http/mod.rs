@@ -21,6 +21,7 @@ pub(super) mod fields;
 pub(in crate::app) mod forward;
 mod generated;
 mod get;
+mod load;
 mod order;
 mod orders;
 pub(super) mod page;
@@ -44,12 +45,19 @@ pub(super) use cache::HttpCache;
 #[cfg(feature = "formats")]
 pub(super) use coding::Coding;
 #[cfg(feature = "formats")]
-pub(super) use connection::{Requests, close_after, request, whole, with_connection};
+pub(super) use connection::close_after;
+#[cfg(feature = "graphql")]
+pub(super) use connection::whole_up_to;
+#[cfg(any(feature = "formats", feature = "graphql"))]
+pub(super) use connection::{Requests, request, whole, with_connection};
 pub(super) use get::HttpGet;
+pub(super) use load::{LoadClient, WorkServer};
 pub(super) use order::OrdersClient;
 pub(super) use orders::OrdersServer;
+#[cfg(feature = "graphql")]
+pub(super) use page::not_allowed;
 pub(super) use server::HttpServer;
-#[cfg(feature = "formats")]
+#[cfg(any(feature = "formats", feature = "graphql"))]
 pub(super) use server::serve;
 #[cfg(feature = "websocket")]
 pub(super) use server::serve_until_upgrade;
