@@ -59,7 +59,6 @@ pub(super) mod front {
         LoadBalancer = "load-balancer", server: true;
         ReverseProxy = "reverse-proxy", server: true;
         InstanceServer = "instance-server", server: true;
-        HttpLoad = "http-load", server: false;
         HttpGateway = "http-gateway", server: true;
     }
 }

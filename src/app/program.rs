@@ -11,7 +11,7 @@ use super::discovery::{ServiceClient, ServiceRegistry};
 use super::dns::{DnsLookup, DnsResolver, DnsServer};
 use super::feed::{FeedClient, FeedServer};
 use super::formats::{PostsClient, PostsServer};
-use super::front::{HttpGateway, HttpLoad, HttpRelay, InstanceServer, LoadBalancer, ReverseProxy};
+use super::front::{HttpGateway, HttpRelay, InstanceServer, LoadBalancer, ReverseProxy};
 use super::graphql::{GraphqlServer, ScreenClient};
 use super::grpc::{BookstoreClient, BookstoreServer};
 #[cfg(feature = "tls")]
@@ -179,8 +179,6 @@ register! {
     InstanceServer,
     /// Middleware in front of an HTTP/1.1 server: who may ask, how often, for what.
     HttpGateway,
-    /// An HTTP/1.1 client that asks at a steady pace, whether answers come or not, and measures how long they take.
-    HttpLoad,
     /// An HTTP/1.1 server with a collection of posts, which methods change.
     RestServer,
     /// An HTTP/1.1 client that uses connections in one of four ways.
@@ -240,7 +238,6 @@ mod tests {
             r#"{ reverse-proxy = { port = 80, routes = [{ path = "/", backends = ["server:8080"] }] } }"#,
             r#"{ instance-server = { port = 8080, name = "posts-service-1" } }"#,
             r#"{ http-gateway = { port = 80, backend = "server:8080" } }"#,
-            r#"{ http-load = { url = "http://server/api/posts", count = 10, every = "10ms" } }"#,
             r#"{ rest-server = { port = 80, path = "/api/posts" } }"#,
             r#"{ rest-client = { url = "http://server/", calls = [{ path = "/api/posts" }] } }"#,
         ];
