@@ -88,7 +88,7 @@ impl Seen {
             .map(|(name, ends)| LinkSource { name, ends: *ends, mtu: 1500, longest_flight: Duration::from_secs(2) })
             .collect();
         let evidence = Evidence::new(&sources, &links, Some(&journal), self.ended, check::Clock::Virtual);
-        for verdict in check::integrity(&evidence, Integrity { expects_resets }) {
+        for verdict in check::integrity(&evidence, Integrity { expects_resets, ..Integrity::default() }) {
             assert_eq!(verdict.outcome, Outcome::Pass, "{}: {} at {}", verdict.id, verdict.measured, verdict.vantage);
         }
         // One file per vantage point, and no packet twice in one.

@@ -41,6 +41,8 @@ pub(super) mod http {
         HttpServer = "http-server", server: true;
         HttpCache = "http-cache", server: true;
         HttpGet = "http-get", server: false;
+        WorkServer = "work-server", server: true;
+        LoadClient = "load-client", server: false;
         OrdersServer = "orders-server", server: true;
         OrdersClient = "orders-client", server: false;
         RestServer = "rest-server", server: true;

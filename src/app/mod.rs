@@ -41,8 +41,11 @@ mod messages;
     feature = "websocket"
 )))]
 mod missing;
+#[cfg(feature = "http")]
+mod policy;
 mod program;
 mod run;
+mod scan;
 #[cfg(feature = "tls")]
 mod tls;
 mod transfer;

@@ -14,11 +14,14 @@ use super::graphql::{GraphqlServer, ScreenClient};
 use super::grpc::{BookstoreClient, BookstoreServer};
 #[cfg(feature = "tls")]
 use super::http::{AccessClient, AccessServer};
-use super::http::{HttpCache, HttpGet, HttpServer, OrdersClient, OrdersServer, RestClient, RestServer};
+use super::http::{
+    HttpCache, HttpGet, HttpServer, LoadClient, OrdersClient, OrdersServer, RestClient, RestServer, WorkServer,
+};
 use super::messages::{MessageSend, MessageSink};
 #[cfg(not(feature = "tls"))]
 use super::missing::access::{AccessClient, AccessServer};
 use super::run::Running;
+use super::scan::PortScan;
 use super::transfer::{Exchange, ExchangeServer, Send, Sink};
 use super::websocket::{WebSocketClient, WebSocketServer};
 use super::{Destination, ProgramError};
@@ -110,6 +113,8 @@ register! {
     MessageSink,
     /// A client for `message-sink`: sends numbered messages at a steady pace.
     MessageSend,
+    /// A client that tries ports, and tells which are open and which are not.
+    PortScan,
     /// An HTTP/1.1 server with pages.
     HttpServer,
     /// An HTTP/1.1 cache between clients and a server.
@@ -150,6 +155,10 @@ register! {
     FeedClient,
     /// An HTTP/1.1 proxy that passes answers on as they come, or when they are whole.
     HttpRelay,
+    /// An HTTP/1.1 server whose answers take time, with workers or without, that may need another server.
+    WorkServer,
+    /// An HTTP/1.1 client that asks for many things at once, and measures.
+    LoadClient,
     /// A server with tables that can be asked by queries, in the protocol of PostgreSQL.
     DatabaseServer,
     /// An HTTP/1.1 server with a blog, as REST resources and at one endpoint for GraphQL.
@@ -184,6 +193,7 @@ mod tests {
             r#"{ exchange = { to = "server:9000", bytes = "1KB" } }"#,
             r#"{ message-sink = { port = 9000, over = "udp" } }"#,
             r#"{ message-send = { to = "server:9000", over = "tcp", count = 50, size = "100B", every = "20ms" } }"#,
+            r#"{ port-scan = { to = ["server:9000"] } }"#,
             r#"{ http-server = { port = 80, path = "/api/posts", body = "{}" } }"#,
             r#"{ http-cache = { port = 80, origin = "server:80" } }"#,
             r#"{ http-get = { url = "http://server/api/posts" } }"#,
@@ -203,6 +213,8 @@ mod tests {
             r#"{ feed-server = { port = 80, path = "/orders", news = [] } }"#,
             r#"{ feed-client = { url = "http://server/orders", how = "sse", receive = 5 } }"#,
             r#"{ http-relay = { port = 80, origin = "server:80" } }"#,
+            r#"{ work-server = { port = 80, workers = 4, takes = "100ms" } }"#,
+            r#"{ load-client = { url = "http://server/", users = 8, requests = 24 } }"#,
             r#"{ database-server = { port = 5432, tables = {} } }"#,
             r#"{ graphql-server = { port = 80, database = "db:5432" } }"#,
             r#"{ screen-client = { url = "http://server/", ask = { rest = 1 } } }"#,

@@ -24,6 +24,8 @@ pub const INTEGRITY_IDS: [&str; 5] =
 pub struct Integrity {
     /// Resets are part of the lab.
     pub expects_resets: bool,
+    /// So are segments that belong to no connection.
+    pub expects_strays: bool,
 }
 
 /// Judges all of them, in the order of [`INTEGRITY_IDS`].
@@ -38,7 +40,7 @@ pub fn integrity(evidence: &Evidence<'_>, lab: Integrity) -> Vec<Verdict> {
             handshake,
             "Every connection is captured from its SYN",
             "begins a connection without a SYN",
-            &without_syn(evidence),
+            &without_syn(evidence, lab),
         ),
         each_frame(
             evidence,
@@ -160,19 +162,26 @@ fn network_len(frame: &Frame<'_>) -> usize {
     }
 }
 
-/// The first segment of each connection at each vantage, when it is no SYN. A reset may answer nothing that was seen.
-fn without_syn(evidence: &Evidence<'_>) -> Vec<Culprit> {
+/// The first segment of each connection at each vantage, when it is no SYN. A reset may answer nothing that was seen, and a
+/// lab that expects strays has conversations which are no connections: nothing in them carries data.
+fn without_syn(evidence: &Evidence<'_>, lab: Integrity) -> Vec<Culprit> {
     let mut culprits = Vec::new();
     for (node, frames) in nodes(evidence) {
+        let talks: HashSet<_> = frames.iter().filter(|frame| has_data(frame)).filter_map(conversation).collect();
+        let is_stray = |conversation: &[_; 2]| lab.expects_strays && !talks.contains(conversation);
         let mut seen = HashSet::new();
         for frame in frames {
             let Some((tcp, conversation)) = frame.dissection.tcp().zip(conversation(frame)) else { continue };
-            if seen.insert(conversation) && !tcp.flags.syn() && !tcp.flags.rst() {
+            if seen.insert(conversation) && !tcp.flags.syn() && !tcp.flags.rst() && !is_stray(&conversation) {
                 culprits.push((node, frame.number));
             }
         }
     }
     culprits
+}
+
+fn has_data(frame: &Frame<'_>) -> bool {
+    frame.dissection.tcp().is_some_and(|tcp| tcp.payload_len > 0)
 }
 
 /// Resets of connections that had not ended. When both ends have sent their FIN, there is nothing left to lose: a copy

@@ -305,6 +305,7 @@ const VALUES: [(&str, &[&str]); 10] = [
             "reset",
             "abort",
             "give-up",
+            "stray",
             "datagram",
             "echo-request",
             "echo-reply",

@@ -99,6 +99,8 @@ pub enum Reason {
     Abort,
     /// The peer has not answered for too long.
     GiveUp,
+    /// A segment of no connection: who lets it pass, and who refuses it?
+    Stray,
     /// An application sent a datagram.
     Datagram,
     /// An echo request.
@@ -194,6 +196,7 @@ impl Reason {
             Reason::Reset => "reset",
             Reason::Abort => "abort",
             Reason::GiveUp => "give-up",
+            Reason::Stray => "stray",
             Reason::Datagram => "datagram",
             Reason::EchoRequest => "echo-request",
             Reason::EchoReply => "echo-reply",
@@ -237,6 +240,7 @@ impl Reason {
             Reason::Reset => "RFC 9293 §3.5.2",
             Reason::Abort => "RFC 9293 §3.10.5",
             Reason::GiveUp => "RFC 9293 §3.8.3",
+            Reason::Stray => "RFC 9293 §3.10.7.1",
             Reason::Datagram => "RFC 768",
             Reason::EchoRequest | Reason::EchoReply | Reason::IcmpError => "RFC 792",
             Reason::AddressRequest | Reason::AddressReply => "RFC 826",
@@ -307,6 +311,7 @@ impl fmt::Display for Reason {
             Reason::Reset => "RST: no such connection here",
             Reason::Abort => "RST: the application has given the connection up",
             Reason::GiveUp => "RST: the peer has not answered for too long",
+            Reason::Stray => "ACK of no connection: does a filter let it pass?",
             Reason::Datagram => "a datagram of the application",
             Reason::EchoRequest => "echo request: is anybody there?",
             Reason::EchoReply => "echo reply: yes",

@@ -22,6 +22,8 @@ const PROGRAM: usize = 16;
 const NUMBERS_SHOWN: usize = 12;
 /// Lines of a real program's output that are shown.
 const OUTPUT_SHOWN: usize = 12;
+/// From how many on sentences that follow each other and are the same are told once.
+const MANY: usize = 4;
 /// Characters of one such line, or of one failure, that are shown: a program may print megabytes without a line's end.
 const LINE_SHOWN: usize = 400;
 
@@ -162,13 +164,18 @@ impl Speaker {
             sentences.push(format!("sent {} octets, sha256 {}", grouped(*bytes), short(sha256)));
         }
         for (bytes, sha256) in &self.streams_received {
-            let same = if told.sent.contains(sha256) { "as it was sent" } else { "NOT what was sent" };
-            sentences.push(format!("received {} octets, sha256 {}: {same}", grouped(*bytes), short(sha256)));
+            let same = match told.sent.contains(sha256) {
+                true => ": as it was sent",
+                // Nobody says what was sent: a scanner, or a real program.
+                false if told.sent.is_empty() => "",
+                false => ": NOT what was sent",
+            };
+            sentences.push(format!("received {} octets, sha256 {}{same}", grouped(*bytes), short(sha256)));
         }
         for (over, numbers) in &self.messages {
             sentences.push(messages(over, numbers, told.messages_sent.get(over).copied().unwrap_or(0)));
         }
-        sentences.extend(self.exchanges.iter().cloned());
+        sentences.extend(told_once(&self.exchanges));
         sentences.extend(resolutions(&self.resolutions));
         sentences.extend(self.output.iter().map(|line| format!("prints: {line}")));
         if self.output_left_out > 0 {
@@ -177,6 +184,14 @@ impl Speaker {
         sentences.extend(self.failures.iter().map(|detail| format!("failed: {detail}")));
         sentences
     }
+}
+
+/// The sentences, with those that follow each other and are the same told once where they are many.
+fn told_once(sentences: &[String]) -> impl Iterator<Item = String> {
+    sentences.chunk_by(|one, next| one == next).flat_map(|same| match same {
+        [sentence, ..] if same.len() >= MANY => vec![format!("{sentence} ({} times)", same.len())],
+        few => few.to_vec(),
+    })
 }
 
 /// What a cache had to do with a response.
@@ -346,6 +361,8 @@ mod tests {
         let sent = said(0, "send", ProgramEvent::StreamSent { bytes: 17_520, sha256: hash("a") });
         let same = said(1, "sink", ProgramEvent::StreamReceived { bytes: 17_520, sha256: hash("a") });
         let other = said(1, "sink", ProgramEvent::StreamReceived { bytes: 1, sha256: hash("b") });
+        let text = told(std::slice::from_ref(&other));
+        assert!(text.contains("received 1 octets") && !text.contains("what was sent"), "nobody said: {text}");
         let text = told(&[sent, same, other]);
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains("sent 17,520 octets, sha256 aaaaaaaa…aaaa server"), "{text}");
@@ -365,6 +382,15 @@ mod tests {
         let words: Vec<&str> = text.split_whitespace().collect();
         assert!(words.join(" ").contains("over UDP: 3 of 5 messages arrived; missing 2, 5; 3 came after 4"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80));
+    }
+
+    #[test]
+    fn many_equal_answers_are_told_once_and_few_one_by_one() {
+        let answer = |status| said(0, "http-get", ProgramEvent::Response { status, bytes: 7, cache: None });
+        let entries: Vec<Entry> = [200, 200, 200, 503, 503, 503, 503, 503, 200].map(answer).into();
+        let text = told(&entries);
+        assert_eq!(text.matches("HTTP 200").count(), 4, "{text}");
+        assert_eq!(text.matches("HTTP 503, 7 octets of body (5 times)").count(), 1, "{text}");
     }
 
     #[test]

@@ -187,6 +187,20 @@ pub trait Stack: Send {
     /// Gives the socket up at once: RST (RFC 9293 §3.10.5), the id is no longer valid.
     fn abort(&mut self, now: Instant, socket: SocketId);
 
+    /// Sends a bare ACK from a free port, though no connection stands behind it: a scanner's question. When a reset answers
+    /// it, an event `Readable` follows. [`Stack::close`] forgets it.
+    ///
+    /// # Errors
+    /// [`OpenError`] when there is no way to the peer, no free port, or the stack cannot do it.
+    fn send_stray(&mut self, _now: Instant, _remote: SocketAddr) -> Result<SocketId, OpenError> {
+        Err(OpenError::Unsupported)
+    }
+
+    /// Whether a reset has answered what [`Stack::send_stray`] has sent. A look.
+    fn is_stray_answered(&self, _socket: SocketId) -> bool {
+        false
+    }
+
     /// Changes an option of a connection, of a listener (for the connections that it will accept) or of a UDP socket.
     ///
     /// # Errors

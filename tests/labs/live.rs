@@ -157,6 +157,27 @@ fn lab_34_holds_through_every_door() {
 }
 
 #[test]
+fn lab_53_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let strangers = seen.at("db").iter().filter(|packet| !packet.field("tcp.stream").is_empty());
+        let strangers = strangers.filter(|packet| !packet.is_from("10.0.1.15") && !packet.is_from("10.0.2.5"));
+        assert_eq!(strangers.count(), 0, "{}: only the application and the database talk", seen.door);
+        let refused = seen.at("lb").iter().filter(|packet| packet.field("tcp.flags") == "0x0014");
+        assert_eq!(refused.count(), 1, "{}: the firewall's RST", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "53",
+            connections: &[("lb", 4), ("db", 2)],
+            stack: ("lb", "203.0.113.10"),
+            again: Some(&[]),
+            unharmed_kernel: None,
+        },
+        through,
+    );
+}
+
+#[test]
 fn lab_60_holds_through_every_door() {
     if !has("lab 60 live", "dig") {
         return;
@@ -545,6 +566,26 @@ fn lab_72_holds_through_every_door() {
             lab: "72",
             connections: &[("client", 1), ("alice", 1), ("poller", 8), ("server", 10)],
             stack: ("server", "10.0.4.2"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}
+
+#[test]
+fn lab_83_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        assert_eq!(seen.at("client").iter().filter(sent_by_curl).count(), 1, "{}: the one that asks alone", seen.door);
+        let answered = |packet: &&Packet| packet.field("http.response.code") == "200";
+        assert_eq!(seen.at("server").iter().filter(answered).count(), 33, "{}", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "83",
+            connections: &[("client", 33), ("server", 33)],
+            stack: ("server", "10.0.0.2"),
             again: Some(&[]),
             unharmed_kernel: Some(("client", "10.0.0.1")),
         },

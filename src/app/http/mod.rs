@@ -21,6 +21,7 @@ pub(super) mod conversation;
 mod fields;
 mod generated;
 mod get;
+mod load;
 mod order;
 mod orders;
 pub(super) mod page;
@@ -52,6 +53,7 @@ pub(super) use connection::whole_up_to;
 #[cfg(any(feature = "formats", feature = "graphql"))]
 pub(super) use connection::{Requests, request, whole, with_connection};
 pub(super) use get::HttpGet;
+pub(super) use load::{LoadClient, WorkServer};
 pub(super) use order::OrdersClient;
 pub(super) use orders::OrdersServer;
 #[cfg(feature = "graphql")]

@@ -76,13 +76,28 @@ fn a_connection_that_begins_without_a_syn_is_found() {
 }
 
 #[test]
+fn a_stray_is_excused_where_the_lab_speaks_of_strays_and_data_never_is() {
+    let expecting = Integrity { expects_strays: true, ..Integrity::default() };
+    let outcome = |run: &Run, lab| {
+        let verdicts = integrity(&run.evidence(), lab);
+        verdicts.into_iter().find(|verdict| verdict.id == "handshake-captured").expect("it is judged").outcome
+    };
+    let mut run = Run { client: vec![record(1, 0, Direction::Out, there("A", 401, 501, 0))], ..Run::new() };
+    run.server.clear();
+    assert_eq!(outcome(&run, Integrity::default()), Outcome::Fail);
+    assert_eq!(outcome(&run, expecting), Outcome::Pass);
+    run.client.push(record(2, 10, Direction::Out, there("A", 401, 501, 100)));
+    assert_eq!(outcome(&run, expecting), Outcome::Fail, "a conversation with data has begun with a SYN");
+}
+
+#[test]
 fn a_reset_needs_a_lab_that_speaks_of_it() {
     let mut run = Run::new();
     // Without its FIN, the client would have gone on.
     run.client.remove(7);
     run.client.push(record(10, 1090, Direction::In, back("RA", 501, 400, 0)));
     assert_eq!(run.integrity("no-unexplained-reset").packets, [9]);
-    let expecting = integrity(&run.evidence(), Integrity { expects_resets: true });
+    let expecting = integrity(&run.evidence(), Integrity { expects_resets: true, ..Integrity::default() });
     assert!(expecting.iter().all(|verdict| verdict.outcome == Outcome::Pass || verdict.id == "drops-explained"));
 }
 

@@ -81,7 +81,8 @@ impl Story<'_> {
     }
 
     /// What one of a pair has seen, less what it exchanged with a third host: that never was on its way to the other one,
-    /// and so is not missing there. A router's address may stand for any host behind it.
+    /// and so is not missing there. A router's address may stand for any host behind it; of its errors, what they quote says
+    /// for which.
     fn without_third_hosts(&self, records: &[Record], pair: [&str; 2]) -> Vec<Record> {
         let names = self.lab.names();
         let is_third = |address| {
@@ -90,7 +91,8 @@ impl Story<'_> {
         };
         let is_theirs = |record: &&Record| {
             let dissection = Dissection::of(record.medium, &record.bytes, record.wire_len);
-            !dissection.addresses().is_some_and(|(src, dst)| is_third(src) || is_third(dst))
+            let quoted = dissection.quoted.as_ref().and_then(|quoted| quoted.addresses());
+            !dissection.addresses().into_iter().chain(quoted).any(|(src, dst)| is_third(src) || is_third(dst))
         };
         records.iter().filter(is_theirs).cloned().collect()
     }

@@ -51,7 +51,7 @@ pub(super) fn definition(
         seed: raw.seed,
         summary: raw.summary,
         stacks: stacks(raw.stacks.as_ref())?,
-        integrity: Integrity { expects_resets: raw.resets },
+        integrity: Integrity { expects_resets: raw.resets, expects_strays: raw.strays },
         links,
         resolver,
         steps,

@@ -30,6 +30,8 @@ pub(super) struct RawLab {
     pub(super) summary: String,
     #[serde(default)]
     pub(super) resets: bool,
+    #[serde(default)]
+    pub(super) strays: bool,
     pub(super) resolver: Option<Spanned<String>>,
     pub(super) stacks: Option<Spanned<Vec<RawStack>>>,
     #[serde(default)]

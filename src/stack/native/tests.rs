@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::NativeStack;
 use crate::journal::{Reason, SocketId, TcpState};
 use crate::packet::{Medium, Packet, segment};
-use crate::stack::{Interface, Stack, StackConfig, TcpConfig};
+use crate::stack::{Interface, SocketEvent, Stack, StackConfig, TcpConfig};
 use crate::time::Instant;
 
 fn stack(medium: Medium, host: u8) -> NativeStack {
@@ -126,4 +126,29 @@ fn a_datagram_given_first_leaves_before_the_segment_given_after_it() {
     stack.connect(now, None, peer, &TcpConfig::default()).expect("there is a way");
     let reasons: Vec<Reason> = std::iter::from_fn(|| stack.transmit(now)).map(|(_, why)| why.reason).collect();
     assert_eq!(reasons, [Reason::Datagram, Reason::ActiveOpen]);
+}
+
+#[test]
+fn a_stray_is_refused_by_the_host_that_it_reaches_and_forgotten_when_closed() {
+    for to in ["10.0.0.2:80", "[fd00::2]:80"] {
+        let mut pair = Pair::new(Medium::Ethernet);
+        let to: SocketAddr = to.parse().expect("an address");
+        let stray = pair.stacks[0].send_stray(pair.now, to).expect("there is a way");
+        assert!(!pair.stacks[0].is_stray_answered(stray));
+        pair.run(Duration::from_secs(1));
+        assert!(pair.stacks[0].is_stray_answered(stray), "{to}");
+        let mut events = Vec::new();
+        pair.stacks[0].drain_events(&mut events);
+        assert_eq!(events, [SocketEvent::Readable(stray)]);
+        pair.stacks[0].close(pair.now, stray);
+        assert!(!pair.stacks[0].is_stray_answered(stray) && pair.stacks[0].is_quiet());
+    }
+}
+
+#[test]
+fn strays_are_bounded() {
+    let mut scanner = stack(Medium::Ip, 1);
+    let to = SocketAddr::from(([10, 0, 0, 2], 80));
+    let sent = (0..2000).filter(|_| scanner.send_stray(Instant::ZERO, to).is_ok()).count();
+    assert_eq!(sent, 1024);
 }

@@ -156,6 +156,16 @@ impl Stack for NativeStack {
         }
     }
 
+    fn send_stray(&mut self, now: Instant, remote: SocketAddr) -> Result<SocketId, OpenError> {
+        self.tell_time(now);
+        let local = self.own_end(None, remote)?;
+        self.tcp.send_stray(local, remote)
+    }
+
+    fn is_stray_answered(&self, socket: SocketId) -> bool {
+        self.tcp.is_stray_answered(socket)
+    }
+
     fn abort(&mut self, now: Instant, socket: SocketId) {
         self.tell_time(now);
         if self.is_tcp(socket) {

@@ -223,7 +223,7 @@ impl Connection {
         }
         if self.config.trusts_syns {
             let reset = self.reset_segment(cx);
-            cx.told.reset(self.ends, reset, Why::of(Reason::Reset));
+            cx.told.lone(self.ends, reset, Why::of(Reason::Reset));
             self.end(cx, CloseReason::Reset);
             return DONE;
         }
@@ -461,6 +461,6 @@ impl Connection {
     /// A reset that answers `segment`: its sequence number is what the segment acknowledged (RFC 9293 §3.10.7.1).
     pub(super) fn reset_in_answer(&self, cx: &mut Context<'_>, segment: &Segment) {
         let (ends, why) = (self.ends, Why::of(Reason::Reset));
-        cx.told.reset(ends, crate::tcp::engine::reset_for(segment), why);
+        cx.told.lone(ends, crate::tcp::engine::reset_for(segment), why);
     }
 }

@@ -31,7 +31,7 @@ pub(crate) struct Told {
     pub(crate) journal: Notebook,
     /// Destinations, and octets of the longest packet that the way there is now thought to take.
     pub(crate) paths: Vec<(IpAddr, usize)>,
-    /// Segments that no connection stands behind: resets, and answers by SYN cookies.
+    /// Segments that no connection stands behind: resets, answers by SYN cookies, strays.
     pub(crate) replies: VecDeque<Departure>,
 }
 
@@ -46,8 +46,8 @@ impl Told {
         }
     }
 
-    /// Queues a reset, with what every host gives its packets.
-    pub(crate) fn reset(&mut self, ends: Ends, segment: Segment, why: Why) {
+    /// Queues a reset or another segment without options, with what every host gives its packets.
+    pub(crate) fn lone(&mut self, ends: Ends, segment: Segment, why: Why) {
         self.reply(Departure { ends, segment, why, dont_fragment: true, hops: None, traffic_class: 0 });
     }
 }

@@ -107,7 +107,7 @@ impl Connection {
         }
         if self.probes >= self.config.keep_alive_probes {
             let reset = self.reset_segment(cx);
-            cx.told.reset(self.ends, reset, Why::of(Reason::GiveUp));
+            cx.told.lone(self.ends, reset, Why::of(Reason::GiveUp));
             return self.give_up(cx);
         }
         self.probes += 1;

@@ -243,7 +243,7 @@ impl Connection {
 
     fn send_reset(&mut self, cx: &mut Context<'_>) {
         let reset = self.reset_segment(cx);
-        cx.told.reset(self.ends, reset, Why::of(Reason::Abort));
+        cx.told.lone(self.ends, reset, Why::of(Reason::Abort));
     }
 
     /// Changes an option.

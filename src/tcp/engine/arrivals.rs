@@ -118,9 +118,12 @@ impl Engine {
 
     /// CLOSED (§3.10.7.1): nobody is there. A reset says so, but never in answer to one.
     fn arrives_in_closed(&mut self, arrival: Arrival) {
+        if arrival.segment.flags.rst() && self.answers_stray(&arrival.ends) {
+            return;
+        }
         self.drop(arrival.packet, DropReason::NoConnection);
         if !arrival.segment.flags.rst() {
-            self.told.reset(arrival.ends, reset_for(&arrival.segment), Why::of(Reason::Reset));
+            self.told.lone(arrival.ends, reset_for(&arrival.segment), Why::of(Reason::Reset));
         }
     }
 

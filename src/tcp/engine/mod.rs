@@ -15,6 +15,7 @@ mod arrivals;
 mod cookies;
 mod listener;
 mod names;
+mod stray;
 mod verbs;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -25,6 +26,7 @@ pub(crate) use arrivals::reset_for;
 
 use self::listener::Listener;
 use self::names::BySocket;
+use self::stray::Stray;
 use super::config::Config;
 use super::connection::{Connection, Context, Told};
 use super::fast_open::peers::Peers;
@@ -46,6 +48,8 @@ pub struct Engine {
     by_port: BTreeMap<(u16, IpAddr), SocketId>,
     /// Addresses that are kept for listeners and connections to come.
     reserved: BTreeMap<SocketId, SocketAddr>,
+    /// Segments without a connection that somebody waits for the answer to.
+    strays: BTreeMap<SocketId, Stray>,
     /// One entry for a connection, never later than its first timer. Timers move ahead with each acknowledgment, and an
     /// entry follows only when its time has come.
     deadlines: BTreeSet<(Instant, SocketId)>,
@@ -93,7 +97,7 @@ pub struct Departure {
     pub why: Why,
     /// Whether nobody may cut its packet.
     pub dont_fragment: bool,
-    /// Hops that its packet may take; `None` for a reset that no connection stands behind.
+    /// Hops that its packet may take; `None` for a segment that no connection stands behind.
     pub hops: Option<u8>,
     /// The traffic class of its packet, ECN bits included.
     pub traffic_class: u8,
@@ -120,6 +124,7 @@ impl Engine {
             listeners: BySocket::default(),
             by_port: BTreeMap::new(),
             reserved: BTreeMap::new(),
+            strays: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             ready: VecDeque::new(),
             busy: 0,

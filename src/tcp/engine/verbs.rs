@@ -224,6 +224,7 @@ impl Engine {
     /// Gives a connection or a listener up; what was sent is still delivered.
     pub fn close(&mut self, now: Instant, socket: SocketId) {
         self.reserved.remove(&socket);
+        self.strays.remove(&socket);
         if self.listeners.contains_key(&socket) {
             return self.close_listener(now, socket);
         }
@@ -274,6 +275,7 @@ impl Engine {
         self.connections.contains_key(&socket)
             || self.listeners.contains_key(&socket)
             || self.reserved.contains_key(&socket)
+            || self.strays.contains_key(&socket)
     }
 
     /// Closing a listener resets what was not accepted (RFC 9293 §3.10.4 for LISTEN; as Linux does for the rest).
@@ -292,7 +294,7 @@ impl Engine {
     }
 
     /// A port that is free: the first after a random one (RFC 6056 §3.3.1).
-    fn free_port(&mut self, is_taken: impl Fn(&Engine, u16) -> bool) -> Result<u16, OpenError> {
+    pub(super) fn free_port(&mut self, is_taken: impl Fn(&Engine, u16) -> bool) -> Result<u16, OpenError> {
         let first = self.rng.below(u64::from(EPHEMERAL)) as u16;
         (0..EPHEMERAL)
             .map(|step| FIRST_EPHEMERAL + (first + step) % EPHEMERAL)
