@@ -93,7 +93,9 @@ macro_rules! register {
                 }
             }
 
-            pub(super) async fn play(&self, running: &Running, ready: impl FnOnce()) -> Result<(), ProgramError> {
+            /// As [`Play::run`]. What `ready` is has no part in its type: else all programs would be compiled once for
+            /// each caller.
+            pub(super) async fn play(&self, running: &Running, ready: Box<dyn FnOnce() + '_>) -> Result<(), ProgramError> {
                 match self {
                     $(Program::$program(settings) => settings.run(running, ready).await,)*
                 }

@@ -34,7 +34,7 @@ pub async fn run(
 ) -> Result<(), ProgramError> {
     let running = Running { program: program.name(), host: host.clone(), resolver: resolver.clone(), seed };
     running.report(ProgramEvent::Started);
-    let outcome = program.play(&running, ready).await;
+    let outcome = Box::pin(program.play(&running, Box::new(ready))).await;
     let detail = outcome.as_ref().err().map(ProgramError::to_string).unwrap_or_default();
     running.report(ProgramEvent::Ended { ok: outcome.is_ok(), detail });
     outcome
