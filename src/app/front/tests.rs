@@ -331,7 +331,7 @@ fn a_proxy_takes_tls_off_and_writes_down_whom_a_request_is_from() {
             r#"http2 = {http2}, requests = [{{ url = "https://server/api/posts/1?x", times = 2 }}],
             headers = {{ X-Forwarded-For = "10.9.9.9", X-Request-ID = "req-123" }}"#
         );
-        let (statuses, asked) = asked_by_proxy(", tls = {}", &client);
+        let (statuses, asked) = asked_by_proxy(r#", tls = { name = "server" }"#, &client);
         assert_eq!(statuses, [200, 200], "HTTP/2: {http2}");
         for expected in [
             "GET /api/posts/1?x HTTP/1.1\r\n",
