@@ -64,7 +64,7 @@ pub enum Calendar {
 
 impl Host {
     /// How many connections may wait to be accepted: Linux's `SOMAXCONN` before 5.4, enough for any lab.
-    const BACKLOG: usize = 128;
+    pub(super) const BACKLOG: usize = 128;
 
     /// The host at `endpoint`. Its servers listen on each of `addresses`; `reporter` takes what its programs say.
     pub fn new(endpoint: Endpoint, addresses: impl Into<Arc<[IpAddr]>>, reporter: Reporter) -> Host {
@@ -138,10 +138,19 @@ impl Host {
     /// # Errors
     /// The stack's or the kernel's: the port is taken, the address is not this host's.
     pub async fn listen(&self, local: SocketAddr) -> io::Result<Listener> {
+        self.listen_with(local, Self::BACKLOG).await
+    }
+
+    /// As [`listen`](Host::listen); `backlog` connections and one more may wait to be accepted.
+    ///
+    /// # Errors
+    /// As for [`listen`](Host::listen).
+    pub async fn listen_with(&self, local: SocketAddr, backlog: usize) -> io::Result<Listener> {
         match &self.endpoint {
-            Endpoint::Stack(node) => socket::TcpListener::bind(node, local, Self::BACKLOG).map(Listener::Stack),
+            Endpoint::Stack(node) => socket::TcpListener::bind(node, local, backlog).map(Listener::Stack),
             Endpoint::Linux(node) => {
-                node.listen(local).await.map(|listener| Listener::Kernel(listener, self.gauges.clone()))
+                let listener = node.listen_with(local, i32::try_from(backlog).unwrap_or(i32::MAX)).await?;
+                Ok(Listener::Kernel(listener, self.gauges.clone()))
             }
         }
     }

@@ -41,6 +41,8 @@ pub(super) mod http {
         HttpServer = "http-server", server: true;
         HttpCache = "http-cache", server: true;
         HttpGet = "http-get", server: false;
+        WorkServer = "work-server", server: true;
+        LoadClient = "load-client", server: false;
         OrdersServer = "orders-server", server: true;
         OrdersClient = "orders-client", server: false;
     }
@@ -53,6 +55,25 @@ pub(super) mod formats {
     missing! { "formats":
         PostsServer = "posts-server", server: true;
         PostsClient = "posts-client", server: false;
+    }
+}
+
+#[cfg(not(feature = "graphql"))]
+pub(super) mod database {
+    use super::*;
+
+    missing! { "graphql":
+        DatabaseServer = "database-server", server: true;
+    }
+}
+
+#[cfg(not(feature = "graphql"))]
+pub(super) mod graphql {
+    use super::*;
+
+    missing! { "graphql":
+        GraphqlServer = "graphql-server", server: true;
+        ScreenClient = "screen-client", server: false;
     }
 }
 

@@ -11,6 +11,8 @@
 
 #[cfg(feature = "http")]
 mod channel;
+#[cfg(feature = "graphql")]
+mod database;
 #[cfg(all(feature = "dns", feature = "http"))]
 mod discovery;
 #[cfg(feature = "dns")]
@@ -21,6 +23,8 @@ pub mod exec;
 mod feed;
 #[cfg(feature = "formats")]
 mod formats;
+#[cfg(feature = "graphql")]
+mod graphql;
 #[cfg(feature = "grpc")]
 mod grpc;
 mod host;
@@ -32,12 +36,15 @@ mod messages;
 #[cfg(not(all(
     feature = "dns",
     feature = "formats",
+    feature = "graphql",
     feature = "grpc",
     feature = "http",
     feature = "tls",
     feature = "websocket"
 )))]
 mod missing;
+#[cfg(feature = "http")]
+mod policy;
 mod program;
 mod run;
 mod scan;
@@ -53,6 +60,8 @@ mod without_tls;
 #[cfg(test)]
 mod tests;
 
+#[cfg(not(feature = "graphql"))]
+use missing::database;
 #[cfg(not(all(feature = "dns", feature = "http")))]
 use missing::discovery;
 #[cfg(not(feature = "dns"))]
@@ -61,6 +70,8 @@ use missing::dns;
 use missing::feed;
 #[cfg(not(feature = "formats"))]
 use missing::formats;
+#[cfg(not(feature = "graphql"))]
+use missing::graphql;
 #[cfg(not(feature = "grpc"))]
 use missing::grpc;
 #[cfg(not(feature = "http"))]

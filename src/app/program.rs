@@ -6,14 +6,16 @@
 
 use serde::Deserialize;
 
+use super::database::DatabaseServer;
 use super::discovery::{ServiceClient, ServiceRegistry};
 use super::dns::{DnsLookup, DnsResolver, DnsServer};
 use super::feed::{FeedClient, FeedServer, HttpRelay};
 use super::formats::{PostsClient, PostsServer};
+use super::graphql::{GraphqlServer, ScreenClient};
 use super::grpc::{BookstoreClient, BookstoreServer};
 #[cfg(feature = "tls")]
 use super::http::{AccessClient, AccessServer};
-use super::http::{HttpCache, HttpGet, HttpServer, OrdersClient, OrdersServer};
+use super::http::{HttpCache, HttpGet, HttpServer, LoadClient, OrdersClient, OrdersServer, WorkServer};
 use super::messages::{MessageSend, MessageSink};
 #[cfg(not(feature = "tls"))]
 use super::missing::access::{AccessClient, AccessServer};
@@ -156,6 +158,16 @@ register! {
     FeedClient,
     /// An HTTP/1.1 proxy that passes answers on as they come, or when they are whole.
     HttpRelay,
+    /// An HTTP/1.1 server whose answers take time, with workers or without, that may need another server.
+    WorkServer,
+    /// An HTTP/1.1 client that asks for many things at once, and measures.
+    LoadClient,
+    /// A server with tables that can be asked by queries, in the protocol of PostgreSQL.
+    DatabaseServer,
+    /// An HTTP/1.1 server with a blog, as REST resources and at one endpoint for GraphQL.
+    GraphqlServer,
+    /// An HTTP/1.1 client for `graphql-server`: gets what one screen shows, by REST or by a query.
+    ScreenClient,
 }
 
 #[cfg(test)]
@@ -202,6 +214,11 @@ mod tests {
             r#"{ feed-server = { port = 80, path = "/orders", news = [] } }"#,
             r#"{ feed-client = { url = "http://server/orders", how = "sse", receive = 5 } }"#,
             r#"{ http-relay = { port = 80, origin = "server:80" } }"#,
+            r#"{ work-server = { port = 80, workers = 4, takes = "100ms" } }"#,
+            r#"{ load-client = { url = "http://server/", users = 8, requests = 24 } }"#,
+            r#"{ database-server = { port = 5432, tables = {} } }"#,
+            r#"{ graphql-server = { port = 80, database = "db:5432" } }"#,
+            r#"{ screen-client = { url = "http://server/", ask = { rest = 1 } } }"#,
         ];
         assert_eq!(table.len(), Program::NAMES.len(), "each program of {:?} is tried", Program::NAMES);
         for written in table {
@@ -224,6 +241,7 @@ mod tests {
             (r#"{ http-server = { port = 1, path = "x", body = "" } }"#, "`x` is not a path"),
             (r#"{ http-get = { url = "ftp://server/" } }"#, "is not a URL that is spoken here"),
             (r#"{ websocket-client = { url = "http://server/" } }"#, "write one such as \"ws://server/chat\""),
+            (r#"{ screen-client = { url = "https://server/", ask = { rest = 1 } } }"#, "this program speaks no TLS"),
         ];
         for (written, expected) in table {
             let error = read(&format!("run = {written}")).expect_err(written);

@@ -53,6 +53,12 @@ pub(super) struct Running {
 }
 
 impl Running {
+    /// A program that tests put together themselves.
+    #[cfg(test)]
+    pub(super) fn for_tests(program: &'static str, host: &Host, resolver: &Resolver, seed: u64) -> Running {
+        Running { program, host: host.clone(), resolver: resolver.clone(), seed }
+    }
+
     /// Tells the journal.
     pub(super) fn report(&self, event: ProgramEvent) {
         self.host.report(self.program, event);
@@ -108,16 +114,25 @@ impl Running {
         F: Future<Output = Result<(), ProgramError>> + 'static,
     {
         let mut loops = JoinSet::new();
-        for address in self.own_addresses()? {
-            let asked = SocketAddr::new(*address, port);
-            let failed = |error| ProgramError::Listen { program: self.program, local: asked, error };
-            let listener = self.host.listen(asked).await.map_err(failed)?;
-            let local = listener.local_addr().map_err(failed)?;
-            self.report(ProgramEvent::Listening { over: TransportKind::Tcp, local });
-            loops.spawn_local(accept_each(self.clone(), listener, local, serve.clone()));
+        for listener in self.listen(port, Host::BACKLOG).await? {
+            loops.spawn_local(accept_each(self.clone(), listener, serve.clone()));
         }
         ready();
         first_end(loops).await
+    }
+
+    /// Listens on `port` of each of the host's addresses; `backlog` connections and one more may wait on each.
+    pub(super) async fn listen(&self, port: u16, backlog: usize) -> Result<Vec<Listener>, ProgramError> {
+        let mut listeners = Vec::new();
+        for address in self.own_addresses()? {
+            let asked = SocketAddr::new(*address, port);
+            let failed = |error| ProgramError::Listen { program: self.program, local: asked, error };
+            let listener = self.host.listen_with(asked, backlog).await.map_err(failed)?;
+            let local = listener.local_addr().map_err(failed)?;
+            self.report(ProgramEvent::Listening { over: TransportKind::Tcp, local });
+            listeners.push(listener);
+        }
+        Ok(listeners)
     }
 
     /// Opens a UDP socket on `port` of each of the host's addresses and has `serve` take care of each, until dropped.
@@ -161,12 +176,12 @@ pub(super) fn named(to: &Destination, remote: SocketAddr) -> String {
 async fn accept_each<F>(
     running: Running,
     listener: Listener,
-    local: SocketAddr,
     serve: impl Fn(Running, Stream, SocketAddr) -> F,
 ) -> Result<(), ProgramError>
 where
     F: Future<Output = Result<(), ProgramError>> + 'static,
 {
+    let local = listener.local_addr().map_err(running.broken("listening on", "its own port"))?;
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -199,7 +214,7 @@ async fn first_end(mut loops: JoinSet<Result<(), ProgramError>>) -> Result<(), P
 }
 
 /// The outcome of a task. A panic in it goes on in the server, as if there were no task.
-fn served(ended: Result<Result<(), ProgramError>, JoinError>) -> Result<(), ProgramError> {
+pub(super) fn served(ended: Result<Result<(), ProgramError>, JoinError>) -> Result<(), ProgramError> {
     match ended.map_err(JoinError::try_into_panic) {
         Ok(outcome) => outcome,
         Err(Ok(panic)) => std::panic::resume_unwind(panic),

@@ -366,6 +366,15 @@ pub(super) fn port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D:
     std::num::NonZeroU16::deserialize(deserializer).map(std::num::NonZeroU16::get)
 }
 
+/// Reads the URL of a program that speaks no TLS.
+#[cfg(feature = "graphql")]
+pub(super) fn plain_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
+    let url = Url::deserialize(deserializer)?;
+    let error =
+        || de::Error::custom(format!("`{url}`: this program speaks no TLS; write a URL that begins with http://"));
+    if url.is_secure { Err(error()) } else { Ok(url) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

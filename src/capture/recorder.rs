@@ -215,7 +215,10 @@ impl Vantage {
     }
 }
 
-/// `layers.txt`: every packet that memory has, node by node.
+/// How many packets of a node `layers.txt` explains: some five thousand octets of text each, which nobody reads to the end.
+const MOST_EXPLAINED: usize = 10_000;
+
+/// `layers.txt`: the packets that memory has, node by node.
 struct Layers {
     path: PathBuf,
     owner: Owner,
@@ -233,12 +236,12 @@ impl Layers {
         let VantageConfig { name, description, .. } = &vantage.config;
         writeln!(file, "=== {name}: {description}")?;
         let began = vantage.records.first().map_or(Instant::ZERO, |record| record.at);
-        for (number, record) in (1..).zip(&vantage.records) {
+        for (number, record) in (1..).zip(vantage.records.iter().take(MOST_EXPLAINED)) {
             // From the node's first packet, as Wireshark counts.
             let record = Record { at: Instant::ZERO + (record.at - began), ..record.clone() };
             file.write_all((self.describe)(name, number, &record).as_bytes())?;
         }
-        match vantage.not_kept() {
+        match vantage.seen - vantage.records.len().min(MOST_EXPLAINED) as u64 {
             0 => Ok(()),
             more => writeln!(
                 file,

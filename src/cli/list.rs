@@ -94,6 +94,10 @@ fn by_theme(rows: &[Row], tracks: &[Track], terminal: Terminal) -> String {
         }
         tell(row, rows, terminal, &mut text);
     }
+    if rows.iter().any(|row| row.passed) {
+        let mark = if terminal.unicode { "✓" } else { "*" };
+        let _ = write!(text, "\n{mark} all checks have passed here");
+    }
     text.push_str("\nwireglass run LAB, by number, name, or the folder of a lab of your own\n");
     if !tracks.is_empty() {
         let names: Vec<&str> = tracks.iter().map(|track| track.name.as_str()).collect();
@@ -178,6 +182,7 @@ mod tests {
   20-e     15 min  Title
                    sim or live
 
+✓ all checks have passed here
 wireglass run LAB, by number, name, or the folder of a lab of your own
 ";
         assert_eq!(by_theme(&rows(), &[], PLAIN), expected);

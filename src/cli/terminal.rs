@@ -69,6 +69,12 @@ impl Terminal {
         }
     }
 
+    /// How many columns standard output has, where that is a terminal with fewer than a ladder needs.
+    pub(super) fn too_narrow(self) -> Option<usize> {
+        let columns = columns(io::stdout().as_fd()).filter(|_| self.is_terminal).map(usize::from);
+        columns.filter(|columns| columns < WIDTHS.start())
+    }
+
     /// The same for reports; `verbose` shows all.
     pub(super) fn style(self, verbose: bool) -> Style {
         Style { width: self.width, color: self.colour, ascii: !self.unicode, verbose }

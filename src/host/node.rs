@@ -172,7 +172,15 @@ impl LinuxNode {
     /// # Errors
     /// What the kernel says to `bind` or `listen`, or the holder's end.
     pub async fn listen(&self, address: SocketAddr) -> io::Result<tokio::net::TcpListener> {
-        tokio::net::TcpListener::from_std(self.tcp_listen(address, 128)?)
+        self.listen_with(address, 128).await
+    }
+
+    /// Listens; `backlog` connections and one more may wait to be accepted. Call it inside a tokio runtime.
+    ///
+    /// # Errors
+    /// What the kernel says to `bind` or `listen`, or the holder's end.
+    pub async fn listen_with(&self, address: SocketAddr, backlog: i32) -> io::Result<tokio::net::TcpListener> {
+        tokio::net::TcpListener::from_std(self.tcp_listen(address, backlog)?)
     }
 
     /// A UDP socket bound to `address`. Call it inside a tokio runtime.

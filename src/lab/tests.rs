@@ -137,7 +137,7 @@ fn every_filter_of_a_guide_finds_packets_in_the_simulation() {
         let filters: Vec<&str> = spans.filter(|span| span.contains(" == ") || *span == "udp").collect();
         assert!(!filters.is_empty(), "{}: a guide has filters to paste", lab.id);
         // What Wireshark alone reads.
-        let theirs = ["websocket.", "http2.", "grpc", "http.content_encoding"];
+        let theirs = ["websocket.", "http2.", "grpc", "http.content_encoding", "pgsql"];
         let is_ours = |filter: &&str| !theirs.iter().any(|prefix| filter.contains(prefix));
         let filters: Vec<&str> = filters.into_iter().filter(is_ours).collect();
         for text in filters {

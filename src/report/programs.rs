@@ -22,6 +22,8 @@ const PROGRAM: usize = 16;
 const NUMBERS_SHOWN: usize = 12;
 /// Lines of a real program's output that are shown.
 const OUTPUT_SHOWN: usize = 12;
+/// From how many on sentences that follow each other and are the same are told once.
+const MANY: usize = 4;
 /// Characters of one such line, or of one failure, that are shown: a program may print megabytes without a line's end.
 const LINE_SHOWN: usize = 400;
 
@@ -173,7 +175,7 @@ impl Speaker {
         for (over, numbers) in &self.messages {
             sentences.push(messages(over, numbers, told.messages_sent.get(over).copied().unwrap_or(0)));
         }
-        sentences.extend(self.exchanges.iter().cloned());
+        sentences.extend(told_once(&self.exchanges));
         sentences.extend(resolutions(&self.resolutions));
         sentences.extend(self.output.iter().map(|line| format!("prints: {line}")));
         if self.output_left_out > 0 {
@@ -182,6 +184,14 @@ impl Speaker {
         sentences.extend(self.failures.iter().map(|detail| format!("failed: {detail}")));
         sentences
     }
+}
+
+/// The sentences, with those that follow each other and are the same told once where they are many.
+fn told_once(sentences: &[String]) -> impl Iterator<Item = String> {
+    sentences.chunk_by(|one, next| one == next).flat_map(|same| match same {
+        [sentence, ..] if same.len() >= MANY => vec![format!("{sentence} ({} times)", same.len())],
+        few => few.to_vec(),
+    })
 }
 
 /// What a cache had to do with a response.
@@ -372,6 +382,15 @@ mod tests {
         let words: Vec<&str> = text.split_whitespace().collect();
         assert!(words.join(" ").contains("over UDP: 3 of 5 messages arrived; missing 2, 5; 3 came after 4"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80));
+    }
+
+    #[test]
+    fn many_equal_answers_are_told_once_and_few_one_by_one() {
+        let answer = |status| said(0, "http-get", ProgramEvent::Response { status, bytes: 7, cache: None });
+        let entries: Vec<Entry> = [200, 200, 200, 503, 503, 503, 503, 503, 200].map(answer).into();
+        let text = told(&entries);
+        assert_eq!(text.matches("HTTP 200").count(), 4, "{text}");
+        assert_eq!(text.matches("HTTP 503, 7 octets of body (5 times)").count(), 1, "{text}");
     }
 
     #[test]

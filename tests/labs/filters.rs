@@ -1,6 +1,7 @@
 //! Our filters and tshark's, over the golden captures of all labs: the same packet numbers, filter by filter.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 use std::thread;
@@ -14,7 +15,8 @@ use wireglass::time::Instant;
 use super::super::support::has;
 use super::super::support::spaced::{Frame, Spaced};
 use super::super::support::wireshark::tshark;
-use super::goldens::all_goldens;
+use super::goldens::{all_goldens, captures};
+use super::{id_of, labs, root};
 
 /// Each operator, each family of fields, and how they combine; each tells some packets of a golden from the others.
 const FILTERS: &[&str] = &[
@@ -199,7 +201,7 @@ const DIFFERENCES: [Difference; 3] = [
     // What Wireshark knows by what came before on the connection, and ours, packet by packet, takes for data.
     Difference {
         protocols: &["data"],
-        packets: "tcp.port in {80, 8080} || http2 || websocket || tls",
+        packets: "tcp.port in {80, 5432, 8080} || http2 || websocket || tls",
         is_ours_more: true,
     },
     // So the rest of a body is no HTTP to ours.
@@ -355,4 +357,28 @@ fn a_capture_s_own_times_are_tsharks_to_the_nanosecond() {
         assert_eq!(ours, theirs.lines().collect::<Vec<_>>(), "{}: {text}", file.display());
         assert!(!ours.is_empty() && ours.len() < at.len(), "{}: {text}", file.display());
     }
+}
+
+/// The filters of guides that are for Wireshark alone: each finds packets in a golden capture of its lab.
+#[test]
+fn what_a_guide_asks_only_wireshark_finds_packets_there() {
+    if !has("what_a_guide_asks_only_wireshark_finds_packets_there", "tshark") {
+        return;
+    }
+    let mut asked = 0;
+    for lab in labs() {
+        let guide = fs::read_to_string(lab.join("README.md")).expect("each lab has a guide");
+        // Code that is not in a line of prose stands between fences.
+        let prose: Vec<&str> = guide.split("```").step_by(2).collect();
+        let prose = prose.join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
+        let spans = prose.split('`').skip(1).step_by(2).filter(|span| span.contains(" == "));
+        let theirs = |text: &&str| Filter::parse(text, &Names::default()).is_err();
+        let folder = root().join("captures").join(id_of(&lab));
+        for text in spans.filter(theirs) {
+            let found = captures(&folder).into_iter().any(|name| !tshark(&["-Y", text], &folder.join(name)).is_empty());
+            assert!(found, "{}: {text} finds nothing", id_of(&lab));
+            asked += 1;
+        }
+    }
+    assert!(asked >= 5, "{asked}");
 }

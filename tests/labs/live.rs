@@ -544,6 +544,25 @@ fn lab_63_holds_through_every_door() {
 }
 
 #[test]
+fn lab_71_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        let asked = seen.at("client").iter().filter(sent_by_curl).count();
+        assert_eq!(asked, 1, "{}: the mistake is curl's", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "71",
+            connections: &[("client", 4), ("app", 6), ("db", 2)],
+            stack: ("app", "10.0.1.1"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}
+
+#[test]
 fn lab_72_holds_through_every_door() {
     let through = |seen: &Seen<'_>| {
         let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
@@ -555,6 +574,26 @@ fn lab_72_holds_through_every_door() {
             lab: "72",
             connections: &[("client", 1), ("alice", 1), ("poller", 8), ("server", 10)],
             stack: ("server", "10.0.4.2"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}
+
+#[test]
+fn lab_83_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        assert_eq!(seen.at("client").iter().filter(sent_by_curl).count(), 1, "{}: the one that asks alone", seen.door);
+        let answered = |packet: &&Packet| packet.field("http.response.code") == "200";
+        assert_eq!(seen.at("server").iter().filter(answered).count(), 33, "{}", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "83",
+            connections: &[("client", 33), ("server", 33)],
+            stack: ("server", "10.0.0.2"),
             again: Some(&[]),
             unharmed_kernel: Some(("client", "10.0.0.1")),
         },

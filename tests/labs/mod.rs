@@ -1,5 +1,6 @@
 //! The labs of this repository, run by the program as its users run it.
 
+mod article;
 mod broken;
 mod determinism;
 mod falsifiers;

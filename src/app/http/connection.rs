@@ -176,5 +176,10 @@ pub(super) async fn print(running: &Running, mut body: Incoming, keep: bool) -> 
 
 /// The whole of a body that is not to be longer than what is kept in memory; `None` when it is, or breaks off.
 pub(in crate::app) async fn whole(body: Incoming) -> Option<Bytes> {
-    Limited::new(body, MOST_BODY).collect().await.ok().map(http_body_util::Collected::to_bytes)
+    whole_up_to(MOST_BODY, body).await
+}
+
+/// The whole of a body that is not to be longer than so many octets; `None` when it is, or breaks off.
+pub(in crate::app) async fn whole_up_to(octets: usize, body: Incoming) -> Option<Bytes> {
+    Limited::new(body, octets).collect().await.ok().map(http_body_util::Collected::to_bytes)
 }

@@ -20,6 +20,7 @@ pub(super) mod conversation;
 mod fields;
 mod generated;
 mod get;
+mod load;
 mod order;
 mod orders;
 pub(super) mod page;
@@ -43,12 +44,19 @@ pub(super) use cache::HttpCache;
 #[cfg(feature = "formats")]
 pub(super) use coding::Coding;
 #[cfg(any(feature = "dns", feature = "formats"))]
-pub(super) use connection::{Requests, close_after, request, whole, with_connection};
+pub(super) use connection::close_after;
+#[cfg(feature = "graphql")]
+pub(super) use connection::whole_up_to;
+#[cfg(any(feature = "dns", feature = "formats", feature = "graphql"))]
+pub(super) use connection::{Requests, request, whole, with_connection};
 pub(super) use get::HttpGet;
+pub(super) use load::{LoadClient, WorkServer};
 pub(super) use order::OrdersClient;
 pub(super) use orders::OrdersServer;
+#[cfg(feature = "graphql")]
+pub(super) use page::not_allowed;
 pub(super) use server::HttpServer;
-#[cfg(feature = "formats")]
+#[cfg(any(feature = "formats", feature = "graphql"))]
 pub(super) use server::serve;
 #[cfg(feature = "websocket")]
 pub(super) use server::{serve_one, serve_until_upgrade};

@@ -7,12 +7,12 @@ use hyper::body::Bytes;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use serde::Deserialize;
-use tokio::time::{sleep, timeout};
 
 use super::JSON;
 use super::connection::{self, Requests, close_after};
 use super::orders::IDEMPOTENCY_KEY;
 use crate::app::channel::{Dialer, HTTP_1};
+use crate::app::policy::{Caller, Policy, Try};
 use crate::app::program::Play;
 use crate::app::run::Running;
 use crate::app::tls::ClientTls;
@@ -67,30 +67,26 @@ impl Play for OrdersClient {
     /// Each try has a connection of its own. A status that speaks of the server's own trouble is tried again, as is silence.
     async fn run(&self, running: &Running, _ready: impl FnOnce()) -> Result<(), ProgramError> {
         let dialer = Dialer::new(&self.tls, &[HTTP_1]);
-        for attempt in 1..=self.tries.max(1) {
-            if attempt > 1 {
-                sleep(self.pause.duration()).await;
-            }
-            let place = async |mut requests: Requests| self.place(running, &mut requests).await;
-            let placed = async {
-                let channel = dialer.dial(running, &self.url).await?;
-                connection::over(running, channel, &self.url.destination, false, place).await
-            };
-            match timeout(self.timeout.duration(), placed).await {
-                Ok(Ok(status)) if !status.is_server_error() => return Ok(()),
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => running.complain(error),
-                Err(_) => {
-                    running.complain(format!("no answer within {:?}: was the order taken?", self.timeout.duration()))
-                }
-            }
-        }
+        let policy = self.policy();
         let peer = self.url.destination.to_string();
-        Err(ProgramError::NoAnswer { program: running.program, peer, tries: self.tries.max(1) })
+        let attempt = async || {
+            let place = async |mut requests: Requests| self.place(running, &mut requests).await;
+            let channel = dialer.dial(running, &self.url).await?;
+            let status = connection::over(running, channel, &self.url.destination, false, place).await?;
+            Ok(Try::by_status(status.as_u16(), ()))
+        };
+        let tried = Caller::new(running, &peer, &policy).call(attempt).await;
+        tried.map_err(|_| ProgramError::NoAnswer { program: running.program, peer, tries: policy.tries })
     }
 }
 
 impl OrdersClient {
+    /// The same pause before each try.
+    fn policy(&self) -> Policy {
+        let (timeout, tries) = (Some(self.timeout), self.tries.max(1));
+        Policy { timeout, tries, backoff: self.pause, most: self.pause, ..Policy::default() }
+    }
+
     async fn place(&self, running: &Running, requests: &mut Requests) -> hyper::Result<StatusCode> {
         let (method, target) = (Method::POST.to_string(), self.url.target.clone());
         running.report(ProgramEvent::Request { method, target, bytes: self.body.len() as u64 });

@@ -60,7 +60,7 @@ pub(in crate::app) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result
 }
 
 /// Reads a status with which a response ends: 200 to 599.
-fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<StatusCode>, D::Error> {
+pub(super) fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<StatusCode>, D::Error> {
     let code = u16::deserialize(deserializer)?;
     let status = StatusCode::from_u16(code).ok().filter(|_| (200..600).contains(&code));
     status.map(Some).ok_or_else(|| de::Error::custom(format!("{code} is no status of a response: write 200 to 599")))
@@ -99,7 +99,7 @@ impl Page {
 }
 
 /// What a body seems to be.
-fn kind(body: &str) -> &'static str {
+pub(super) fn kind(body: &str) -> &'static str {
     let is_json =
         body.trim_start().starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(body).is_ok();
     if is_json { JSON } else { TEXT }

@@ -30,6 +30,13 @@ pub(super) fn tell(
     let mut out = terminal.out();
     write_heading(&mut out, terminal, lab, finished)?;
     let story = Story { lab, finished, entries: &entries };
+    if let Some(columns) = terminal.too_narrow() {
+        let note = terminal.yellow("note:");
+        writeln!(
+            out,
+            "{note} lines need 80 columns and break in {columns}: make the terminal wider, or pipe it through `less -S`"
+        )?;
+    }
     out.write_all(story.ladder(&style).as_bytes())?;
     if task.layers {
         writeln!(out)?;
@@ -46,10 +53,11 @@ pub(super) fn tell(
     }
     for failure in &finished.failures {
         let StepFailure { step, node, program, reason } = failure;
-        match step {
-            0 => writeln!(out, "{program} failed: {reason}")?,
-            _ => writeln!(out, "step {step} ({program} on {node}) failed: {reason}")?,
-        }
+        let told = match step {
+            0 => format!("{program} failed: {reason}"),
+            _ => format!("step {step} ({program} on {node}) failed: {reason}"),
+        };
+        writeln!(out, "{}", report::hanging(&told, &style))?;
     }
     if !lesson.asked.is_empty() {
         writeln!(out, "{}", terminal.bold("Your predictions"))?;

@@ -95,7 +95,7 @@ pub(super) const KINDS: [Kind; 150] = [
     kind("leading zero", "minutes = 5", "minutes = 05",
         "4:11: unexpected leading zero; write the number without the zero"),
     kind("unknown top", "minutes = 5", "minutes = 5\nminute = 5",
-        "5:1: unknown field `minute`; expected one of `id`, `title`, `minutes`, `rfc`, `seed`, `summary`, `resets`, `resolver`, `stacks`, `node`, `router`, `switch`, `link`, `step`, `select`, `expect`, `predict`, `break`; did you mean `minutes`?"),
+        "5:1: unknown field `minute`; expected one of `id`, `title`, `minutes`, `rfc`, `seed`, `summary`, `resets`, `strays`, `resolver`, `stacks`, `node`, `router`, `switch`, `link`, `step`, `select`, `expect`, `predict`, `break`; did you mean `minutes`?"),
     kind("unknown node field", r#"live = "linux""#, "live = \"linux\"\naddress = [\"10.0.0.1/24\"]",
         "9:1: unknown field `address`; expected one of `live`, `sim`, `addresses`, `names`, `gateway`, `tcp`, `sysctl`; did you mean `addresses`?"),
     kind("unknown tcp field", "[router.edge]", "[node.server.tcp]\ncongestions = \"reno\"\n[router.edge]",
