@@ -43,8 +43,20 @@ pub(super) mod http {
         HttpGet = "http-get", server: false;
         WorkServer = "work-server", server: true;
         LoadClient = "load-client", server: false;
+        JobsServer = "jobs-server", server: true;
+        JobsClient = "jobs-client", server: false;
         OrdersServer = "orders-server", server: true;
         OrdersClient = "orders-client", server: false;
+    }
+}
+
+#[cfg(not(feature = "mqtt"))]
+pub(super) mod mqtt {
+    use super::*;
+
+    missing! { "mqtt":
+        MqttBroker = "mqtt-broker", server: true;
+        MqttClient = "mqtt-client", server: false;
     }
 }
 
