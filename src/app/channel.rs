@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 
 use super::run::Running;
 use super::tls::{ClientTls, ServerTls};
-use super::{ProgramError, Stream, Url};
+use super::{Destination, ProgramError, Stream, Url};
 
 /// HTTP/2 in a TLS handshake (RFC 9113 §3.2).
 pub(super) const H2: &str = "h2";
@@ -54,6 +54,30 @@ impl Channel {
     /// Whether TLS is on it.
     pub(super) fn is_secure(&self) -> bool {
         !matches!(self, Channel::Plain(_))
+    }
+
+    /// Whether small segments go at once (RFC 9293 §3.7.4).
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub(super) fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        match self {
+            Channel::Plain(stream) => stream.set_nodelay(nodelay),
+            #[cfg(feature = "tls")]
+            Channel::Tls(stream) => stream.get_ref().0.set_nodelay(nodelay),
+        }
+    }
+
+    /// Gives the connection up at once, with a reset.
+    pub(super) fn abort(self) {
+        match self {
+            Channel::Plain(stream) => stream.abort(),
+            #[cfg(feature = "tls")]
+            Channel::Tls(stream) => match *stream {
+                tokio_rustls::TlsStream::Client(stream) => stream.into_inner().0.abort(),
+                tokio_rustls::TlsStream::Server(stream) => stream.into_inner().0.abort(),
+            },
+        }
     }
 
     /// Says that nothing more comes, and waits a while until the other end has said so, too. What it still sends is not read.
@@ -180,6 +204,7 @@ pub(super) struct Gate<'a> {
     /// Where it listens.
     pub(super) port: u16,
     /// Its TLS; `None` for none.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "there is none"))]
     pub(super) tls: Option<&'a ServerTls>,
     /// What it speaks, the preferred first, in ALPN's names.
     pub(super) protocols: &'static [&'static str],
@@ -244,8 +269,21 @@ impl Dialer {
     /// # Errors
     /// That of the connection, or of its handshake.
     pub(super) async fn dial(&self, running: &Running, url: &Url) -> Result<Channel, ProgramError> {
+        self.dial_at(running, url, &url.destination).await
+    }
+
+    /// As [`dial`](Dialer::dial), where it is known already `at` which address the server of `url` is.
+    ///
+    /// # Errors
+    /// As for [`dial`](Dialer::dial).
+    pub(super) async fn dial_at(
+        &self,
+        running: &Running,
+        url: &Url,
+        at: &Destination,
+    ) -> Result<Channel, ProgramError> {
         if !url.is_secure {
-            return running.connect(&url.destination).await.map(Channel::Plain);
+            return running.connect(at).await.map(Channel::Plain);
         }
         #[cfg(feature = "tls")]
         {
@@ -256,7 +294,7 @@ impl Dialer {
                     self.connector.get_or_init(|| made)
                 }
             };
-            let stream = running.connect(&url.destination).await?;
+            let stream = running.connect(at).await?;
             connector.connect(running, stream, &url.destination).await
         }
         #[cfg(not(feature = "tls"))]

@@ -382,6 +382,7 @@ impl Resolver {
     }
 
     /// The names that lead to one of `addresses`.
+    #[cfg(feature = "tls")]
     pub(super) fn names_of(&self, addresses: &[IpAddr]) -> Vec<String> {
         let there = self.nodes.iter().filter(|(_, address)| addresses.contains(address));
         there.map(|(name, _)| name.clone()).collect()

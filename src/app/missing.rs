@@ -47,6 +47,21 @@ pub(super) mod http {
         JobsClient = "jobs-client", server: false;
         OrdersServer = "orders-server", server: true;
         OrdersClient = "orders-client", server: false;
+        RestServer = "rest-server", server: true;
+        RestClient = "rest-client", server: false;
+    }
+}
+
+#[cfg(not(feature = "http"))]
+pub(super) mod front {
+    use super::*;
+
+    missing! { "http":
+        HttpRelay = "http-relay", server: true;
+        LoadBalancer = "load-balancer", server: true;
+        ReverseProxy = "reverse-proxy", server: true;
+        InstanceServer = "instance-server", server: true;
+        HttpGateway = "http-gateway", server: true;
     }
 }
 
@@ -106,7 +121,6 @@ pub(super) mod feed {
     missing! { "websocket":
         FeedServer = "feed-server", server: true;
         FeedClient = "feed-client", server: false;
-        HttpRelay = "http-relay", server: true;
     }
 }
 
@@ -122,12 +136,27 @@ pub(super) mod websocket {
 
 #[cfg(not(feature = "dns"))]
 pub(super) mod dns {
+    #[cfg(feature = "http")]
+    use std::net::IpAddr;
+
     use super::*;
+    #[cfg(feature = "http")]
+    use crate::app::Destination;
 
     missing! { "dns":
         DnsServer = "dns-server", server: true;
         DnsResolver = "dns-resolver", server: true;
         DnsLookup = "dns-lookup", server: false;
+    }
+
+    /// Where a host is, which nobody can be asked without the feature `dns`.
+    #[cfg(feature = "http")]
+    pub(in crate::app) async fn address_of(
+        running: &Running,
+        _server: &Destination,
+        _host: &str,
+    ) -> Result<IpAddr, ProgramError> {
+        Err(ProgramError::Missing { program: running.program, feature: "dns" })
     }
 }
 

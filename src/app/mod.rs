@@ -23,6 +23,8 @@ pub mod exec;
 mod feed;
 #[cfg(feature = "formats")]
 mod formats;
+#[cfg(feature = "http")]
+mod front;
 #[cfg(feature = "graphql")]
 mod graphql;
 #[cfg(feature = "grpc")]
@@ -73,6 +75,8 @@ use missing::dns;
 use missing::feed;
 #[cfg(not(feature = "formats"))]
 use missing::formats;
+#[cfg(not(feature = "http"))]
+use missing::front;
 #[cfg(not(feature = "graphql"))]
 use missing::graphql;
 #[cfg(not(feature = "grpc"))]

@@ -9,14 +9,16 @@ use serde::Deserialize;
 use super::database::DatabaseServer;
 use super::discovery::{ServiceClient, ServiceRegistry};
 use super::dns::{DnsLookup, DnsResolver, DnsServer};
-use super::feed::{FeedClient, FeedServer, HttpRelay};
+use super::feed::{FeedClient, FeedServer};
 use super::formats::{PostsClient, PostsServer};
+use super::front::{HttpGateway, HttpRelay, InstanceServer, LoadBalancer, ReverseProxy};
 use super::graphql::{GraphqlServer, ScreenClient};
 use super::grpc::{BookstoreClient, BookstoreServer};
 #[cfg(feature = "tls")]
 use super::http::{AccessClient, AccessServer};
 use super::http::{
-    HttpCache, HttpGet, HttpServer, JobsClient, JobsServer, LoadClient, OrdersClient, OrdersServer, WorkServer,
+    HttpCache, HttpGet, HttpServer, JobsClient, JobsServer, LoadClient, OrdersClient, OrdersServer, RestClient,
+    RestServer, WorkServer,
 };
 use super::messages::{MessageSend, MessageSink};
 #[cfg(not(feature = "tls"))]
@@ -179,6 +181,18 @@ register! {
     GraphqlServer,
     /// An HTTP/1.1 client for `graphql-server`: gets what one screen shows, by REST or by a query.
     ScreenClient,
+    /// Spreads connections or requests over several servers.
+    LoadBalancer,
+    /// What clients take for the server: takes TLS off, and passes requests on to the services that they belong to.
+    ReverseProxy,
+    /// One instance of a service: says which one it is, and for which request.
+    InstanceServer,
+    /// Middleware in front of an HTTP/1.1 server: who may ask, how often, for what.
+    HttpGateway,
+    /// An HTTP/1.1 server with a collection of posts, which methods change.
+    RestServer,
+    /// An HTTP/1.1 client that uses connections in one of four ways.
+    RestClient,
 }
 
 #[cfg(test)]
@@ -234,6 +248,12 @@ mod tests {
             r#"{ database-server = { port = 5432, tables = {} } }"#,
             r#"{ graphql-server = { port = 80, database = "db:5432" } }"#,
             r#"{ screen-client = { url = "http://server/", ask = { rest = 1 } } }"#,
+            r#"{ load-balancer = { port = 80, backends = ["server:8080"] } }"#,
+            r#"{ reverse-proxy = { port = 80, routes = [{ path = "/", backends = ["server:8080"] }] } }"#,
+            r#"{ instance-server = { port = 8080, name = "posts-service-1" } }"#,
+            r#"{ http-gateway = { port = 80, backend = "server:8080" } }"#,
+            r#"{ rest-server = { port = 80, path = "/api/posts" } }"#,
+            r#"{ rest-client = { url = "http://server/", calls = [{ path = "/api/posts" }] } }"#,
         ];
         assert_eq!(table.len(), Program::NAMES.len(), "each program of {:?} is tried", Program::NAMES);
         for written in table {
@@ -257,6 +277,10 @@ mod tests {
             (r#"{ http-get = { url = "ftp://server/" } }"#, "is not a URL that is spoken here"),
             (r#"{ websocket-client = { url = "http://server/" } }"#, "write one such as \"ws://server/chat\""),
             (r#"{ screen-client = { url = "https://server/", ask = { rest = 1 } } }"#, "this program speaks no TLS"),
+            (
+                r#"{ rest-client = { url = "http://server/", calls = [{ method = "get", path = "/" }] } }"#,
+                "`get` is not a method",
+            ),
         ];
         for (written, expected) in table {
             let error = read(&format!("run = {written}")).expect_err(written);

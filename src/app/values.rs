@@ -375,6 +375,14 @@ pub(super) fn plain_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ur
     if url.is_secure { Err(error()) } else { Ok(url) }
 }
 
+/// Reads a span of time that must not be 0: what is done again after no time at all never ends.
+#[cfg(feature = "http")]
+pub(super) fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+    let span = Span::deserialize(deserializer)?;
+    let error = || de::Error::custom("this span of time must not be 0: write one such as \"1s\"");
+    if span.duration().is_zero() { Err(error()) } else { Ok(span) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

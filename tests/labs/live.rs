@@ -312,6 +312,68 @@ fn lab_77_holds_through_every_door() {
 }
 
 #[test]
+fn lab_80_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        let asked = seen.at("client").iter().filter(sent_by_curl).count();
+        assert_eq!(asked, 33, "{}: all but the crowd's requests are curl's", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "80",
+            // How many checks there are depends on how long the run takes.
+            connections: &[("client", 17), ("crowd", 12)],
+            stack: ("crowd", "10.0.5.1"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "198.51.100.25")),
+        },
+        through,
+    );
+}
+
+#[test]
+fn lab_81_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let by_curl = |packet: &&Packet| {
+            let agents = ["http.user_agent", "http2.headers.user_agent"].map(|field| packet.field(field));
+            agents.iter().any(|agent| agent.starts_with("curl/"))
+        };
+        let asked = |node: &str| seen.at(node).iter().filter(by_curl).count();
+        let all = (asked("client"), asked("posts"), asked("reports"));
+        assert_eq!(all, (7, 6, 1), "{}: each of curl's requests is decrypted in front, and plain behind", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "81",
+            connections: &[("client", 7), ("proxy", 9), ("posts", 1), ("reports", 1)],
+            stack: ("proxy", "203.0.113.10"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "198.51.100.25")),
+        },
+        through,
+    );
+}
+
+#[test]
+fn lab_82_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        let asked = |node: &str| seen.at(node).iter().filter(sent_by_curl).count();
+        assert_eq!((asked("client"), asked("posts")), (12, 6), "{}: half of Alice's pass", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "82",
+            connections: &[("client", 3), ("bob", 1), ("edge", 5), ("gateway", 2), ("posts", 1)],
+            stack: ("gateway", "10.0.3.1"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "198.51.100.25")),
+        },
+        through,
+    );
+}
+
+#[test]
 fn lab_91_holds_through_every_door() {
     let through = |seen: &Seen<'_>| {
         let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
@@ -545,6 +607,27 @@ fn lab_63_holds_through_every_door() {
 }
 
 #[test]
+fn lab_70_holds_through_every_door() {
+    // tshark reads the request inside of TLS, too: the captures have the secrets.
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        assert_eq!(seen.at("client").iter().filter(sent_by_curl).count(), 12, "{}: two, and twice five", seen.door);
+        let names = seen.at("client").iter().filter(|packet| packet.field("dns.qry.name") == "api.example.com");
+        assert!(names.count() >= 10, "{}: a question and an answer for each step", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "70",
+            connections: &[("client", 10), ("server", 10)],
+            stack: ("server", "203.0.113.10"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}
+
+#[test]
 fn lab_71_holds_through_every_door() {
     let through = |seen: &Seen<'_>| {
         let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
@@ -618,6 +701,46 @@ fn lab_83_holds_through_every_door() {
             lab: "83",
             connections: &[("client", 33), ("server", 33)],
             stack: ("server", "10.0.0.2"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}
+
+#[test]
+fn lab_90_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        let asked = seen.at("client").iter().filter(sent_by_curl).count();
+        assert_eq!(asked, 5, "{}: one without a timeout, and four tries of another", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "90",
+            connections: &[("client", 59), ("front", 6), ("middle", 6), ("server", 59)],
+            stack: ("server", "10.0.3.2"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}
+
+#[test]
+fn lab_92_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        assert_eq!(seen.at("client").iter().filter(sent_by_curl).count(), 1, "{}: the last that buys", seen.door);
+        let refused = |packet: &&Packet| packet.field("http.response.code") == "503";
+        let refused = seen.at("client").iter().filter(refused).count();
+        assert_eq!(refused, 21, "{}: tshark reads who was refused", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "92",
+            connections: &[("client", 40), ("reader", 14), ("shop", 73), ("payment", 19)],
+            stack: ("shop", "10.0.2.1"),
             again: Some(&[]),
             unharmed_kernel: Some(("client", "10.0.0.1")),
         },

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! What lives here: messages ([`frame`]), the one kind of statement that is understood ([`statement`]), tables as data
-//! ([`table`]), the server and the client's side. What does not: what is asked, and why. Nothing can be changed, nobody is asked
-//! for a password, and nothing is encrypted: it is there to be looked at.
+//! ([`table`]), the server and the client's side. What does not: what is asked, and why. Nothing can be changed, nobody
+//! is asked for a password, and nothing is encrypted: it is there to be looked at.
 
 mod frame;
 mod server;

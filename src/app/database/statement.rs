@@ -1,7 +1,7 @@
 //! The statements that are understood: `SELECT a, b FROM table WHERE column IN (1, 2)`.
 //!
-//! Words may be in small or capital letters. Comments `/* … */` are passed over, as in any SQL: an application says in one
-//! which of its requests has asked.
+//! Words may be in small or capital letters. Comments `/* … */` are passed over, as in any SQL: an application says in
+//! one which of its requests has asked.
 
 use super::table::Refusal;
 

@@ -16,6 +16,8 @@ pub(super) mod message;
 mod resolver;
 pub(super) mod serve;
 mod server;
+#[cfg(feature = "http")]
+mod stub;
 #[cfg(test)]
 mod tests;
 mod zone;
@@ -23,3 +25,5 @@ mod zone;
 pub(super) use lookup::DnsLookup;
 pub(super) use resolver::DnsResolver;
 pub(super) use server::DnsServer;
+#[cfg(feature = "http")]
+pub(super) use stub::address_of;

@@ -12,11 +12,9 @@
 
 mod client;
 mod news;
-mod relay;
 mod server;
 #[cfg(test)]
 mod tests;
 
 pub(super) use client::FeedClient;
-pub(super) use relay::HttpRelay;
 pub(super) use server::FeedServer;

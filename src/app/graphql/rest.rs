@@ -3,11 +3,10 @@
 use hyper::body::Bytes;
 use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
-use serde_json::json;
 
 use super::blog::{Blog, Comment, Heading, Keys};
 use crate::app::database::{Database, DatabaseError};
-use crate::app::http::{JSON, not_allowed, response};
+use crate::app::http::{complaint, json, not_allowed};
 
 #[derive(Serialize)]
 struct Posts {
@@ -28,17 +27,17 @@ pub(super) async fn answer(database: &Database, method: &Method, path: &str) -> 
     let found = match parts.as_slice() {
         ["api", "posts"] => {
             let blog = Blog::new(database.clone(), "GET /api/posts");
-            blog.headings().await.map(|posts| written(&Posts { posts }))
+            blog.headings().await.map(|posts| json(StatusCode::OK, &Posts { posts }))
         }
         ["api", "posts", id] => one(blog(database, "GET /api/posts/{id}").posts(keys("id", id)).await),
         ["api", "posts", id, "comments"] => {
             let comments = blog(database, "GET /api/posts/{id}/comments").comments(keys("post_id", id)).await;
-            comments.map(|comments| written(&Comments { comments }))
+            comments.map(|comments| json(StatusCode::OK, &Comments { comments }))
         }
         ["users", id] => one(blog(database, "GET /users/{id}").users(keys("id", id)).await),
         _ => Ok(nothing()),
     };
-    found.unwrap_or_else(|error| refusal(StatusCode::BAD_GATEWAY, &error.to_string()))
+    found.unwrap_or_else(|error| complaint(StatusCode::BAD_GATEWAY, &error.to_string()))
 }
 
 fn blog(database: &Database, asked_by: &'static str) -> Blog {
@@ -51,29 +50,12 @@ fn keys(column: &'static str, id: &str) -> Keys<'static> {
 }
 
 fn one<T: Serialize>(found: Result<Vec<T>, DatabaseError>) -> Result<Response<Bytes>, DatabaseError> {
-    found.map(|found| found.first().map_or_else(nothing, written))
+    found.map(|found| found.first().map_or_else(nothing, |found| json(StatusCode::OK, found)))
 }
 
 fn nothing() -> Response<Bytes> {
-    refusal(
+    complaint(
         StatusCode::NOT_FOUND,
         "There is nothing here; there are /api/posts, its posts and their comments, and /users/1",
     )
-}
-
-pub(super) fn refusal(status: StatusCode, text: &str) -> Response<Bytes> {
-    let mut response = written(&json!({ "error": text }));
-    *response.status_mut() = status;
-    response
-}
-
-/// JSON with a line for each member.
-fn written(object: &impl Serialize) -> Response<Bytes> {
-    let mut text = Vec::new();
-    let lines = serde_json::ser::PrettyFormatter::with_indent(b"");
-    match object.serialize(&mut serde_json::Serializer::with_formatter(&mut text, lines)) {
-        Ok(()) => response(StatusCode::OK, JSON, text),
-        // There are no maps here whose keys are no texts.
-        Err(error) => response(StatusCode::INTERNAL_SERVER_ERROR, JSON, error.to_string()),
-    }
 }

@@ -1,8 +1,8 @@
 //! The schema, as async-graphql makes it of resolvers, and the two ways in which these ask the database.
 //!
-//! A resolver is called for each object on its own, and knows of no other. So a list of comments asks for the author of each:
-//! one query for the list, and one for each of its N entries. A *data loader* collects what the resolvers of one level want, and
-//! asks once for all.
+//! A resolver is called for each object on its own, and knows of no other. So a list of comments asks for the author of
+//! each: one query for the list, and one for each of its N entries. A *data loader* collects what the resolvers of one
+//! level want, and asks once for all.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;

@@ -1,4 +1,5 @@
-//! `graphql-server`: the blog over HTTP, as resources and at `/graphql` (*GraphQL over HTTP*, a draft of the GraphQL foundation).
+//! `graphql-server`: the blog over HTTP, as resources and at `/graphql` (*GraphQL over HTTP*, a draft of the GraphQL
+//! foundation).
 
 use std::rc::Rc;
 
@@ -11,7 +12,7 @@ use super::blog::Blog;
 use super::rest;
 use super::schema::{Finder, Schema, schema};
 use crate::app::database::Database;
-use crate::app::http::{JSON, response, serve, whole_up_to};
+use crate::app::http::{JSON, complaint, response, serve, whole_up_to};
 use crate::app::program::Play;
 use crate::app::run::Running;
 use crate::app::{Destination, ProgramError, values};
@@ -69,17 +70,17 @@ impl Site {
             return rest::answer(&self.database, &head.method, head.uri.path()).await;
         }
         if head.method != Method::POST {
-            let mut refusal = rest::refusal(StatusCode::METHOD_NOT_ALLOWED, "Only POST is allowed here");
+            let mut refusal = complaint(StatusCode::METHOD_NOT_ALLOWED, "Only POST is allowed here");
             refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
             return refusal;
         }
         let Some(body) = whole_up_to(MOST_BODY, body).await else {
-            return rest::refusal(StatusCode::PAYLOAD_TOO_LARGE, "That query is too long, or broke off");
+            return complaint(StatusCode::PAYLOAD_TOO_LARGE, "That query is too long, or broke off");
         };
         // Only what is no request at all is told by a status: the rest is the query's own business, and in `errors`.
         match serde_json::from_slice::<async_graphql::Request>(&body) {
             Ok(asked) => self.execute(asked).await,
-            Err(error) => rest::refusal(StatusCode::BAD_REQUEST, &format!("A request is JSON with a `query`: {error}")),
+            Err(error) => complaint(StatusCode::BAD_REQUEST, &format!("A request is JSON with a `query`: {error}")),
         }
     }
 
@@ -88,7 +89,7 @@ impl Site {
         let told = self.schema.execute(asked.data(Finder::new(blog, self.batch))).await;
         match serde_json::to_vec(&told) {
             Ok(text) => response(StatusCode::OK, JSON, text),
-            Err(error) => rest::refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+            Err(error) => complaint(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
         }
     }
 }

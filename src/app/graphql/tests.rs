@@ -123,7 +123,8 @@ fn an_answer_has_its_bounds() {
 /// The status line and the body that a request is answered with.
 async fn answer(client: &Host, request: &[u8]) -> (String, String) {
     let mut stream = client.connect((address(2), 80).into()).await.expect("it listens");
-    // An error is an answer, too: the server has had enough. Where it waits for the rest of a request, it waits in vain.
+    // An error is an answer, too: the server has had enough. Where it waits for the rest of a request, it waits in
+    // vain.
     let _ = stream.write_all(request).await;
     let mut told = Vec::new();
     let _ = timeout(Duration::from_secs(1), stream.read_to_end(&mut told)).await;
@@ -189,8 +190,8 @@ fn each_request_is_answered_as_it_deserves() {
     });
 }
 
-/// A database that breaks off is told of, by a status to who asks for a resource and in `errors` to who sends a query; for the next
-/// query there is a new session.
+/// A database that breaks off is told of, by a status to who asks for a resource and in `errors` to who sends a query;
+/// for the next query there is a new session.
 #[test]
 fn a_database_that_breaks_off_is_asked_again_on_a_new_session() {
     let greeting = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";

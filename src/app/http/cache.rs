@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, de};
 use tokio::time::timeout;
 
 use super::connection::{Requests, close_after, whole, with_connection};
+use super::forward::without_hop_by_hop;
 use super::server::serve;
 use super::store::{Advice, Store};
 use super::{TEXT, conditional, response};
@@ -21,18 +22,6 @@ use crate::app::program::Play;
 use crate::app::run::Running;
 use crate::app::{Destination, ProgramError, Span, values};
 use crate::journal::CacheUse;
-
-/// Fields that concern one connection (RFC 9110 §7.6.1); besides those that `Connection` names.
-const HOP_BY_HOP: [&str; 8] = [
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "transfer-encoding",
-    "upgrade",
-];
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
@@ -192,19 +181,5 @@ impl Edge {
         fields.extend(HeaderValue::try_from(format!("1.1 {name}")).ok().map(|value| (header::VIA, value)));
         let status = status.and_then(|status| HeaderValue::try_from(status).ok());
         fields.extend(status.map(|value| (CACHE_STATUS, value)));
-    }
-}
-
-/// Takes away what concerns the connection that it came over (RFC 9110 §7.6.1).
-pub(in crate::app) fn without_hop_by_hop(fields: &mut HeaderMap) {
-    let named: Vec<String> = fields
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|names| names.to_str().ok())
-        .flat_map(|names| names.split(','))
-        .map(|name| name.trim().to_ascii_lowercase())
-        .collect();
-    for name in HOP_BY_HOP.into_iter().chain(named.iter().map(String::as_str)) {
-        fields.remove(name);
     }
 }

@@ -31,15 +31,15 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for Beside {
 }
 
 /// How a conversation ended that was not understood.
-pub(super) enum Ended {
-    /// The program itself has broken it off.
-    ByUs,
+pub(in crate::app) enum Ended {
+    /// The program itself has broken it off. What is left of the channel is for it to drop or to abort.
+    ByUs(Option<Channel>),
     /// The system or the client did wrong.
     Wrong(ProgramError),
 }
 
 /// Answers the requests of one connection until the client closes it, and closes it in order.
-pub(super) async fn hold<S, B>(
+pub(in crate::app) async fn hold<S, B>(
     running: &Running,
     channel: Channel,
     peer: SocketAddr,
@@ -55,7 +55,8 @@ where
     let agreed_on_h2 = channel.alpn() == Some(H2.as_bytes());
     let (is_secure, may_be_h2) = (channel.is_secure(), !channel.is_secure() && protocols.contains(&H2));
     let mut builder = auto::Builder::new(Beside);
-    builder.http1().auto_date_header(false).title_case_headers(true);
+    // Fields that come from elsewhere are called as they were.
+    builder.http1().auto_date_header(false).title_case_headers(true).preserve_header_case(true);
     builder.http2().auto_date_header(false);
     let builder = match (agreed_on_h2, may_be_h2) {
         (true, _) => builder.http2_only(),
@@ -64,19 +65,20 @@ where
     };
     let (lent, given_back) = Lent::new(channel);
     let served = builder.serve_connection(TokioIo::new(lent), service).await;
-    let ended = served.map_err(|error| match error.downcast::<hyper::Error>() {
-        Ok(error) if error.is_user() => Ended::ByUs,
-        Ok(error) => Ended::Wrong(misunderstood(running, peer, &error)),
-        Err(error) => Ended::Wrong(misread(running, peer, &*error)),
-    });
+    let channel = given_back.await.ok();
+    let wrong = match served.map_err(|error| error.downcast::<hyper::Error>()) {
+        Ok(()) => None,
+        Err(Ok(error)) if error.is_user() => return Err(Ended::ByUs(channel)),
+        Err(Ok(error)) => Some(misunderstood(running, peer, &error)),
+        Err(Err(error)) => Some(misread(running, peer, &*error)),
+    };
     // Over TLS and HTTP/2 a client still has something to say when it closes.
-    let is_orderly = !matches!(ended, Err(Ended::ByUs)) && (is_secure || may_be_h2);
-    if let Ok(channel) = given_back.await
-        && is_orderly
+    if let Some(channel) = channel
+        && (is_secure || may_be_h2)
     {
         channel.linger().await;
     }
-    ended
+    wrong.map_or(Ok(()), |error| Err(Ended::Wrong(error)))
 }
 
 /// The error of a connection that broke before anything was said.

@@ -8,11 +8,11 @@ use serde::{Deserialize, Deserializer, de};
 
 /// Header fields, in the order of their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Fields(pub(super) HeaderMap);
+pub(in crate::app) struct Fields(pub(super) HeaderMap);
 
 impl Fields {
     /// Puts them into `fields`, in the place of those that have the same names.
-    pub(super) fn put_into(&self, fields: &mut HeaderMap) {
+    pub(in crate::app) fn put_into(&self, fields: &mut HeaderMap) {
         for (name, value) in &self.0 {
             fields.insert(name.clone(), value.clone());
         }

@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::iter::repeat_n;
+use std::num::NonZeroU32;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -51,6 +53,13 @@ struct Fetch {
     /// Fields of this request alone.
     #[serde(default)]
     headers: Fields,
+    /// How often it is made.
+    #[serde(default = "once")]
+    times: NonZeroU32,
+}
+
+fn once() -> NonZeroU32 {
+    NonZeroU32::MIN
 }
 
 /// What the client keeps of what it has got.
@@ -104,7 +113,7 @@ impl TryFrom<Written> for HttpGet {
         let (mut requests, keep_alive) = (written.requests, written.keep_alive);
         match written.url {
             Some(url) if requests.is_empty() => {
-                requests.push(Fetch { url, after: None, headers: Fields::default() });
+                requests.push(Fetch { url, after: None, headers: Fields::default(), times: once() });
             }
             None if !requests.is_empty() => {}
             _ => return Err("an http-get has pages to fetch: write `url` for a single one, or a list of `requests`"),
@@ -149,7 +158,7 @@ impl Play for HttpGet {
         match self.requests.first() {
             Some(first) if self.keep_alive => {
                 let all = async |mut requests: Requests| {
-                    for fetch in &self.requests {
+                    for fetch in self.each() {
                         if let Some(prepared) = client.prepare(fetch).await {
                             client.get(&mut requests, fetch, prepared).await?;
                         }
@@ -160,6 +169,14 @@ impl Play for HttpGet {
             }
             _ => client.each_on_its_own().await,
         }
+    }
+}
+
+impl HttpGet {
+    /// Each request, as often as it is made.
+    fn each(&self) -> impl Iterator<Item = &Fetch> {
+        let often = |fetch: &Fetch| usize::try_from(fetch.times.get()).unwrap_or(usize::MAX);
+        self.requests.iter().flat_map(move |fetch| repeat_n(fetch, often(fetch)))
     }
 }
 
@@ -200,7 +217,7 @@ struct Client<'a> {
 
 impl Client<'_> {
     async fn each_on_its_own(&self) -> Result<(), ProgramError> {
-        for fetch in &self.settings.requests {
+        for fetch in self.settings.each() {
             if let Some(mut prepared) = self.prepare(fetch).await {
                 close_after(prepared.request.headers_mut());
                 let one = async |mut requests: Requests| self.get(&mut requests, fetch, prepared).await;

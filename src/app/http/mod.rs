@@ -2,12 +2,13 @@
 //!
 //! ```text
 //!  http-get, orders-client, curl ──► http-cache ──► http-server
-//!                                └─────────────────► orders-server
+//!                                ├─────────────────► orders-server
+//!  rest-client, curl ────────────┴─────────────────► rest-server
 //! ```
 //!
-//! hyper speaks the protocol and http-cache-semantics knows when a stored response may be used; here stands what a lab may
-//! rely on. Servers send no `Date`: a wall clock would make each capture different. Field names are in title case, as most
-//! people know them and as curl sends them.
+//! hyper speaks the protocol and http-cache-semantics knows when a stored response may be used; here stands what a lab
+//! may rely on. Servers send no `Date`: a wall clock would make each capture different. Field names are in title case,
+//! as most people know them and as curl sends them.
 
 #[cfg(feature = "tls")]
 mod access;
@@ -17,7 +18,8 @@ pub(in crate::app) mod coding;
 mod conditional;
 pub(super) mod connection;
 pub(super) mod conversation;
-mod fields;
+pub(super) mod fields;
+pub(in crate::app) mod forward;
 mod generated;
 mod get;
 mod job;
@@ -28,6 +30,7 @@ mod load;
 mod order;
 mod orders;
 pub(super) mod page;
+mod rest;
 mod server;
 mod store;
 #[cfg(test)]
@@ -38,6 +41,7 @@ use std::io;
 use hyper::body::Bytes;
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
+use serde::Serialize;
 
 use super::ProgramError;
 use super::run::Running;
@@ -61,11 +65,13 @@ pub(super) use order::OrdersClient;
 pub(super) use orders::OrdersServer;
 #[cfg(feature = "graphql")]
 pub(super) use page::not_allowed;
+pub(super) use rest::{RestClient, RestServer};
 pub(super) use server::HttpServer;
 #[cfg(any(feature = "formats", feature = "graphql"))]
 pub(super) use server::serve;
 #[cfg(feature = "websocket")]
-pub(super) use server::{serve_one, serve_until_upgrade};
+pub(super) use server::serve_until_upgrade;
+pub(super) use server::{serve_one, serve_until_broken};
 
 /// The type of plain text.
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
@@ -79,6 +85,22 @@ pub(super) fn response(status: StatusCode, kind: &'static str, body: impl Into<B
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response
+}
+
+/// A response of JSON, with a line for each member.
+pub(super) fn json(status: StatusCode, object: &impl Serialize) -> Response<Bytes> {
+    let mut text = Vec::new();
+    let lines = serde_json::ser::PrettyFormatter::with_indent(b"");
+    match object.serialize(&mut serde_json::Serializer::with_formatter(&mut text, lines)) {
+        Ok(()) => response(status, JSON, text),
+        // Nothing is sent here that has maps whose keys are no texts.
+        Err(error) => response(StatusCode::INTERNAL_SERVER_ERROR, TEXT, error.to_string()),
+    }
+}
+
+/// A response that says what is wrong: `{"error": …}`.
+pub(super) fn complaint(status: StatusCode, text: &str) -> Response<Bytes> {
+    json(status, &serde_json::json!({ "error": text }))
 }
 
 /// Says who broke off: the system (the connection), or the peer (which does not speak HTTP).

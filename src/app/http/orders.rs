@@ -96,7 +96,7 @@ async fn serve_one(running: Running, channel: Channel, peer: SocketAddr, book: R
     });
     match conversation::hold(&running, channel, peer, &[HTTP_1], service).await {
         Ok(()) => Ok(()),
-        Err(Ended::ByUs) => {
+        Err(Ended::ByUs(_)) => {
             running.complain("it crashes and starts again: whoever waits for an answer gets none");
             Ok(())
         }

@@ -199,8 +199,24 @@ where
     F: Future<Output = (Response<B>, Option<CacheUse>)> + 'static,
     B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
 {
+    serve_until_broken(running, channel, peer, protocols, answer).await.map(drop)
+}
+
+/// As [`serve_one`]; gives back what is left of the channel when a body of the program's own has broken off.
+pub(in crate::app) async fn serve_until_broken<F, B>(
+    running: Running,
+    channel: Channel,
+    peer: SocketAddr,
+    protocols: &'static [&'static str],
+    answer: impl Fn(Running, Request<Incoming>) -> F + 'static,
+) -> Result<Option<Channel>, ProgramError>
+where
+    F: Future<Output = (Response<B>, Option<CacheUse>)> + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
+{
     match conversation::hold(&running, channel, peer, protocols, reported(running.clone(), answer)).await {
-        Ok(()) | Err(Ended::ByUs) => Ok(()),
+        Ok(()) => Ok(None),
+        Err(Ended::ByUs(channel)) => Ok(channel),
         Err(Ended::Wrong(error)) => Err(error),
     }
 }

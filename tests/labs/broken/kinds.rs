@@ -109,7 +109,7 @@ pub(super) const KINDS: [Kind; 150] = [
     kind("unknown rule field", "nth = 3", "ntn = 3",
         "26:1: unknown field `ntn`; expected one of `id`, `from`, `when`, `nth`, `do`; did you mean `nth`?"),
     kind("unknown step field", r#"on = "server""#, r#"node = "server""#,
-        "30:1: unknown field `node`; expected one of `on`, `run`, `exec`, `background`; did you mean `on`?"),
+        "30:1: unknown field `node`; expected one of `on`, `run`, `exec`, `background`, `stops`; did you mean `on`?"),
     kind("unknown check field", "is = 1", "equal = 1",
         "50:1: unknown field `equal`; expected one of `id`, `that`, `hint`, `at`, `falsified_by`, `count`, `bytes`, `octets`, `absent`, `first`, `last`, `every`, `before`, `gap`, `ratio`, `equals`, `sorted`, `satisfies`, `is`, `at_least`, `at_most`, `same_as`; did you mean `equals`?"),
     kind("unknown break field", r#"turns_red = "one-resend""#, r#"turn_red = "one-resend""#,
