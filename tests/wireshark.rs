@@ -129,7 +129,7 @@ fn a_live_run_goes_into_the_window_packet_by_packet() {
     well(&desk.call(&["run", "91", "--mode", "live", "--no-predict", "--wireshark"]));
     assert_eq!(desk.words(), "-k -i -");
     let seen = fs::read(desk.at("whole")).expect("the window has read it");
-    let written = fs::read(desk.at("out/91-idempotency-key/client.pcapng")).expect("the run made it");
+    let written = fs::read(desk.at("out/91-idempotency-key/server.pcapng")).expect("the run made it");
     assert!(seen == written, "{} octets of {}", seen.len(), written.len());
 }
 

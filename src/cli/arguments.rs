@@ -109,7 +109,7 @@ pub(super) struct RunArguments {
     /// Fold nothing, cite the RFC at every packet, and show what stacks learn: round-trip times, timers, windows, holes.
     #[arg(short, long)]
     pub(super) verbose: bool,
-    /// Open Wireshark: at the first node's packets, or NODE's, as they come; a short run as a whole, as a story.
+    /// Open Wireshark: NODE's packets [default: of the first userspace stack] as they come; a short run as a whole, as a story.
     #[arg(long, value_name = "NODE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub(super) wireshark: Option<String>,
 }

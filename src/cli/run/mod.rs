@@ -20,7 +20,7 @@ use super::{Failure, Outcome};
 use crate::check::{self, Answer, Verdict};
 use crate::host::RunAs;
 use crate::journal::{Entry, NodeId};
-use crate::lab::{Catalogue, Definition, Finished, Mode, Options, Wanted};
+use crate::lab::{Catalogue, Definition, Finished, Kernel, Mode, Node, Options, Wanted};
 use crate::report::PredictionLine;
 
 pub(super) use story::describe;
@@ -84,10 +84,12 @@ pub(super) fn run(task: &RunTask, terminal: &Terminal) -> Result<Outcome, Failur
     })
 }
 
-/// The capture that Wireshark is to show: of this node, or of the first.
+/// The capture that Wireshark is to show: of this node, or of the first whose stack says why it sends what it sends.
 fn watched(lab: &Definition, node: &str, out: &Path) -> Result<PathBuf, Failure> {
+    let explains = |node: &&Node| node.host().is_some_and(|host| host.live == Kernel::Ours);
+    let first = lab.nodes.iter().find(explains).or(lab.nodes.first()).map(|node| node.name.as_str());
     let names: Vec<&str> = lab.nodes.iter().map(|node| node.name.as_str()).collect();
-    match names.iter().find(|name| node.is_empty() || **name == node) {
+    match names.iter().find(|name| if node.is_empty() { Some(**name) == first } else { **name == node }) {
         Some(name) => Ok(out.join(format!("{name}.pcapng"))),
         None => Err(Failure::Input(format!("{} has no node {node}; it has {}", lab.id, names.join(", ")))),
     }
