@@ -43,6 +43,8 @@ pub(super) mod http {
         HttpGet = "http-get", server: false;
         WorkServer = "work-server", server: true;
         LoadClient = "load-client", server: false;
+        JobsServer = "jobs-server", server: true;
+        JobsClient = "jobs-client", server: false;
         OrdersServer = "orders-server", server: true;
         OrdersClient = "orders-client", server: false;
         RestServer = "rest-server", server: true;
@@ -61,6 +63,16 @@ pub(super) mod front {
         InstanceServer = "instance-server", server: true;
         InstanceMonitor = "instance-monitor", server: false;
         HttpGateway = "http-gateway", server: true;
+    }
+}
+
+#[cfg(not(feature = "mqtt"))]
+pub(super) mod mqtt {
+    use super::*;
+
+    missing! { "mqtt":
+        MqttBroker = "mqtt-broker", server: true;
+        MqttClient = "mqtt-client", server: false;
     }
 }
 

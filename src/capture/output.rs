@@ -59,7 +59,7 @@ pub enum RecorderError {
     /// A node's name cannot name a file, or two nodes have the same.
     #[error(
         "a recorded node cannot be called {name:?}: take letters, digits, `_`, `-` and `.` (64 at most, neither `.` nor \
-         `-` first), and a name that no other has"
+         `-` first, `.story` not last), and a name that no other has"
     )]
     Name {
         /// The name.
@@ -235,6 +235,8 @@ pub(super) fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<()
     for name in names {
         let allowed = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'_' | b'-');
         let fits = (1..=64).contains(&name.len()) && !name.starts_with(['.', '-']) && name.bytes().all(allowed);
+        // The capture of `client.story` would be the story of `client`.
+        let fits = fits && !name.ends_with(".story");
         if !fits || seen.contains(&name) {
             return Err(RecorderError::Name { name: name.to_owned() });
         }

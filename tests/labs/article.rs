@@ -224,6 +224,12 @@ const EXAMPLES: &[Example] = &[
         ],
     ),
     (
+        "publish and subscribe",
+        "93",
+        Wire,
+        &[r#"{"eventType": "UserCreated", "userId": 1, "timestamp": "2026-04-25T12:00:00Z"}"#],
+    ),
+    (
         "streaming",
         "94",
         Wire,

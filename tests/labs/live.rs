@@ -28,7 +28,7 @@ struct Expected {
 }
 
 /// What tshark is asked about every packet, after its number and id.
-const ASKED: [&str; 13] = [
+const ASKED: [&str; 14] = [
     "ip.src",
     "tcp.stream",
     "tcp.flags",
@@ -42,6 +42,7 @@ const ASKED: [&str; 13] = [
     "http.response.code",
     "http2.headers.user_agent",
     "http2.header.name",
+    "mqtt.msgtype",
 ];
 
 /// A run with both of its captures, read by tshark once.
@@ -640,6 +641,31 @@ fn lab_71_holds_through_every_door() {
             stack: ("app", "10.0.1.1"),
             again: Some(&[]),
             unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}
+
+#[test]
+fn lab_93_holds_through_every_door() {
+    if !has("lab 93 live", "mosquitto_pub") || !has("lab 93 live", "mosquitto_sub") {
+        return;
+    }
+    let through = |seen: &Seen<'_>| {
+        let by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        assert_eq!(seen.at("users").iter().filter(by_curl).count(), 4, "{}: a job and three questions", seen.door);
+        // A segment may hold a SUBACK and the event behind it.
+        let event = |packet: &&Packet| packet.field("mqtt.msgtype").split(',').any(|kind| kind == "3");
+        let sent = |node: &str| seen.at(node).iter().filter(event).count();
+        assert_eq!((sent("users"), sent("late"), sent("email")), (1, 1, 2), "{}: tshark reads the event", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "93",
+            connections: &[("users", 5), ("late", 1), ("email", 2)],
+            stack: ("email", "10.0.2.1"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("late", "10.0.5.1")),
         },
         through,
     );

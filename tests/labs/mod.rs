@@ -11,6 +11,7 @@ mod formats;
 mod goldens;
 mod live;
 mod stacks;
+mod stories;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
