@@ -711,6 +711,27 @@ fn lab_83_holds_through_every_door() {
 }
 
 #[test]
+fn lab_84_holds_through_both_doors_for_ethernet() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        assert_eq!(seen.at("client").iter().filter(sent_by_curl).count(), 3, "{}: one at each moment", seen.door);
+        let answered = |packet: &&Packet| packet.field("http.response.code") == "200";
+        assert_eq!(seen.at("client").iter().filter(answered).count(), 147, "{}: the load's besides", seen.door);
+    };
+    hold_through(
+        &["tap", "veth"],
+        &Expected {
+            lab: "84",
+            connections: &[("client", 9), ("app", 3)],
+            stack: ("app", "10.0.0.2"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}
+
+#[test]
 fn lab_90_holds_through_every_door() {
     let through = |seen: &Seen<'_>| {
         let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");

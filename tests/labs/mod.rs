@@ -2,6 +2,7 @@
 
 mod article;
 mod broken;
+mod busy;
 mod determinism;
 mod falsifiers;
 mod filters;
