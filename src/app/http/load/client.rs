@@ -31,6 +31,8 @@ pub struct LoadClient {
     url: Url,
     requests: u32,
     arrivals: Arrivals,
+    /// A pause before the first.
+    after: Option<Span>,
     body: Option<String>,
     policy: Policy,
     tls: ClientTls,
@@ -57,6 +59,8 @@ struct Written {
     users: Option<u32>,
     /// Or how long after each request the next one comes, whether or not it has been answered.
     every: Option<Span>,
+    /// How long it does nothing first.
+    after: Option<Span>,
     /// What is posted; left out, it is a GET.
     body: Option<String>,
     #[serde(default)]
@@ -80,7 +84,7 @@ impl TryFrom<Written> for LoadClient {
     type Error = &'static str;
 
     fn try_from(written: Written) -> Result<LoadClient, &'static str> {
-        let Written { url, requests, users, every, body, policy, tls } = written;
+        let Written { url, requests, users, every, after, body, policy, tls } = written;
         let arrivals = match (users, every) {
             (Some(0), _) => return Err("0 `users` ask for nothing: write 1 or more"),
             (Some(_), Some(_)) => {
@@ -89,7 +93,7 @@ impl TryFrom<Written> for LoadClient {
             (None, Some(every)) => Arrivals::Every(every),
             (users, None) => Arrivals::Users(users.unwrap_or(1)),
         };
-        Ok(LoadClient { url, requests, arrivals, body, policy, tls })
+        Ok(LoadClient { url, requests, arrivals, after, body, policy, tls })
     }
 }
 
@@ -108,6 +112,9 @@ impl Play for LoadClient {
     /// Requests without an answer are counted, not an error: to find out how many there are is what it is for.
     async fn run(&self, running: &Running, ready: impl FnOnce()) -> Result<(), ProgramError> {
         ready();
+        if let Some(pause) = self.after {
+            sleep(pause.duration()).await;
+        }
         let load = Rc::new(Load {
             settings: self.clone(),
             running: running.clone(),
