@@ -749,3 +749,24 @@ fn lab_90_holds_through_every_door() {
         through,
     );
 }
+
+#[test]
+fn lab_92_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        assert_eq!(seen.at("client").iter().filter(sent_by_curl).count(), 1, "{}: the last that buys", seen.door);
+        let refused = |packet: &&Packet| packet.field("http.response.code") == "503";
+        let refused = seen.at("client").iter().filter(refused).count();
+        assert_eq!(refused, 21, "{}: tshark reads who was refused", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "92",
+            connections: &[("client", 40), ("reader", 7), ("shop", 66), ("payment", 19)],
+            stack: ("shop", "10.0.2.1"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}
