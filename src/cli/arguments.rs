@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::examples::{
     CHECK_EXAMPLES, COMPARE_EXAMPLES, DOCTOR_EXAMPLES, DRILL_EXAMPLES, DRILL_EXIT_CODES, EXAMPLES, EXIT_CODES,
     GUIDE_EXAMPLES, LIST_EXAMPLES, NEW_EXAMPLES, RUN_EXAMPLES, SHELL_EXAMPLES, SHOW_EXAMPLES, WIRESHARK_EXAMPLES,
+    WORDS_EXAMPLES,
 };
 
 /// A TCP/IP stack you can see through: networking labs that run for real and explain every packet.
@@ -61,6 +62,8 @@ pub(super) enum Command {
     Show(ShowArguments),
     /// Open a capture in Wireshark, or give Wireshark columns, colours and buttons for captures of wireglass.
     Wireshark(WiresharkArguments),
+    /// What a word means that guides and ladders use.
+    Words(WordsArguments),
     /// Judge the stack by packetdrill scripts, in virtual time.
     Drill(DrillArguments),
     /// Look at what this machine can do, what is missing, and the command that mends it.
@@ -112,6 +115,14 @@ pub(super) struct RunArguments {
     /// Open Wireshark: NODE's packets [default: of the first userspace stack] as they come; a short run as a whole, as a story.
     #[arg(long, value_name = "NODE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub(super) wireshark: Option<String>,
+}
+
+/// `wireglass words`.
+#[derive(Debug, Args)]
+#[command(after_help = WORDS_EXAMPLES.to_owned() + EXIT_CODES)]
+pub(super) struct WordsArguments {
+    /// The word, or a part of it [default: all].
+    pub(super) word: Option<String>,
 }
 
 /// `wireglass wireshark`.

@@ -200,6 +200,13 @@ Examples:
 
 ";
 
+pub(super) const WORDS_EXAMPLES: &str = "\
+Examples:
+  wireglass words
+  wireglass words cwnd
+
+";
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -222,6 +229,7 @@ mod tests {
             DRILL_EXAMPLES,
             DOCTOR_EXAMPLES,
             WIRESHARK_EXAMPLES,
+            WORDS_EXAMPLES,
         ];
         let lines = texts.into_iter().flat_map(str::lines).filter_map(|line| line.strip_prefix("  "));
         let commands = lines.map(|line| line.strip_prefix("sudo ").unwrap_or(line));
@@ -242,7 +250,9 @@ mod tests {
                 Command::Show(show) => (show.json, show.layers),
                 Command::Compare(compare) => (compare.json, false),
                 Command::Check(check) => (check.json, false),
-                Command::Guide(_) | Command::New(_) | Command::Shell(_) | Command::Wireshark(_) => (false, false),
+                Command::Guide(_) | Command::New(_) | Command::Shell(_) | Command::Wireshark(_) | Command::Words(_) => {
+                    (false, false)
+                }
                 Command::List(list) => (list.json, false),
                 Command::Drill(drill) => (drill.json, false),
                 Command::Doctor(doctor) => (doctor.json, false),

@@ -59,6 +59,8 @@ pub(super) enum Task {
     Show(ShowTask),
     /// Open captures in Wireshark.
     Wireshark(WiresharkTask),
+    /// Say what a word means.
+    Words(WordsTask),
     /// Judge a stack by scripts.
     Drill(DrillTask),
     /// Examine the machine.
@@ -92,6 +94,13 @@ pub(super) struct RunTask {
     pub(super) predict: Option<bool>,
     /// The node whose packets Wireshark shows; an empty name is the first. `None` opens none.
     pub(super) wireshark: Option<String>,
+}
+
+/// Which word.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct WordsTask {
+    /// The word; `None` is all.
+    pub(super) word: Option<String>,
 }
 
 /// What to do with Wireshark.
@@ -302,6 +311,7 @@ impl Meant {
             Command::Wireshark(typed) => {
                 Task::Wireshark(WiresharkTask { capture: typed.capture, install_profile: typed.install_profile })
             }
+            Command::Words(typed) => Task::Words(WordsTask { word: typed.word }),
             Command::Doctor(doctor) => Task::Doctor(DoctorTask { json: doctor.json }),
         };
         Ok(Meant { appearance: Appearance::by(&typed.looks), task })

@@ -21,6 +21,7 @@ mod show;
 mod terminal;
 mod waiting;
 mod wireshark;
+mod words;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -109,6 +110,7 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Outcome, Failure
         Task::List(task) => list::list(&task, &terminal),
         Task::Show(task) => show::show(&task, &terminal),
         Task::Wireshark(task) => wireshark::wireshark(&task, &terminal),
+        Task::Words(task) => words::words(&task, &terminal),
         Task::Drill(task) => drill::drill(&task, &terminal),
         Task::Doctor(task) => doctor::doctor(&task, &terminal),
     }
