@@ -8,6 +8,7 @@ mod filters;
 mod flags;
 mod formats;
 mod goldens;
+mod hidden;
 mod live;
 mod stacks;
 

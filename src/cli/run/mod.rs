@@ -2,6 +2,7 @@
 //! in [`told`] for a person and in [`document`] for a program, what is drawn of the packets in [`story`].
 
 mod document;
+mod hidden;
 mod story;
 mod told;
 
@@ -19,6 +20,7 @@ use super::{Failure, Outcome};
 use crate::check::{self, Answer, Verdict};
 use crate::host::RunAs;
 use crate::journal::{Entry, NodeId};
+use crate::lab::diagnosis;
 use crate::lab::{Catalogue, Definition, Finished, Mode, Options, Wanted};
 use crate::report::PredictionLine;
 
@@ -35,13 +37,18 @@ pub(super) fn run(task: &RunTask, terminal: &Terminal) -> Result<Outcome, Failur
     let base = catalogue.find(&task.lab)?;
     let lab = match &task.variant {
         Some(name) => base.with_break(name)?,
-        None => base.clone(),
+        None => diagnosis::with_seed(&base, task.seed)?,
     };
     let mut progress = Progress::open();
-    let asked = ask(task, *terminal, &lab, &mut progress)?;
+    let fault = lab.hidden_fault();
+    // The lab's questions are about the lab as it is.
+    let asked = if fault.is_none() { ask(task, *terminal, &lab, &mut progress)? } else { None };
     let out = task.out.clone().unwrap_or_else(|| PathBuf::from("out").join(&lab.id));
     let options = options(task, out);
     let finished = run_visibly(&lab, &options).map_err(Failure::Input)?;
+    if let Some(fault) = fault {
+        return hidden::tell(task, *terminal, &base, (&lab, fault), &finished);
+    }
     let changes = changes(&base, &lab, &finished, &options, *terminal);
     let answers = finished.answers(&lab);
     let passed = went_well(&finished, changes.as_ref().ok().and_then(Option::as_ref));
