@@ -41,10 +41,13 @@ mod messages;
     feature = "graphql",
     feature = "grpc",
     feature = "http",
+    feature = "mqtt",
     feature = "tls",
     feature = "websocket"
 )))]
 mod missing;
+#[cfg(feature = "mqtt")]
+mod mqtt;
 #[cfg(feature = "http")]
 mod policy;
 mod program;
@@ -80,6 +83,8 @@ use missing::graphql;
 use missing::grpc;
 #[cfg(not(feature = "http"))]
 use missing::http;
+#[cfg(not(feature = "mqtt"))]
+use missing::mqtt;
 #[cfg(not(feature = "websocket"))]
 use missing::websocket;
 #[cfg(not(feature = "tls"))]

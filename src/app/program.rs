@@ -11,17 +11,19 @@ use super::discovery::{ServiceClient, ServiceRegistry};
 use super::dns::{DnsLookup, DnsResolver, DnsServer};
 use super::feed::{FeedClient, FeedServer};
 use super::formats::{PostsClient, PostsServer};
-use super::front::{HttpGateway, HttpRelay, InstanceServer, LoadBalancer, ReverseProxy};
+use super::front::{HttpGateway, HttpRelay, InstanceMonitor, InstanceServer, LoadBalancer, ReverseProxy};
 use super::graphql::{GraphqlServer, ScreenClient};
 use super::grpc::{BookstoreClient, BookstoreServer};
 #[cfg(feature = "tls")]
 use super::http::{AccessClient, AccessServer};
 use super::http::{
-    HttpCache, HttpGet, HttpServer, LoadClient, OrdersClient, OrdersServer, RestClient, RestServer, WorkServer,
+    HttpCache, HttpGet, HttpServer, JobsClient, JobsServer, LoadClient, OrdersClient, OrdersServer, RestClient,
+    RestServer, WorkServer,
 };
 use super::messages::{MessageSend, MessageSink};
 #[cfg(not(feature = "tls"))]
 use super::missing::access::{AccessClient, AccessServer};
+use super::mqtt::{MqttBroker, MqttClient};
 use super::run::Running;
 use super::scan::PortScan;
 use super::transfer::{Exchange, ExchangeServer, Send, Sink};
@@ -133,6 +135,14 @@ register! {
     AccessServer,
     /// An HTTP client with good credentials, bad ones and none.
     AccessClient,
+    /// An HTTP/1.1 server that takes jobs, answers at once, and does them later.
+    JobsServer,
+    /// An HTTP/1.1 client that hands a job in, and asks until it is done.
+    JobsClient,
+    /// An MQTT broker: what is published goes to all who have subscribed to it.
+    MqttBroker,
+    /// An MQTT client that publishes and subscribes.
+    MqttClient,
     /// A DNS server that answers for zones of its own.
     DnsServer,
     /// A DNS server that finds answers out for others and remembers them.
@@ -179,6 +189,8 @@ register! {
     ReverseProxy,
     /// One instance of a service: says which one it is, and for which request.
     InstanceServer,
+    /// A client that asks all instances of a service how busy they are, before and after there are more of them.
+    InstanceMonitor,
     /// Middleware in front of an HTTP/1.1 server: who may ask, how often, for what.
     HttpGateway,
     /// An HTTP/1.1 server with a collection of posts, which methods change.
@@ -217,6 +229,10 @@ mod tests {
             r#"{ orders-client = { url = "http://server/orders", body = "{}" } }"#,
             r#"{ access-server = { port = 80, secret = "s", callers = [] } }"#,
             r#"{ access-client = { url = "http://server/", name = "alice", password = "p", requests = [] } }"#,
+            r#"{ jobs-server = { port = 80, takes = "1s" } }"#,
+            r#"{ jobs-client = { url = "http://server/jobs", body = "{}" } }"#,
+            r#"{ mqtt-broker = { port = 1883 } }"#,
+            r#"{ mqtt-client = { to = "server:1883", id = "email-service" } }"#,
             r#"{ dns-server = { port = 53, zones = [] } }"#,
             r#"{ dns-resolver = { port = 53, upstream = { forward = ["server:53"] } } }"#,
             r#"{ dns-lookup = { server = "server:53", ask = ["api.example.com"] } }"#,
@@ -239,6 +255,7 @@ mod tests {
             r#"{ load-balancer = { port = 80, backends = ["server:8080"] } }"#,
             r#"{ reverse-proxy = { port = 80, routes = [{ path = "/", backends = ["server:8080"] }] } }"#,
             r#"{ instance-server = { port = 8080, name = "posts-service-1" } }"#,
+            r#"{ instance-monitor = { service = "shop.local", registry = "server:53", ask = 8088, before = { from = "1s", to = "2s" }, after = { from = "3s", to = "4s" } } }"#,
             r#"{ http-gateway = { port = 80, backend = "server:8080" } }"#,
             r#"{ rest-server = { port = 80, path = "/api/posts" } }"#,
             r#"{ rest-client = { url = "http://server/", calls = [{ path = "/api/posts" }] } }"#,

@@ -28,6 +28,18 @@ type Example = (&'static str, &'static str, Place, &'static [&'static str]);
 
 const EXAMPLES: &[Example] = &[
     (
+        "the whole path",
+        "99",
+        Wire,
+        &[
+            "A api.example.com",
+            "Client Hello",
+            "GET /api/posts HTTP/1.1",
+            "Authorization: Bearer eyJhbGciOiJIUzI1NiIs...",
+            r#""title":"Understanding Network Layers""#,
+        ],
+    ),
+    (
         "application request",
         "02",
         Wire,
@@ -184,6 +196,17 @@ const EXAMPLES: &[Example] = &[
         Printed,
         &["Available_Workers = 200", "Throughput ≈ 200 / 0.1", "Estimated throughput: 2,000 requests per second"],
     ),
+    (
+        "scaling out",
+        "84",
+        Printed,
+        &[
+            r#""instancesBefore": 3,"#,
+            r#""instancesAfter": 6,"#,
+            r#""averageCpuBefore": "85%","#,
+            r#""averageCpuAfter": "48%""#,
+        ],
+    ),
     ("compression", "76", Wire, &["Accept-Encoding: gzip, br", "Content-Encoding: br", "Content-Encoding: gzip"]),
     (
         "cacheable response",
@@ -211,6 +234,12 @@ const EXAMPLES: &[Example] = &[
             r#"{"orderId": "order-789", "status": "created"}"#,
             r#"{"orderId": "order-789", "status": "already_created_from_same_idempotency_key"}"#,
         ],
+    ),
+    (
+        "publish and subscribe",
+        "93",
+        Wire,
+        &[r#"{"eventType": "UserCreated", "userId": 1, "timestamp": "2026-04-25T12:00:00Z"}"#],
     ),
     (
         "streaming",

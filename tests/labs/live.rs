@@ -28,7 +28,7 @@ struct Expected {
 }
 
 /// What tshark is asked about every packet, after its number and id.
-const ASKED: [&str; 13] = [
+const ASKED: [&str; 14] = [
     "ip.src",
     "tcp.stream",
     "tcp.flags",
@@ -42,6 +42,7 @@ const ASKED: [&str; 13] = [
     "http.response.code",
     "http2.headers.user_agent",
     "http2.header.name",
+    "mqtt.msgtype",
 ];
 
 /// A run with both of its captures, read by tshark once.
@@ -667,6 +668,31 @@ fn lab_71_holds_through_every_door() {
 }
 
 #[test]
+fn lab_93_holds_through_every_door() {
+    if !has("lab 93 live", "mosquitto_pub") || !has("lab 93 live", "mosquitto_sub") {
+        return;
+    }
+    let through = |seen: &Seen<'_>| {
+        let by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        assert_eq!(seen.at("users").iter().filter(by_curl).count(), 4, "{}: a job and three questions", seen.door);
+        // A segment may hold a SUBACK and the event behind it.
+        let event = |packet: &&Packet| packet.field("mqtt.msgtype").split(',').any(|kind| kind == "3");
+        let sent = |node: &str| seen.at(node).iter().filter(event).count();
+        assert_eq!((sent("users"), sent("late"), sent("email")), (1, 1, 2), "{}: tshark reads the event", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "93",
+            connections: &[("users", 5), ("late", 1), ("email", 2)],
+            stack: ("email", "10.0.2.1"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("late", "10.0.5.1")),
+        },
+        through,
+    );
+}
+
+#[test]
 fn lab_72_holds_through_every_door() {
     let through = |seen: &Seen<'_>| {
         let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
@@ -706,6 +732,27 @@ fn lab_83_holds_through_every_door() {
 }
 
 #[test]
+fn lab_84_holds_through_both_doors_for_ethernet() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        assert_eq!(seen.at("client").iter().filter(sent_by_curl).count(), 3, "{}: one at each moment", seen.door);
+        let answered = |packet: &&Packet| packet.field("http.response.code") == "200";
+        assert_eq!(seen.at("client").iter().filter(answered).count(), 147, "{}: the load's besides", seen.door);
+    };
+    hold_through(
+        &["tap", "veth"],
+        &Expected {
+            lab: "84",
+            connections: &[("client", 9), ("app", 3)],
+            stack: ("app", "10.0.0.2"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}
+
+#[test]
 fn lab_90_holds_through_every_door() {
     let through = |seen: &Seen<'_>| {
         let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
@@ -717,6 +764,27 @@ fn lab_90_holds_through_every_door() {
             lab: "90",
             connections: &[("client", 59), ("front", 6), ("middle", 6), ("server", 59)],
             stack: ("server", "10.0.3.2"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}
+
+#[test]
+fn lab_92_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        assert_eq!(seen.at("client").iter().filter(sent_by_curl).count(), 1, "{}: the last that buys", seen.door);
+        let refused = |packet: &&Packet| packet.field("http.response.code") == "503";
+        let refused = seen.at("client").iter().filter(refused).count();
+        assert_eq!(refused, 21, "{}: tshark reads who was refused", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "92",
+            connections: &[("client", 40), ("reader", 7), ("shop", 66), ("payment", 19)],
+            stack: ("shop", "10.0.2.1"),
             again: Some(&[]),
             unharmed_kernel: Some(("client", "10.0.0.1")),
         },

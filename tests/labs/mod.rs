@@ -2,6 +2,7 @@
 
 mod article;
 mod broken;
+mod busy;
 mod determinism;
 mod falsifiers;
 mod filters;
@@ -11,6 +12,7 @@ mod goldens;
 mod hidden;
 mod live;
 mod stacks;
+mod stories;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

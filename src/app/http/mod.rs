@@ -22,6 +22,10 @@ pub(super) mod fields;
 pub(in crate::app) mod forward;
 mod generated;
 mod get;
+mod job;
+mod jobs;
+#[cfg(test)]
+mod jobs_tests;
 mod load;
 mod order;
 mod orders;
@@ -54,6 +58,8 @@ pub(super) use connection::whole_up_to;
 #[cfg(any(feature = "dns", feature = "formats", feature = "graphql"))]
 pub(super) use connection::{Requests, request, whole, with_connection};
 pub(super) use get::HttpGet;
+pub(super) use job::JobsClient;
+pub(super) use jobs::JobsServer;
 pub(super) use load::{LoadClient, WorkServer};
 pub(super) use order::OrdersClient;
 pub(super) use orders::OrdersServer;
