@@ -308,6 +308,16 @@ impl<'e, 'a> Bench<'e, 'a> {
                 Ok(self.span(from, to)?.map(nanos))
             }
             Measure::Member(member, of) => Ok(self.value(member, of)?.map(|(value, _)| value)),
+            Measure::Sum(parts) => {
+                let mut sum = 0_u64;
+                for part in parts {
+                    match self.measure(part)? {
+                        Ok(value) => sum = sum.saturating_add(value),
+                        Err(finding) => return Ok(Err(finding)),
+                    }
+                }
+                Ok(Ok(sum))
+            }
         }
     }
 

@@ -25,7 +25,7 @@ use serde::Serialize;
 use crate::filter::Filter;
 use crate::journal::NodeId;
 
-pub use answer::{Amount, Answer, Sight, answer, sights};
+pub use answer::{Amount, Answer, Mention, Sight, answer, mention, sights};
 pub use evidence::{Clock, Evidence, LinkSource, NodeSource};
 pub use integrity::{INTEGRITY_IDS, Integrity, integrity};
 pub use judge::judge;
@@ -153,6 +153,8 @@ pub enum Measure {
     Gap(Selection, Selection),
     /// A numeric member of the first that is selected: `cwnd` of events, `tcp.window_size_value` of packets.
     Member(String, Selection),
+    /// Several measures of one kind, added up.
+    Sum(Vec<Measure>),
 }
 
 /// How large a number may be.
@@ -271,6 +273,7 @@ impl Measure {
         match self {
             Measure::Count(of) | Measure::Bytes(of) | Measure::Octets(of) | Measure::Member(_, of) => vec![of],
             Measure::Gap(from, to) => vec![from, to],
+            Measure::Sum(parts) => parts.iter().flat_map(Measure::selections).collect(),
         }
     }
 }

@@ -6,8 +6,10 @@
 mod arguments;
 mod check;
 mod compare;
+mod diagnose;
 mod doctor;
 mod drill;
+mod exam;
 mod examples;
 mod falsify;
 mod guide;
@@ -105,6 +107,8 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Outcome, Failure
         Task::Check(task) => check::check(&task, &terminal),
         Task::Falsify(task) => falsify::falsify(&task, &terminal),
         Task::Guide(task) => guide::guide(&task, &terminal),
+        Task::Diagnose(task) => diagnose::diagnose(&task, &terminal),
+        Task::Exam(task) => exam::exam(&task, &terminal),
         Task::New(task) => new::new(&task, &terminal),
         Task::Compare(task) => compare::compare(&task, &terminal),
         Task::List(task) => list::list(&task, &terminal),

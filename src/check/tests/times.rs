@@ -126,6 +126,25 @@ fn a_ratio_needs_times_that_are_there_and_run_forwards() {
 }
 
 #[test]
+fn what_is_added_up_is_all_there() {
+    let run = Run::new();
+    let gap = |from, to| Measure::Gap(from, to);
+    let parts =
+        || vec![gap(selection(SYN), nth(DATA, 1)), gap(nth(DATA, 1), nth(DATA, 2)), gap(nth(DATA, 2), nth(DATA, -1))];
+    let whole = gap(selection(SYN), nth(DATA, -1));
+    let one = Some(Factor::from_thousandths(1_000));
+    let ratio = |of: Vec<Measure>| {
+        run.judge(Question::Ratio { of: Measure::Sum(of), to: whole.clone(), at_least: one, at_most: one })
+    };
+    assert_eq!(ratio(parts()).outcome, Outcome::Pass);
+    assert_eq!(ratio(parts().into_iter().skip(1).collect()).outcome, Outcome::Fail);
+    let mut missing = parts();
+    missing.push(gap(selection("udp"), nth(DATA, 1)));
+    let verdict = ratio(missing);
+    assert_eq!((verdict.outcome, verdict.measured.as_str()), (Outcome::Fail, "nothing matches `udp`"));
+}
+
+#[test]
 fn ratios_are_exact_to_the_thousandth() {
     let run = Run::new();
     let of = Measure::Gap(nth(DATA, 2), only(DATA, Only::Repeats));

@@ -2,6 +2,7 @@
 //! in [`told`] for a person and in [`document`] for a program, what is drawn of the packets in [`story`].
 
 mod document;
+mod hidden;
 mod story;
 mod told;
 
@@ -20,6 +21,7 @@ use super::{Failure, Outcome};
 use crate::check::{self, Answer, Verdict};
 use crate::host::RunAs;
 use crate::journal::{Entry, NodeId};
+use crate::lab::diagnosis;
 use crate::lab::{Catalogue, Definition, Finished, Kernel, Mode, Node, Options, Wanted};
 use crate::report::PredictionLine;
 
@@ -36,10 +38,12 @@ pub(super) fn run(task: &RunTask, terminal: &Terminal) -> Result<Outcome, Failur
     let base = catalogue.find(&task.lab)?;
     let lab = match &task.variant {
         Some(name) => base.with_break(name)?,
-        None => base.clone(),
+        None => diagnosis::with_seed(&base, task.seed)?,
     };
     let mut progress = Progress::open();
-    let asked = ask(task, *terminal, &lab, &mut progress)?;
+    let fault = lab.hidden_fault();
+    // The lab's questions are about the lab as it is.
+    let asked = if fault.is_none() { ask(task, *terminal, &lab, &mut progress)? } else { None };
     let out = task.out.clone().unwrap_or_else(|| PathBuf::from("out").join(&lab.id));
     let options = options(task, out.clone());
     let watched = task.wireshark.as_deref().map(|node| watched(&lab, node, &out)).transpose()?;
@@ -48,32 +52,49 @@ pub(super) fn run(task: &RunTask, terminal: &Terminal) -> Result<Outcome, Failur
         None => None,
     };
     let finished = run_visibly(&lab, &options).map_err(Failure::Input)?;
-    let changes = changes(&base, &lab, &finished, &options, *terminal);
-    let answers = finished.answers(&lab);
-    let passed = went_well(&finished, changes.as_ref().ok().and_then(Option::as_ref));
-    let is_watched = asked.is_some() || terminal.is_terminal;
-    if is_watched && !finished.interrupted {
-        progress.add(remembered(&lab, &finished, passed, asked.as_deref(), &answers));
-    }
-    let lesson = Lesson {
-        asked: asked.unwrap_or_default(),
-        answers,
-        changes,
-        next: next::next(&catalogue, &lab, &task.lab, &progress),
-        note: progress.note(),
-        passed,
+    let outcome = match fault {
+        Some(fault) => hidden::tell(task, *terminal, &base, (&lab, fault), &finished)?,
+        None => {
+            let changes = changes(&base, &lab, &finished, &options, *terminal);
+            teach(task, *terminal, (&catalogue, &lab), (&finished, changes), (asked, progress))?
+        }
     };
-    if task.json {
-        terminal.print_json(&Report::of(&lab, &finished, &lesson))?;
-    } else {
-        tell(task, *terminal, &lab, &finished, &lesson)?;
-    }
     if let Some((following, capture)) = following.zip(watched) {
         let stories = [capture.with_extension("story.pcapng"), capture.with_extension(task.format.extension())];
         let [story, packets] = stories.map(|file| std::fs::canonicalize(&file).ok());
         if let Some(file) = story.or(packets) {
             following.finish(&file)?;
         }
+    }
+    Ok(outcome)
+}
+
+/// Marks what was said before the run, remembers it, and tells of all that was seen.
+fn teach(
+    task: &RunTask,
+    terminal: Terminal,
+    (catalogue, lab): (&Catalogue, &Definition),
+    (finished, changes): (&Finished, Result<Option<Changes>, String>),
+    (asked, mut progress): (Option<Vec<Option<Said>>>, Progress),
+) -> Result<Outcome, Failure> {
+    let answers = finished.answers(lab);
+    let passed = went_well(finished, changes.as_ref().ok().and_then(Option::as_ref));
+    let is_watched = asked.is_some() || terminal.is_terminal;
+    if is_watched && !finished.interrupted {
+        progress.add(remembered(lab, finished, passed, asked.as_deref(), &answers));
+    }
+    let lesson = Lesson {
+        asked: asked.unwrap_or_default(),
+        answers,
+        changes,
+        next: next::next(catalogue, lab, &task.lab, &progress),
+        note: progress.note(),
+        passed,
+    };
+    if task.json {
+        terminal.print_json(&Report::of(lab, finished, &lesson))?;
+    } else {
+        tell(task, terminal, lab, finished, &lesson)?;
     }
     Ok(if finished.interrupted {
         Outcome::Interrupted
