@@ -271,26 +271,36 @@ impl Connection {
             return;
         }
         let ssthresh = self.congestion.threshold_after_loss(&self.cwnd, self.cwnd.cwnd);
+        self.window_falls();
         self.set_cwnd(cx, Window { cwnd: ssthresh, ssthresh }, CwndCause::TailLoss);
     }
 
-    /// The peer echoes a congestion mark (RFC 3168 §6.1.2): as if a segment were lost, but none is.
-    pub(super) fn take_congestion_echo(&mut self, cx: &mut Context<'_>, segment: &Segment) {
-        let echoed = segment.flags.contains(TcpFlags::ECE) && !segment.flags.syn();
-        if self.terms.agreed.ecn && echoed && self.recovery.congestion_marked(self.snd_nxt) {
-            self.ecn.reduced = true;
+    /// The window falls, for whatever reason: the next new data says so with CWR, and no echo that tells of what left before
+    /// lowers it again (RFC 3168 §6.1.2).
+    fn window_falls(&mut self) {
+        self.ecn.reduced = true;
+        self.recovery.window_falls(self.snd_nxt);
+    }
+
+    /// The peer may echo a congestion mark (RFC 3168 §6.1.2): as if a segment were lost, but none is.
+    pub(super) fn take_congestion_echo(&mut self, cx: &mut Context<'_>, evidence: &Evidence) {
+        if evidence.marked && self.recovery.congestion_marked(self.snd_una, self.snd_nxt) {
+            self.window_falls();
+            let in_flight = self.flight.unacked() + evidence.delivery.acknowledged;
             if !self.congestion.governs() {
-                self.reduce(cx, self.flight.unacked().max(1), CwndCause::Marked);
+                self.reduce(cx, in_flight, CwndCause::Marked);
             }
             self.enter(cx, Phase::Recovery, CwndCause::Marked);
         }
     }
 
-    /// Plans a probe of the flight's end (RFC 8985 §7.2), never later than the retransmission timer.
+    /// Plans a probe of the flight's end (RFC 8985 §7.2), never later than the retransmission timer. Behind a SYN,ACK that is
+    /// not acknowledged there is none: the timer is the SYN,ACK's.
     pub(super) fn plan_probe(&mut self, cx: &mut Context<'_>) {
         let in_flight = self.flight.unacked();
         if !self.config.tail_loss_probe
             || !self.terms.agreed.sack
+            || !self.state.may_transmit()
             || in_flight == 0
             || !self.recovery.may_probe(&self.flight)
         {
