@@ -29,9 +29,10 @@ impl Connection {
             self.challenge(cx);
             return false;
         }
+        let is_old = ack < self.snd_una as i64;
         let ack = (ack.max(0) as u64).max(self.snd_una);
         let advanced = ack > self.snd_una;
-        let window_moved = self.take_send_window(cx, segment, true);
+        let window_moved = !is_old && self.take_send_window(cx, segment, true);
         if self.snd_wnd == 0 {
             // What is sent again into a window that has closed is a probe; a peer that answers is alive (RFC 9293 §3.8.6.1).
             self.retries = 0;
