@@ -144,8 +144,9 @@ impl Connection {
     pub(super) fn echoed(&self, now: Instant, segment: &Segment) -> Option<(u32, Duration)> {
         let (_, echo) = segment.options.timestamps.filter(|_| self.terms.agreed.timestamps)?;
         let millis = self.timestamp(now).wrapping_sub(echo);
-        // Zero means that nothing was echoed; more than a day, that the peer makes its echoes up.
-        (echo != 0 && millis < 86_400_000).then(|| (echo, Duration::from_millis(millis.into())))
+        // Zero means that nothing was echoed; more than a day, that the peer makes its echoes up. Less than a tick is one: no
+        // path takes no time, and the least time that was ever seen would stay zero.
+        (echo != 0 && millis < 86_400_000).then(|| (echo, Duration::from_millis(millis.max(1).into())))
     }
 
     /// SND.UNA has moved: octets leave the send queue, and our FIN may be acknowledged.
