@@ -53,7 +53,7 @@ impl Connection {
         }
         let evidence = self.evidence(cx, segment, (advanced, repeats, duplicate), delivery);
         self.recover(cx, &evidence, in_flight_before);
-        self.take_congestion_echo(cx, segment);
+        self.take_congestion_echo(cx, &evidence);
         if advanced {
             self.advance(cx);
         }

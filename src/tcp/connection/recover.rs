@@ -29,7 +29,10 @@ impl Connection {
     ) -> Evidence {
         let twice = self.came_twice(segment);
         let echo = self.echoed(cx.now, segment).map(|(echo, _)| echo);
-        Evidence { delivery, advanced, repeats, duplicate, twice, echo, ..self.no_evidence(cx.now) }
+        // An acknowledgment that was overtaken tells of a mark that may have been answered since.
+        let is_latest = segment.ack == self.seq(self.snd_una);
+        let marked = self.terms.agreed.ecn && is_latest && segment.flags.contains(TcpFlags::ECE);
+        Evidence { delivery, advanced, repeats, duplicate, twice, marked, echo, ..self.no_evidence(cx.now) }
     }
 
     /// Time passes, and nothing has come.
@@ -43,6 +46,7 @@ impl Connection {
             repeats: false,
             duplicate: false,
             twice: None,
+            marked: false,
             echo: None,
             rules: self.rules(),
             rtt: (self.least_rtt(), self.round_trip.srtt().unwrap_or_default()),
@@ -150,6 +154,7 @@ impl Connection {
         let before = self.cwnd.cwnd;
         // What limited transmit has let out does not count (RFC 5681 §3.2).
         let ssthresh = self.congestion.threshold_after_loss(&self.cwnd, in_flight.min(before));
+        self.window_falls();
         self.recovery.reduce(before, ssthresh);
         self.set_cwnd(cx, Window { ssthresh, ..self.cwnd }, cause);
     }
@@ -165,7 +170,7 @@ impl Connection {
             }
         } else if let Some(cwnd) = self.recovery.reduced(outcome, evidence.advanced, &self.flight) {
             self.set_cwnd(cx, Window { cwnd: cwnd.max(1), ..self.cwnd }, CwndCause::DuringRecovery);
-        } else if matches!(outcome.verdict, Verdict::Fine | Verdict::Undone(..)) {
+        } else if matches!(outcome.verdict, Verdict::Fine | Verdict::Undone(..)) && !evidence.marked {
             self.grow(cx, &acknowledged);
         }
     }
@@ -207,6 +212,7 @@ impl Connection {
         cx.tell(Event::NoLoss { socket: cx.socket, evidence });
         self.force_resend = false;
         self.retries = 0;
+        self.ecn.reduced = false;
         let mut window = self.cwnd;
         if !self.congestion.governs() {
             window.cwnd = window.cwnd.max(before.cwnd);
@@ -256,6 +262,7 @@ impl Connection {
         let mut ssthresh = self.cwnd.ssthresh;
         if falls {
             ssthresh = self.congestion.threshold_after_loss(&self.cwnd, in_flight);
+            self.window_falls();
             self.recovery.doubt(self.snd_una, before, &self.flight);
         }
         self.enter(cx, Phase::Loss, CwndCause::Timeout);
