@@ -184,6 +184,17 @@ const EXAMPLES: &[Example] = &[
         Printed,
         &["Available_Workers = 200", "Throughput ≈ 200 / 0.1", "Estimated throughput: 2,000 requests per second"],
     ),
+    (
+        "scaling out",
+        "84",
+        Printed,
+        &[
+            r#""instancesBefore": 3,"#,
+            r#""instancesAfter": 6,"#,
+            r#""averageCpuBefore": "85%","#,
+            r#""averageCpuAfter": "48%""#,
+        ],
+    ),
     ("compression", "76", Wire, &["Accept-Encoding: gzip, br", "Content-Encoding: br", "Content-Encoding: gzip"]),
     (
         "cacheable response",
