@@ -6,8 +6,8 @@
 //!      A is lost at  A + RACK.rtt + reordering window
 //! ```
 //!
-//! The window begins at a quarter of the least round-trip time, once reordering was seen at all, and grows with each round
-//! trip in which D-SACK tells of a needless retransmission.
+//! The window is a quarter of the least round-trip time, and grows with each round trip in which D-SACK tells of a needless
+//! retransmission. Where no reordering was ever seen it is nothing as soon as three segments are reported, and in recovery.
 
 use std::time::Duration;
 
