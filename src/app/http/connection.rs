@@ -92,9 +92,7 @@ pub(super) async fn over<T>(
     };
     let Some(mut channel) = channel else { return Ok(said) };
     channel.shutdown().await.map_err(running.broken("closing the connection with", to))?;
-    tokio::io::copy(&mut channel, &mut tokio::io::sink())
-        .await
-        .map_err(running.broken("waiting for the close of", to))?;
+    channel.see_closed().await.map_err(running.broken("waiting for the close of", to))?;
     Ok(said)
 }
 
