@@ -78,7 +78,7 @@ pub(in crate::app) async fn with_connection<T>(
 ///
 /// # Errors
 /// As for [`with_connection`].
-pub(super) async fn over<T>(
+pub(in crate::app) async fn over<T>(
     running: &Running,
     channel: Channel,
     to: &Destination,
