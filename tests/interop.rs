@@ -3,10 +3,13 @@
 //! The hashes come from the journal, where each end tells of the stream that it saw; each test compares them itself and
 //! leaves nothing to the lab's own checks.
 
+mod clients;
 mod killed;
 mod matrix;
 mod options;
+mod real;
 mod refused;
+mod servers;
 mod unprivileged;
 
 use std::io::Write as _;

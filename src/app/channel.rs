@@ -89,6 +89,18 @@ impl Channel {
             let _ = tokio::time::timeout(LINGER, last_words).await;
         }
     }
+
+    /// Reads until the other end has closed, for who has all answers already. Some servers then end the connection
+    /// without TLS's own farewell: nothing can have been cut off that was waited for (RFC 9112 §9.8).
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub(super) async fn see_closed(mut self) -> io::Result<()> {
+        match tokio::io::copy(&mut self, &mut tokio::io::sink()).await {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && self.is_secure() => Ok(()),
+            seen => seen.map(|_| ()),
+        }
+    }
 }
 
 macro_rules! either {

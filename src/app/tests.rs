@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::oneshot;
 
 use super::{Endpoint, Host, Program, ProgramError, Resolver, exec, run};
@@ -143,6 +144,37 @@ pub(super) fn wire() -> PipeConfig {
         corrupt: Probability::NEVER,
         mtu: 1500,
         rules: vec![],
+    }
+}
+
+/// Octets that are almost `whole`, or nothing like it: up to four faults.
+pub(super) fn spoilt(rng: &mut Rng, whole: &[u8]) -> Vec<u8> {
+    let mut octets = whole.to_vec();
+    for _ in 0..=rng.below(4) {
+        let at = usize::try_from(rng.below(octets.len().max(1) as u64)).expect("it is small");
+        let any = (rng.next_u32() & 0xff) as u8;
+        match rng.below(4) {
+            0 => octets.truncate(at),
+            1 => octets.insert(at.min(octets.len()), any),
+            // What grammars are made of.
+            2 => octets.insert(at.min(octets.len()), b"\r\n :,;?&=\0\xff"[usize::from(any) % 11]),
+            _ => octets.iter_mut().skip(at).take(1).for_each(|octet| *octet = any),
+        }
+    }
+    octets
+}
+
+/// Says 10,000 things to `port`, each over a connection of its own; every fifth as it is, the others spoilt.
+pub(super) async fn harass(client: &Host, port: u16, mut say: impl FnMut(&mut Rng) -> Vec<u8>) {
+    let mut rng = Rng::new(u64::from(port));
+    for _ in 0..10_000 {
+        let said = say(&mut rng);
+        let said = if rng.below(5) == 0 { said } else { spoilt(&mut rng, &said) };
+        let mut stream = client.connect((address(2), port).into()).await.expect("it listens");
+        // An error is an answer, too: the server has had enough.
+        let _ = stream.write_all(&said).await;
+        let _ = stream.shutdown().await;
+        let _ = tokio::time::timeout(Duration::from_secs(9), stream.read_to_end(&mut Vec::new())).await;
     }
 }
 

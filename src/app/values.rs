@@ -367,7 +367,7 @@ pub(super) fn port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D:
 }
 
 /// Reads the URL of a program that speaks no TLS.
-#[cfg(feature = "graphql")]
+#[cfg(any(feature = "graphql", feature = "websocket"))]
 pub(super) fn plain_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
     let url = Url::deserialize(deserializer)?;
     let error =

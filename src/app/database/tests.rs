@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::frame;
 use super::statement::{Select, read};
 use crate::app::Stream;
-use crate::app::tests::{SERVER, Seen, address, scene, start, wire};
+use crate::app::tests::{SERVER, Seen, address, scene, spoilt, start, wire};
 use crate::journal::{ProgramEvent, Way};
 use crate::rng::Rng;
 
@@ -181,20 +181,6 @@ fn tables_whose_rows_do_not_fit_are_no_tables() {
         let error = toml::from_str::<super::table::Table>(&written.replace("], rows", "]\nrows")).expect_err(written);
         assert!(error.to_string().contains(expected), "{written}: {error}");
     }
-}
-
-/// Octets that are almost a session, or nothing like one.
-fn spoilt(rng: &mut Rng, whole: &[u8]) -> Vec<u8> {
-    let mut octets = whole.to_vec();
-    for _ in 0..=rng.below(4) {
-        let at = usize::try_from(rng.below(octets.len().max(1) as u64)).expect("it is small");
-        match rng.below(3) {
-            0 => octets.truncate(at),
-            1 => octets.insert(at.min(octets.len()), (rng.next_u32() & 0xff) as u8),
-            _ => octets.iter_mut().skip(at).take(1).for_each(|octet| *octet = (rng.next_u32() & 0xff) as u8),
-        }
-    }
-    octets
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::news::report;
 use crate::app::http::connection::{self, Requests, close_after, whole, with_connection};
 use crate::app::program::Play;
 use crate::app::run::Running;
-use crate::app::{Destination, ProgramError, Span, Url, websocket};
+use crate::app::{Destination, ProgramError, Span, Url, values, websocket};
 use crate::journal::{ProgramEvent, Way};
 
 /// The longest event that is read, in octets.
@@ -26,6 +26,7 @@ const LONGEST_EVENT: usize = 1 << 16;
 #[serde(deny_unknown_fields)]
 pub struct FeedClient {
     /// `http://server/orders/events`
+    #[serde(deserialize_with = "values::plain_url")]
     url: Url,
     how: How,
     /// How many pieces of news it waits for.

@@ -1,11 +1,7 @@
 //! The feed and its four ways, over a userspace network in virtual time.
 
-use std::time::Duration;
-
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
 use crate::app::run;
-use crate::app::tests::{CLIENT, ENDED_WELL, SERVER, Seen, address, pair, program, scene, start, wire};
+use crate::app::tests::{CLIENT, ENDED_WELL, SERVER, Seen, harass, pair, program, scene, start, wire};
 use crate::journal::{Event, NodeId, ProgramEvent, Way};
 use crate::rng::Rng;
 
@@ -96,8 +92,8 @@ fn a_proxy_whose_server_is_gone_says_so() {
     assert!(seen.sent_text(SERVER).starts_with("HTTP/1.1 502 "), "{}", seen.sent_text(SERVER));
 }
 
-/// Requests in each of the ways, most of them spoilt.
-fn malformed(rng: &mut Rng) -> Vec<u8> {
+/// A request in one of the ways.
+fn asked(rng: &mut Rng) -> Vec<u8> {
     let small = |rng: &mut Rng, below: u64| usize::try_from(rng.below(below)).expect("it is small");
     let fields = [
         "Accept: text/event-stream\r\nLast-Event-ID: 99999999999999999999\r\n",
@@ -107,16 +103,7 @@ fn malformed(rng: &mut Rng) -> Vec<u8> {
     ];
     let queries = ["", "?after=-1", "?after=2&wait=0", "?after=18446744073709551615", "?wait=18446744073709551616"];
     let (query, field) = (queries[small(rng, 5)], fields[small(rng, 4)]);
-    let mut octets = format!("GET /orders{query} HTTP/1.1\r\nHost: server\r\n{field}\r\n").into_bytes();
-    for _ in 0..rng.below(5) {
-        let at = small(rng, octets.len().max(1) as u64);
-        match rng.below(3) {
-            0 => octets.truncate(at),
-            1 => octets.insert(at.min(octets.len()), b"\r\n :?&=\0\xff"[small(rng, 9)]),
-            _ => octets.iter_mut().skip(at).take(1).for_each(|octet| *octet = (rng.next_u32() & 0xff) as u8),
-        }
-    }
-    octets
+    format!("GET /orders{query} HTTP/1.1\r\nHost: server\r\n{field}\r\n").into_bytes()
 }
 
 #[test]
@@ -124,14 +111,7 @@ fn ten_thousand_malformed_requests_harm_no_feed() {
     let server = FEED.replace("lasts = \"6s\"", "lasts = \"10ms\"");
     let ((), seen) = scene(7, wire(), |client, host, resolver| async move {
         let task = start(&server, &host, 1).await;
-        let mut rng = Rng::new(7);
-        for _ in 0..10_000 {
-            let mut stream = client.connect((address(2), 80).into()).await.expect("it listens");
-            // An error is an answer, too: the server has had enough.
-            let _ = stream.write_all(&malformed(&mut rng)).await;
-            let _ = stream.shutdown().await;
-            let _ = tokio::time::timeout(Duration::from_secs(9), stream.read_to_end(&mut Vec::new())).await;
-        }
+        harass(&client, 80, asked).await;
         assert!(!task.is_finished(), "the server has ended");
         for how in ["poll", "sse", "websocket"] {
             let get = format!(r#"{{ feed-client = {{ url = "http://server/orders", how = "{how}", receive = 3 }} }}"#);
@@ -139,4 +119,11 @@ fn ten_thousand_malformed_requests_harm_no_feed() {
         }
     });
     assert_eq!(heard(&seen, CLIENT).len(), 9);
+}
+
+#[test]
+fn a_client_that_speaks_no_tls_says_so_of_a_url_that_wants_it() {
+    let get = r#"feed-client = { url = "https://server/orders", how = "poll", receive = 1 }"#;
+    let error = toml::from_str::<crate::app::Program>(get).expect_err("it speaks no TLS").to_string();
+    assert!(error.contains("`https://server/orders`: this program speaks no TLS"), "{error}");
 }

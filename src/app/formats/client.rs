@@ -5,9 +5,11 @@ use hyper::header::{self, HeaderValue};
 use serde::Deserialize;
 
 use super::post::{Format, Read, read};
-use crate::app::http::{Coding, Requests, close_after, request, whole, with_connection};
+use crate::app::channel::{Dialer, HTTP_1};
+use crate::app::http::{Coding, Requests, close_after, over, request, whole};
 use crate::app::program::Play;
 use crate::app::run::Running;
+use crate::app::tls::ClientTls;
 use crate::app::{Destination, ProgramError, Url};
 use crate::journal::{ProgramEvent, Way};
 
@@ -23,6 +25,9 @@ pub struct PostsClient {
     /// Whether it takes bodies that are packed.
     #[serde(default)]
     compressed: bool,
+    /// How it speaks TLS to an `https` URL.
+    #[serde(default)]
+    tls: ClientTls,
 }
 
 fn all() -> Vec<Format> {
@@ -43,15 +48,16 @@ impl Play for PostsClient {
 
     /// Posts that it cannot read are a trouble that it reports; it goes on with the next format.
     async fn run(&self, running: &Running, _ready: impl FnOnce()) -> Result<(), ProgramError> {
+        let dialer = Dialer::new(&self.tls, &[HTTP_1]);
         for format in &self.formats {
-            self.fetch(running, *format).await?;
+            self.fetch(running, &dialer, *format).await?;
         }
         Ok(())
     }
 }
 
 impl PostsClient {
-    async fn fetch(&self, running: &Running, format: Format) -> Result<(), ProgramError> {
+    async fn fetch(&self, running: &Running, dialer: &Dialer, format: Format) -> Result<(), ProgramError> {
         let mut asked = request(&self.url, "");
         asked.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(format.media_type()));
         if self.compressed {
@@ -64,7 +70,8 @@ impl PostsClient {
             let (head, body) = requests.send_request(asked.map(Full::new)).await?.into_parts();
             Ok((head, whole(body).await))
         };
-        let (head, body) = with_connection(running, &self.url.destination, ask).await?;
+        let channel = dialer.dial(running, &self.url).await?;
+        let (head, body) = over(running, channel, &self.url.destination, false, ask).await?;
         let Some(body) = body else {
             running.complain("the response is too long to be kept, or broke off");
             return Ok(());

@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::post::{Format, Post, Posts, Read, Schema, read};
 use crate::app::run;
-use crate::app::tests::{CLIENT, SERVER, Seen, address, pair, program, scene, start, wire};
+use crate::app::tests::{CLIENT, SERVER, Seen, address, harass, pair, program, scene, spoilt, start, wire};
 use crate::journal::ProgramEvent;
 use crate::rng::Rng;
 
@@ -60,20 +60,6 @@ fn lists_are_read_as_they_were_written() {
             assert_eq!(posts.iter().map(|post| post.id).collect::<Vec<_>>(), (1..=count).collect::<Vec<_>>());
         }
     }
-}
-
-/// Octets that are almost a post, or nothing like one.
-fn spoilt(rng: &mut Rng, whole: &[u8]) -> Vec<u8> {
-    let mut octets = whole.to_vec();
-    for _ in 0..=rng.below(4) {
-        let at = usize::try_from(rng.below(octets.len().max(1) as u64)).expect("it is small");
-        match rng.below(3) {
-            0 => octets.truncate(at),
-            1 => octets.insert(at.min(octets.len()), (rng.next_u32() & 0xff) as u8),
-            _ => octets.iter_mut().skip(at).take(1).for_each(|octet| *octet = (rng.next_u32() & 0xff) as u8),
-        }
-    }
-    octets
 }
 
 #[test]
@@ -161,17 +147,26 @@ fn ten_thousand_malformed_requests_harm_the_server_not() {
                   Accept-Encoding: gzip;q=0.3, br\r\n\r\n";
     let ((), seen) = scene(7, wire(), |client, host, resolver| async move {
         let task = start(POSTS, &host, 1).await;
-        let mut rng = Rng::new(7);
-        for _ in 0..10_000 {
-            let mut stream = client.connect((address(2), 80).into()).await.expect("it listens");
-            stream.write_all(&spoilt(&mut rng, whole)).await.expect("it reads");
-            // An error is an answer, too: the server has had enough.
-            let _ = stream.shutdown().await;
-            let _ = stream.read_to_end(&mut Vec::new()).await;
-        }
+        harass(&client, 80, |_| whole.to_vec()).await;
         assert!(!task.is_finished(), "it has ended");
         let get = program(r#"{ posts-client = { url = "http://server/posts/1" } }"#);
         run(&get, &client, &resolver, 1, || ()).await.expect("it still answers");
     });
     assert_eq!(messages(&seen).len(), 3);
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn posts_come_over_tls_too() {
+    let front = r#"{ reverse-proxy = { port = 443, tls = { name = "server" }, routes = [{ path = "/posts", backends = ["10.0.0.2:80"] }] } }"#;
+    let ((), seen) = scene(1, wire(), |client, host, resolver| async move {
+        start(POSTS, &host, 1).await;
+        start(front, &host, 1).await;
+        let get = program(r#"{ posts-client = { url = "https://server/posts/1" } }"#);
+        run(&get, &client, &resolver, 1, || ()).await.expect("they come to terms");
+    });
+    assert_eq!(messages(&seen).len(), 3);
+    let shaken =
+        seen.reports(CLIENT).into_iter().filter(|report| matches!(report, ProgramEvent::Handshake { ok: true, .. }));
+    assert_eq!(shaken.count(), 3, "one for each format");
 }

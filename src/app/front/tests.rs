@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 
 use crate::app::run;
-use crate::app::tests::{CLIENT, SERVER, Seen, address, program, scene, start, wire};
+use crate::app::tests::{CLIENT, SERVER, Seen, address, harass, program, scene, start, wire};
 use crate::app::{Host, Program, Resolver};
 use crate::journal::{Event, NodeId, ProgramEvent};
 use crate::rng::Rng;
@@ -269,8 +269,8 @@ fn settings_that_make_no_sense_are_answered_with_what_is_wanted() {
     }
 }
 
-/// Requests, most of them spoilt.
-fn malformed(rng: &mut Rng) -> Vec<u8> {
+/// A request that nobody expects.
+fn asked(rng: &mut Rng) -> Vec<u8> {
     let small = |rng: &mut Rng, below: usize| usize::try_from(rng.below(below as u64)).expect("it is small");
     let fields = [
         "X-Forwarded-For: \x01, ,\r\nX-Request-ID: \"}\\\r\n",
@@ -281,28 +281,7 @@ fn malformed(rng: &mut Rng) -> Vec<u8> {
     ];
     let methods = ["GET", "POST", "CONNECT", "OPTIONS *", "HEAD"];
     let (method, field) = (methods[small(rng, 5)], fields[small(rng, 5)]);
-    let mut octets = format!("{method} /api/posts HTTP/1.1\r\nHost: server\r\n{field}\r\nhello").into_bytes();
-    for _ in 0..rng.below(5) {
-        let at = small(rng, octets.len().max(1));
-        match rng.below(3) {
-            0 => octets.truncate(at),
-            1 => octets.insert(at.min(octets.len()), b"\r\n :,;=\0\xff"[small(rng, 9)]),
-            _ => octets.iter_mut().skip(at).take(1).for_each(|octet| *octet = (rng.next_u32() & 0xff) as u8),
-        }
-    }
-    octets
-}
-
-/// Says 10,000 things to `port`, few of them right.
-async fn harass(client: &Host, port: u16) {
-    let mut rng = Rng::new(u64::from(port));
-    for _ in 0..10_000 {
-        let mut stream = client.connect((address(2), port).into()).await.expect("it listens");
-        // An error is an answer, too: the server has had enough.
-        let _ = stream.write_all(&malformed(&mut rng)).await;
-        let _ = stream.shutdown().await;
-        let _ = tokio::time::timeout(Duration::from_secs(9), stream.read_to_end(&mut Vec::new())).await;
-    }
+    format!("{method} /api/posts HTTP/1.1\r\nHost: server\r\n{field}\r\nhello").into_bytes()
 }
 
 #[test]
@@ -314,7 +293,7 @@ fn ten_thousand_malformed_requests_harm_neither_balancer_nor_instance() {
                 start(instance, &server, 1).await;
             }
             let task = start(&front, &server, 1).await;
-            harass(&client, 80).await;
+            harass(&client, 80, asked).await;
             assert!(!task.is_finished(), "{mode}: it has ended");
             run(&program(&get(6, "")), &client, &resolver, 1, || ()).await.expect("it still answers");
         });
@@ -395,11 +374,27 @@ fn ten_thousand_malformed_requests_harm_no_proxy() {
     let ((), seen) = scene(7, wire(), |client, server, resolver| async move {
         start(THREE[0], &server, 1).await;
         let task = start(front, &server, 1).await;
-        harass(&client, 80).await;
+        harass(&client, 80, asked).await;
         assert!(!task.is_finished(), "it has ended");
         run(&program(&get(2, "")), &client, &resolver, 1, || ()).await.expect("it still answers");
     });
     assert_eq!(handled_by(&seen), [1, 1]);
+}
+
+#[test]
+fn ten_thousand_malformed_requests_harm_no_relay() {
+    for buffer in [false, true] {
+        let relay = format!(r#"{{ http-relay = {{ port = 80, origin = "10.0.0.2:8080", buffer = {buffer} }} }}"#);
+        let ((), seen) = scene(7, wire(), |client, server, resolver| async move {
+            start(r#"{ http-server = { port = 8080, path = "/api/posts", body = "hello" } }"#, &server, 1).await;
+            let task = start(&relay, &server, 1).await;
+            harass(&client, 80, asked).await;
+            assert!(!task.is_finished(), "it has ended");
+            let get = program(r#"{ http-get = { url = "http://server/api/posts" } }"#);
+            run(&get, &client, &resolver, 1, || ()).await.expect("it still answers");
+        });
+        assert_eq!(seen.lines(CLIENT), [("hello".to_owned(), false)], "buffer = {buffer}");
+    }
 }
 
 /// Which instance each of `times` requests of one session gets, or of no session at all.

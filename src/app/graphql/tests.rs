@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::app::run;
-use crate::app::tests::{CLIENT, SERVER, Seen, address, program, scene, start, wire};
+use crate::app::tests::{CLIENT, SERVER, Seen, address, program, scene, spoilt, start, wire};
 use crate::app::{Host, Resolver};
 use crate::journal::ProgramEvent;
 use crate::rng::Rng;
@@ -234,20 +234,6 @@ fn a_database_that_breaks_off_is_asked_again_on_a_new_session() {
     assert_eq!(texts, [true; 4], "{told:?}");
     let sessions = seen.reports(SERVER).into_iter().filter(|report| matches!(report, ProgramEvent::Connected { .. }));
     assert_eq!(sessions.count(), 3);
-}
-
-/// Octets that are almost a request, or nothing like one.
-fn spoilt(rng: &mut Rng, whole: &[u8]) -> Vec<u8> {
-    let mut octets = whole.to_vec();
-    for _ in 0..=rng.below(4) {
-        let at = usize::try_from(rng.below(octets.len().max(1) as u64)).expect("it is small");
-        match rng.below(3) {
-            0 => octets.truncate(at),
-            1 => octets.insert(at.min(octets.len()), (rng.next_u32() & 0xff) as u8),
-            _ => octets.iter_mut().skip(at).take(1).for_each(|octet| *octet = (rng.next_u32() & 0xff) as u8),
-        }
-    }
-    octets
 }
 
 #[test]

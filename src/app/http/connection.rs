@@ -78,7 +78,7 @@ pub(in crate::app) async fn with_connection<T>(
 ///
 /// # Errors
 /// As for [`with_connection`].
-pub(super) async fn over<T>(
+pub(in crate::app) async fn over<T>(
     running: &Running,
     channel: Channel,
     to: &Destination,
@@ -92,9 +92,7 @@ pub(super) async fn over<T>(
     };
     let Some(mut channel) = channel else { return Ok(said) };
     channel.shutdown().await.map_err(running.broken("closing the connection with", to))?;
-    tokio::io::copy(&mut channel, &mut tokio::io::sink())
-        .await
-        .map_err(running.broken("waiting for the close of", to))?;
+    channel.see_closed().await.map_err(running.broken("waiting for the close of", to))?;
     Ok(said)
 }
 

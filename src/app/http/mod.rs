@@ -53,10 +53,14 @@ pub(super) use cache::HttpCache;
 pub(super) use coding::Coding;
 #[cfg(any(feature = "dns", feature = "formats"))]
 pub(super) use connection::close_after;
+#[cfg(feature = "formats")]
+pub(super) use connection::over;
 #[cfg(feature = "graphql")]
 pub(super) use connection::whole_up_to;
+#[cfg(any(feature = "dns", feature = "graphql"))]
+pub(super) use connection::with_connection;
 #[cfg(any(feature = "dns", feature = "formats", feature = "graphql"))]
-pub(super) use connection::{Requests, request, whole, with_connection};
+pub(super) use connection::{Requests, request, whole};
 pub(super) use get::HttpGet;
 pub(super) use job::JobsClient;
 pub(super) use jobs::JobsServer;

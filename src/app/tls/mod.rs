@@ -160,7 +160,9 @@ pub(super) fn client_config(
 ) -> Result<ClientConfig, ProgramError> {
     let host = &running.host;
     let mut roots = RootCertStore::empty();
-    roots.add(authority(running)?.certificate().clone()).map_err(|error| unfit(running, error))?;
+    for trusted in [Some(authority(running)?.certificate()), settings.trusts.as_ref()].into_iter().flatten() {
+        roots.add(trusted.clone()).map_err(|error| unfit(running, error))?;
+    }
     let mut config = ClientConfig::builder_with_details(provider::provider(), Arc::new(Date(host.clone())))
         .with_protocol_versions(&settings.versions.supported())
         .map_err(|error| unfit(running, error))?

@@ -1,7 +1,8 @@
 //! TLS as a lab file has it: what a server shows and a client wants.
 
 use rustls::SupportedProtocolVersion;
-use rustls::pki_types::DnsName;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, DnsName};
 use rustls::version::{TLS12, TLS13};
 use serde::{Deserialize, Deserializer, de};
 
@@ -40,12 +41,15 @@ pub(crate) struct ClientTls {
     pub(super) alpn: Option<Vec<String>>,
     #[serde(default)]
     pub(super) versions: Versions,
+    /// Another authority that it trusts besides the run's own, for a real server that has certificates of its own.
+    #[serde(default, deserialize_with = "certificate")]
+    pub(super) trusts: Option<CertificateDer<'static>>,
 }
 
 /// As every good client has it.
 impl Default for ClientTls {
     fn default() -> ClientTls {
-        ClientTls { send_name: true, resume: true, alpn: None, versions: Versions::default() }
+        ClientTls { send_name: true, resume: true, alpn: None, versions: Versions::default(), trusts: None }
     }
 }
 
@@ -104,4 +108,14 @@ fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
             Err(de::Error::custom(format!("`{name}` is no server's name: write one such as \"api.example.com\"")))
         }
     }
+}
+
+/// Reads a certificate as a file has it (RFC 7468).
+fn certificate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<CertificateDer<'static>>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    CertificateDer::from_pem_slice(text.as_bytes()).map(Some).map_err(|error| {
+        de::Error::custom(format!(
+            "that is no certificate ({error}): write one, with its `-----BEGIN CERTIFICATE-----`"
+        ))
+    })
 }

@@ -46,9 +46,7 @@ pub(super) async fn ask(
     }
     let mut channel = reader.into_inner();
     channel.shutdown().await.map_err(running.broken("closing the connection with", to))?;
-    tokio::io::copy(&mut channel, &mut tokio::io::sink())
-        .await
-        .map_err(running.broken("waiting for the close of", to))?;
+    channel.see_closed().await.map_err(running.broken("waiting for the close of", to))?;
     Ok(())
 }
 

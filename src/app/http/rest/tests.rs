@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::pipeline::{Answer, answer};
-use crate::app::tests::{CLIENT, SERVER, Seen, address, pair, program, scene, start, wire};
+use crate::app::tests::{CLIENT, SERVER, Seen, address, pair, program, scene, spoilt, start, wire};
 use crate::app::{Host, Resolver, run};
 use crate::journal::{Entry, Event, ProgramEvent};
 use crate::rng::Rng;
@@ -231,20 +231,6 @@ fn answers_are_read_to_the_length_that_they_say() {
     }
     let endless = [b"HTTP/1.1 200 OK\r\nX: ".to_vec(), vec![b'x'; 1 << 15]].concat();
     assert_eq!(read(&endless), Err("a head without end".to_owned()));
-}
-
-/// Octets that are almost what they were, or nothing like it.
-fn spoilt(rng: &mut Rng, whole: &[u8]) -> Vec<u8> {
-    let mut octets = whole.to_vec();
-    for _ in 0..=rng.below(4) {
-        let at = usize::try_from(rng.below(octets.len().max(1) as u64)).expect("it is small");
-        match rng.below(3) {
-            0 => octets.truncate(at),
-            1 => octets.insert(at.min(octets.len()), (rng.next_u32() & 0xff) as u8),
-            _ => octets.iter_mut().skip(at).take(1).for_each(|octet| *octet = (rng.next_u32() & 0xff) as u8),
-        }
-    }
-    octets
 }
 
 #[test]
