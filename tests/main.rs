@@ -25,3 +25,5 @@ mod network;
 mod robust;
 mod sockets;
 mod support;
+#[cfg(feature = "cli")]
+mod wireshark;

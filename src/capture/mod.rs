@@ -22,6 +22,8 @@ use smallvec::SmallVec;
 
 pub use link_type::LinkType;
 pub use output::append;
+#[cfg(feature = "cli")]
+pub use output::replace;
 pub use reader::{ForeignRecord, InterfaceInfo, ReadError, Reader};
 pub use recorder::{
     Describe, EventRow, FileFormat, Level, Recorder, RecorderConfig, RecorderError, Tell, Teller, VantageConfig,

@@ -173,6 +173,20 @@ pub fn append(path: &Path, text: &[u8], owner: Option<(u32, u32)>) -> io::Result
     file.write_all(text)
 }
 
+/// Writes a file, in the place of one that may be there, with the folders above it. Never through a symbolic link.
+///
+/// # Errors
+/// What the system says.
+#[cfg(feature = "cli")]
+pub fn replace(path: &Path, text: &[u8], owner: Option<(u32, u32)>) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        make_dir(folder, owner).map_err(io::Error::other)?;
+    }
+    let mut file = Output::create(path, owner).map_err(io::Error::other)?;
+    file.write_all(text)?;
+    file.flush()
+}
+
 /// Removes what an earlier run has left under this name, if anything.
 pub(super) fn remove(path: &Path, owner: Owner) -> Result<(), RecorderError> {
     let removed = Acting::begin(owner).and_then(|_acting| fs::remove_file(path));

@@ -96,6 +96,9 @@ pub struct RecorderConfig {
     pub keep_entries: usize,
     /// User and group in whose name, and with whose rights, folders and files are made; `None` for this process's own.
     pub owner: Option<(u32, u32)>,
+    /// Whether no more is kept of packets than any capturing tool would have: no remarks on them, no stories, and no `journal.jsonl`. The
+    /// journal in memory is whole.
+    pub bare: bool,
 }
 
 impl Default for RecorderConfig {
@@ -114,6 +117,7 @@ impl Default for RecorderConfig {
             keep_octets: None,
             keep_entries: usize::MAX,
             owner: None,
+            bare: false,
         }
     }
 }
@@ -240,6 +244,7 @@ pub struct Recorder {
     errors: VecDeque<RecorderError>,
     /// Lines of key logs that are embedded.
     told_secrets: BTreeSet<String>,
+    bare: bool,
 }
 
 impl Recorder {
@@ -254,15 +259,23 @@ impl Recorder {
         if let Some(dir) = &config.dir {
             output::make_dir(dir, config.owner)?;
             let path = dir.join("journal.jsonl");
-            journal_file = Some(Sink { writer: Some(Output::create(&path, config.owner)?), path });
+            if config.bare {
+                // One of an earlier run would not belong to the captures beside it.
+                output::remove(&path, config.owner)?;
+            } else {
+                journal_file = Some(Sink { writer: Some(Output::create(&path, config.owner)?), path });
+            }
             if let Some(describe) = config.describe {
                 let path = dir.join("layers.txt");
                 // One of an earlier run would not belong to the captures beside it, should this run be killed.
                 output::remove(&path, config.owner)?;
                 layers = Some(Layers { path, owner: config.owner, describe });
             }
-            if let Some(tell) = config.tell.filter(|_| config.format == FileFormat::Pcapng) {
-                let paths = config.nodes.iter().map(|node| dir.join(format!("{}.story.pcapng", node.name))).collect();
+            let paths: Vec<PathBuf> =
+                config.nodes.iter().map(|node| dir.join(format!("{}.story.pcapng", node.name))).collect();
+            if config.bare {
+                paths.iter().try_for_each(|path| output::remove(path, config.owner))?;
+            } else if let Some(tell) = config.tell.filter(|_| config.format == FileFormat::Pcapng) {
                 let (names, comment) = (config.names.clone(), config.comment.clone());
                 story = Some(Story::announce(paths, config.owner, tell, names, comment)?);
             }
@@ -290,6 +303,7 @@ impl Recorder {
             room: Some(config.keep_octets.unwrap_or(usize::MAX)),
             errors: VecDeque::new(),
             told_secrets: BTreeSet::new(),
+            bare: config.bare,
         })
     }
 
@@ -383,7 +397,10 @@ impl Recorder {
 }
 
 impl Witness for Recorder {
-    fn packet(&mut self, node: NodeId, record: Record) {
+    fn packet(&mut self, node: NodeId, mut record: Record) {
+        if self.bare {
+            record.comments.clear();
+        }
         let Some(vantage) = self.vantages.iter_mut().find(|vantage| vantage.config.node == node) else { return };
         vantage.seen += 1;
         if let Some(file) = &mut vantage.file {

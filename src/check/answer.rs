@@ -2,6 +2,7 @@
 //!
 //! Predictions are marked by the first, guides take their packet numbers and times from the second.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -9,7 +10,9 @@ use serde::Serialize;
 use crate::filter;
 use crate::journal::NodeId;
 
-use super::evidence::Evidence;
+use crate::packet::PacketId;
+
+use super::evidence::{Evidence, Frame};
 use super::judge::{Bench, frame_filter};
 use super::selection::{Found, Item, Picked};
 use super::{Measure, Selection};
@@ -44,6 +47,8 @@ pub struct Answer {
 #[derive(Debug)]
 pub struct Sight<'e, 'a> {
     item: Item<'e, 'a>,
+    /// The node whose capture it is in.
+    vantage: NodeId,
     evidence: &'e Evidence<'a>,
 }
 
@@ -74,7 +79,31 @@ pub fn answer(measure: &Measure, at: NodeId, evidence: &Evidence<'_>) -> Result<
             let (value, found) = bench.value(member, of)?.map_err(|finding| finding.measured)?;
             Ok(told(Amount::Count(value), &found))
         }
+        Measure::Sum(parts) => sum(parts, at, evidence),
     }
+}
+
+/// The parts' amounts, added up; shown by the packets of them all, as far as one capture has them.
+fn sum(parts: &[Measure], at: NodeId, evidence: &Evidence<'_>) -> Result<Answer, String> {
+    let answers: Vec<Answer> = parts.iter().map(|part| answer(part, at, evidence)).collect::<Result<_, _>>()?;
+    let mut answers = answers.into_iter();
+    let mut whole = answers.next().ok_or("adds up nothing")?;
+    for part in answers {
+        whole.amount = match (whole.amount, part.amount) {
+            (Amount::Count(one), Amount::Count(other)) => Amount::Count(one.saturating_add(other)),
+            (Amount::Octets(one), Amount::Octets(other)) => Amount::Octets(one.saturating_add(other)),
+            (Amount::Time(one), Amount::Time(other)) => Amount::Time(one.saturating_add(other)),
+            (Amount::Count(_) | Amount::Octets(_) | Amount::Time(_), _) => {
+                return Err("adds up amounts of several kinds".to_owned());
+            }
+        };
+        if part.vantage == whole.vantage {
+            whole.packets.extend(part.packets);
+        }
+    }
+    whole.packets.sort_unstable();
+    whole.packets.dedup();
+    Ok(Answer { filter: frame_filter(&whole.packets), ..whole })
 }
 
 /// Everything that a selection finds, in order of time; `at` as with [`answer`].
@@ -87,10 +116,51 @@ pub fn sights<'e, 'a>(
     evidence: &'e Evidence<'a>,
 ) -> Result<Vec<Sight<'e, 'a>>, String> {
     let picked = Bench { evidence, at }.select_all(selection)?;
-    Ok(picked.items.into_iter().map(|item| Sight { item, evidence }).collect())
+    let vantage = picked.vantage;
+    Ok(picked.items.into_iter().map(|item| Sight { item, vantage, evidence }).collect())
+}
+
+/// A packet, as somebody points at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mention {
+    /// Its name in the run, the same at every node.
+    pub packet: PacketId,
+    /// The node where it was seen.
+    pub node: NodeId,
+    /// Its number in that node's capture.
+    pub number: u64,
+    /// The two ends of its conversation, the smaller first; `None` for what has no ports.
+    pub ends: Option<[SocketAddr; 2]>,
+}
+
+/// The packet of this number in a node's capture.
+///
+/// # Errors
+/// Says how many there are.
+pub fn mention(node: NodeId, number: u64, evidence: &Evidence<'_>) -> Result<Mention, String> {
+    let name = evidence.node_name(node);
+    let frames = evidence.frames(node).ok_or_else(|| format!("there is no capture of {name}"))?;
+    let frame = number.checked_sub(1).and_then(|index| frames.get(usize::try_from(index).ok()?));
+    frame.map(|frame| mention_of(node, frame)).ok_or_else(|| format!("{name} has {} packets", frames.len()))
+}
+
+fn mention_of(node: NodeId, frame: &Frame<'_>) -> Mention {
+    let ends = frame.dissection.addresses().zip(frame.dissection.ports()).map(|((src, dst), (from, to))| {
+        let (one, other) = (SocketAddr::new(src, from), SocketAddr::new(dst, to));
+        [one.min(other), one.max(other)]
+    });
+    Mention { packet: frame.record.packet, node, number: frame.number, ends }
 }
 
 impl Sight<'_, '_> {
+    /// The packet that it is; `None` for an event.
+    pub fn mention(&self) -> Option<Mention> {
+        match self.item.found {
+            Found::Packet(frame) => Some(mention_of(self.vantage, frame)),
+            Found::Event(_) => None,
+        }
+    }
+
     /// The packet's number at the vantage; for an event, that of the packet it is about.
     pub fn number(&self) -> Option<u64> {
         self.item.number

@@ -308,6 +308,16 @@ impl<'e, 'a> Bench<'e, 'a> {
                 Ok(self.span(from, to)?.map(nanos))
             }
             Measure::Member(member, of) => Ok(self.value(member, of)?.map(|(value, _)| value)),
+            Measure::Sum(parts) => {
+                let mut sum = 0_u64;
+                for part in parts {
+                    match self.measure(part)? {
+                        Ok(value) => sum = sum.saturating_add(value),
+                        Err(finding) => return Ok(Err(finding)),
+                    }
+                }
+                Ok(Ok(sum))
+            }
         }
     }
 
@@ -365,10 +375,14 @@ impl<'e, 'a> Bench<'e, 'a> {
 impl TimeBound {
     fn holds(self, span: Duration, clock: Clock) -> bool {
         let near = |center: Duration, by: Duration| span + by >= center && span <= center + by;
+        let slack = |bound: Duration| match (clock, self.late) {
+            (Clock::Wall, Some(late)) => late,
+            _ => clock.slack(bound),
+        };
         self.more_than.is_none_or(|least| span > least)
-            && self.less_than.is_none_or(|most| span < most + clock.slack(most))
+            && self.less_than.is_none_or(|most| span < most + slack(most))
             && self.about.is_none_or(|center| near(center, tolerance(center)))
-            && self.is.is_none_or(|exact| near(exact, clock.slack(exact)))
+            && self.is.is_none_or(|exact| near(exact, slack(exact)))
     }
 }
 

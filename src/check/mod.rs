@@ -25,7 +25,7 @@ use serde::Serialize;
 use crate::filter::Filter;
 use crate::journal::NodeId;
 
-pub use answer::{Amount, Answer, Sight, answer, sights};
+pub use answer::{Amount, Answer, Mention, Sight, answer, mention, sights};
 pub use evidence::{Clock, Evidence, LinkSource, NodeSource};
 pub use integrity::{INTEGRITY_IDS, Integrity, integrity};
 pub use judge::judge;
@@ -153,6 +153,8 @@ pub enum Measure {
     Gap(Selection, Selection),
     /// A numeric member of the first that is selected: `cwnd` of events, `tcp.window_size_value` of packets.
     Member(String, Selection),
+    /// Several measures of one kind, added up.
+    Sum(Vec<Measure>),
 }
 
 /// How large a number may be.
@@ -175,6 +177,8 @@ pub struct TimeBound {
     pub about: Option<Duration>,
     /// This to the nanosecond on a virtual clock; on a wall clock as `about`.
     pub is: Option<Duration>,
+    /// What a wall clock is granted in the place of that: a busy machine runs programs late.
+    pub late: Option<Duration>,
 }
 
 /// A number in thousandths, so that no float decides: 1.9 is 1,900 of them.
@@ -269,6 +273,7 @@ impl Measure {
         match self {
             Measure::Count(of) | Measure::Bytes(of) | Measure::Octets(of) | Measure::Member(_, of) => vec![of],
             Measure::Gap(from, to) => vec![from, to],
+            Measure::Sum(parts) => parts.iter().flat_map(Measure::selections).collect(),
         }
     }
 }

@@ -5,9 +5,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::lab::Layer;
+use crate::lab::diagnosis::PacketAt;
+
 use super::examples::{
-    CHECK_EXAMPLES, COMPARE_EXAMPLES, DOCTOR_EXAMPLES, DRILL_EXAMPLES, DRILL_EXIT_CODES, EXAMPLES, EXIT_CODES,
-    GUIDE_EXAMPLES, LIST_EXAMPLES, NEW_EXAMPLES, RUN_EXAMPLES, SHELL_EXAMPLES, SHOW_EXAMPLES,
+    CHECK_EXAMPLES, COMPARE_EXAMPLES, DIAGNOSE_EXAMPLES, DOCTOR_EXAMPLES, DRILL_EXAMPLES, DRILL_EXIT_CODES,
+    EXAM_EXAMPLES, EXAMPLES, EXIT_CODES, GUIDE_EXAMPLES, LIST_EXAMPLES, NEW_EXAMPLES, RUN_EXAMPLES, SHELL_EXAMPLES,
+    SHOW_EXAMPLES, WIRESHARK_EXAMPLES, WORDS_EXAMPLES,
 };
 
 /// A TCP/IP stack you can see through: networking labs that run for real and explain every packet.
@@ -49,6 +53,10 @@ pub(super) enum Command {
     Guide(GuideArguments),
     /// Hold a lab's claims against captures that were made elsewhere, or see whether they can fail.
     Check(CheckArguments),
+    /// Say what is wrong in a run with a hidden fault, and hear whether that is right.
+    Diagnose(DiagnoseArguments),
+    /// Make captures of hidden faults to hand out, and a sheet of answers.
+    Exam(ExamArguments),
     /// Make a lab of your own.
     New(NewArguments),
     /// Open a shell on a kernel node of a lab, with everything running.
@@ -59,6 +67,10 @@ pub(super) enum Command {
     List(ListArguments),
     /// Explain a capture file, also one that wireglass did not write.
     Show(ShowArguments),
+    /// Open a capture in Wireshark, or give Wireshark columns, colours and buttons for captures of wireglass.
+    Wireshark(WiresharkArguments),
+    /// What a word means that guides and ladders use.
+    Words(WordsArguments),
     /// Judge the stack by packetdrill scripts, in virtual time.
     Drill(DrillArguments),
     /// Look at what this machine can do, what is missing, and the command that mends it.
@@ -107,6 +119,28 @@ pub(super) struct RunArguments {
     /// Fold nothing, cite the RFC at every packet, and show what stacks learn: round-trip times, timers, windows, holes.
     #[arg(short, long)]
     pub(super) verbose: bool,
+    /// Open Wireshark: NODE's packets [default: of the first userspace stack] as they come; a short run as a whole, as a story.
+    #[arg(long, value_name = "NODE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(super) wireshark: Option<String>,
+}
+
+/// `wireglass words`.
+#[derive(Debug, Args)]
+#[command(after_help = WORDS_EXAMPLES.to_owned() + EXIT_CODES)]
+pub(super) struct WordsArguments {
+    /// The word, or a part of it [default: all].
+    pub(super) word: Option<String>,
+}
+
+/// `wireglass wireshark`.
+#[derive(Debug, Args)]
+#[command(after_help = WIRESHARK_EXAMPLES.to_owned() + EXIT_CODES, arg_required_else_help = true)]
+pub(super) struct WiresharkArguments {
+    /// A capture, or a story, which shows what happened between the packets.
+    pub(super) capture: Option<PathBuf>,
+    /// Put the profile `wireglass` into your Wireshark: columns Point and Why, colours, buttons, preferences.
+    #[arg(long)]
+    pub(super) install_profile: bool,
 }
 
 /// `wireglass shell`.
@@ -198,6 +232,49 @@ pub(super) struct CheckArguments {
     /// One JSON document instead of text.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// `wireglass diagnose`.
+#[derive(Debug, Args)]
+#[command(after_help = DIAGNOSE_EXAMPLES.to_owned() + EXIT_CODES)]
+pub(super) struct DiagnoseArguments {
+    /// The lab: its number, its name or a word of it, or a folder with a lab.toml.
+    pub(super) lab: String,
+    /// The seed that the lab was run with.
+    #[arg(long, value_name = "N")]
+    pub(super) seed: u64,
+    /// The layer where it comes from: link, ip, tcp, dns, tls, http or database.
+    #[arg(long)]
+    pub(super) layer: Option<Layer>,
+    /// The hop where it is: a node, or a link such as client-isp.
+    #[arg(long)]
+    pub(super) hop: Option<String>,
+    /// A packet that shows it: a node and its number in that node's capture, such as dc:12.
+    #[arg(long, value_name = "NODE:NUMBER")]
+    pub(super) packet: Option<PacketAt>,
+    /// Show the answer.
+    #[arg(long)]
+    pub(super) reveal: bool,
+    /// The folder of the run's captures [default: out/LAB].
+    #[arg(long, value_name = "DIR")]
+    pub(super) captures: Option<PathBuf>,
+    /// One JSON document instead of text.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `wireglass exam`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAM_EXAMPLES.to_owned() + EXIT_CODES)]
+pub(super) struct ExamArguments {
+    /// The lab: its number, its name or a word of it, or a folder with a lab.toml.
+    pub(super) lab: String,
+    /// The seeds, a paper of each: 3,7,20-25.
+    #[arg(long, value_name = "LIST", required = true, value_delimiter = ',')]
+    pub(super) seeds: Vec<String>,
+    /// The folder to write.
+    #[arg(long, value_name = "DIR", default_value = "exam")]
+    pub(super) out: PathBuf,
 }
 
 /// `wireglass new`.

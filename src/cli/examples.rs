@@ -39,13 +39,15 @@ Examples:
   printf '2\\n1 s\\n' | wireglass run 20 --predict
                                        with the answers from a pipe
   wireglass run 14 --seed 7            other packets are lost
+  wireglass run 99 --seed 7            a lab with hidden faults: another one with each seed
   wireglass run 20 -v                  with what the stack learns: round trips, timers, windows
   wireglass run 20 --stack smoltcp     on another TCP/IP stack, to compare
   wireglass run 10 --json | jq .verdicts
 
 Captures are written to out/LAB/ and open in Wireshark. At a terminal the lab asks what you expect before it runs, and \
 marks the answers after it; they are kept in ~/.local/state/wireglass/answers.jsonl. A break is a success when the check \
-that it names turns red.
+that it names turns red. With a hidden fault (lab 99, any seed but its own) the checks, the journal and the packets' comments \
+are kept back: `wireglass diagnose` marks what you say is wrong.
 
 ";
 
@@ -122,6 +124,36 @@ Examples:
 
 ";
 
+/// Of `wireglass diagnose`.
+pub(super) const DIAGNOSE_EXAMPLES: &str = "\
+Examples:
+  wireglass run 99 --seed 7            something is wrong, and nobody says what
+  wireglass diagnose 99 --seed 7 --layer tcp --hop db --packet db:24
+                                       is that it? each part is right, partly right or wrong
+  wireglass diagnose 99 --seed 7 --layer dns
+                                       one part is enough to ask
+  wireglass diagnose 99 --seed 7 --reveal
+                                       the answer, and what would mend it
+  wireglass diagnose 99 --seed 7 --captures exam/paper-1 --layer tls
+
+It reads the captures that the run has written, so packets have the numbers that Wireshark shows. Any packet that shows the \
+fault is right, in whichever node's capture. A part is partly right when it is close: a layer or a hop where the fault only \
+shows, a hop next to it, another packet of the same conversation. With the lab's own seed all is well.
+
+";
+
+/// Of `wireglass exam`.
+pub(super) const EXAM_EXAMPLES: &str = "\
+Examples:
+  wireglass exam 99 --seeds 1-12       twelve papers in exam/, and exam/answers.txt
+  wireglass exam 99 --seeds 3,40,71 --out exam/monday
+
+Each paper is a folder with what every node captured (in simulation) and a text with the questions. Neither says which seed \
+it is of; the sheet of answers does, and has the command that marks a paper. As many seeds in a row as there are faults, \
+from a multiple of their number on, hide each of them once.
+
+";
+
 /// Of `wireglass new`.
 pub(super) const NEW_EXAMPLES: &str = "\
 Examples:
@@ -192,6 +224,22 @@ Exits with 0 when labs can run at all; simulation needs nothing but a folder for
 
 ";
 
+pub(super) const WIRESHARK_EXAMPLES: &str = "\
+Examples:
+  wireglass wireshark --install-profile
+  wireglass wireshark out/21-fast-retransmit/client.story.pcapng
+  wireglass run 21 --wireshark           the same, as soon as the run is over
+  sudo wireglass run 94 --mode live --wireshark=client   packets as they come
+
+";
+
+pub(super) const WORDS_EXAMPLES: &str = "\
+Examples:
+  wireglass words
+  wireglass words cwnd
+
+";
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -206,6 +254,8 @@ mod tests {
             RUN_EXAMPLES,
             GUIDE_EXAMPLES,
             CHECK_EXAMPLES,
+            DIAGNOSE_EXAMPLES,
+            EXAM_EXAMPLES,
             NEW_EXAMPLES,
             SHELL_EXAMPLES,
             COMPARE_EXAMPLES,
@@ -213,6 +263,8 @@ mod tests {
             SHOW_EXAMPLES,
             DRILL_EXAMPLES,
             DOCTOR_EXAMPLES,
+            WIRESHARK_EXAMPLES,
+            WORDS_EXAMPLES,
         ];
         let lines = texts.into_iter().flat_map(str::lines).filter_map(|line| line.strip_prefix("  "));
         let commands = lines.map(|line| line.strip_prefix("sudo ").unwrap_or(line));
@@ -233,7 +285,9 @@ mod tests {
                 Command::Show(show) => (show.json, show.layers),
                 Command::Compare(compare) => (compare.json, false),
                 Command::Check(check) => (check.json, false),
-                Command::Guide(_) | Command::New(_) | Command::Shell(_) => (false, false),
+                Command::Diagnose(diagnose) => (diagnose.json, false),
+                Command::Exam(_) | Command::Guide(_) | Command::New(_) => (false, false),
+                Command::Shell(_) | Command::Wireshark(_) | Command::Words(_) => (false, false),
                 Command::List(list) => (list.json, false),
                 Command::Drill(drill) => (drill.json, false),
                 Command::Doctor(doctor) => (doctor.json, false),

@@ -6,14 +6,15 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 
 use super::arguments::{
-    Arguments, CheckArguments, ColorChoice, Command, DoorChoice, DrillArguments, FormatChoice, LooksArguments,
-    ModeChoice, RunArguments, StackChoice,
+    Arguments, CheckArguments, ColorChoice, Command, DiagnoseArguments, DoorChoice, DrillArguments, FormatChoice,
+    LooksArguments, ModeChoice, RunArguments, StackChoice,
 };
 use crate::capture::FileFormat;
 use crate::door::DoorKind;
 use crate::drill::language::Definitions;
 use crate::drill::language::script::Setting;
 use crate::drill::packets::compare::Exactness;
+use crate::lab::diagnosis::Diagnosis;
 use crate::stack::StackKind;
 
 /// A call that makes sense.
@@ -47,6 +48,10 @@ pub(super) enum Task {
     Falsify(FalsifyTask),
     /// Show a guide, or look after its numbers.
     Guide(GuideTask),
+    /// Mark what is said of a hidden fault.
+    Diagnose(DiagnoseTask),
+    /// Make captures to hand out.
+    Exam(ExamTask),
     /// Make a lab of one's own.
     New(NewTask),
     /// Open a shell in a lab.
@@ -57,6 +62,10 @@ pub(super) enum Task {
     List(ListTask),
     /// Explain a capture.
     Show(ShowTask),
+    /// Open captures in Wireshark.
+    Wireshark(WiresharkTask),
+    /// Say what a word means.
+    Words(WordsTask),
     /// Judge a stack by scripts.
     Drill(DrillTask),
     /// Examine the machine.
@@ -88,6 +97,24 @@ pub(super) struct RunTask {
     pub(super) verbose: bool,
     /// Whether to ask the lab's questions first; `None` asks where somebody sits at a terminal.
     pub(super) predict: Option<bool>,
+    /// The node whose packets Wireshark shows; an empty name is the first. `None` opens none.
+    pub(super) wireshark: Option<String>,
+}
+
+/// Which word.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct WordsTask {
+    /// The word; `None` is all.
+    pub(super) word: Option<String>,
+}
+
+/// What to do with Wireshark.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct WiresharkTask {
+    /// What to open.
+    pub(super) capture: Option<PathBuf>,
+    /// Whether to write the profile.
+    pub(super) install_profile: bool,
 }
 
 /// Which clock and which nodes are wanted. A door exists only where a kernel does.
@@ -152,6 +179,34 @@ pub(super) struct CheckTask {
     pub(super) variant: Option<String>,
     /// One JSON document.
     pub(super) json: bool,
+}
+
+/// What is said of which hidden fault.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct DiagnoseTask {
+    /// The lab as it was named.
+    pub(super) lab: String,
+    /// The seed of the run.
+    pub(super) seed: u64,
+    /// What is said.
+    pub(super) diagnosis: Diagnosis,
+    /// Whether the answer is asked for.
+    pub(super) reveal: bool,
+    /// The folder of the captures; `None` is `out/LAB`.
+    pub(super) captures: Option<PathBuf>,
+    /// One JSON document.
+    pub(super) json: bool,
+}
+
+/// Which captures to make.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ExamTask {
+    /// The lab as it was named.
+    pub(super) lab: String,
+    /// A paper of each; one or more.
+    pub(super) seeds: Vec<u64>,
+    /// Where they go.
+    pub(super) out: PathBuf,
 }
 
 /// Whose checks to falsify.
@@ -282,6 +337,8 @@ impl Meant {
                     (false, false) => GuideAction::Show { teacher: guide.teacher },
                 },
             }),
+            Command::Diagnose(typed) => Task::Diagnose(DiagnoseTask::by(typed)?),
+            Command::Exam(exam) => Task::Exam(ExamTask { lab: exam.lab, seeds: seeds(&exam.seeds)?, out: exam.out }),
             Command::New(new) => Task::New(NewTask { folder: new.folder, from: new.from }),
             Command::List(list) => Task::List(ListTask { track: list.track, json: list.json }),
             Command::Show(show) => Task::Show(ShowTask {
@@ -292,6 +349,10 @@ impl Meant {
                 verbose: show.verbose,
             }),
             Command::Drill(drill) => Task::Drill(DrillTask::by(drill)?),
+            Command::Wireshark(typed) => {
+                Task::Wireshark(WiresharkTask { capture: typed.capture, install_profile: typed.install_profile })
+            }
+            Command::Words(typed) => Task::Words(WordsTask { word: typed.word }),
             Command::Doctor(doctor) => Task::Doctor(DoctorTask { json: doctor.json }),
         };
         Ok(Meant { appearance: Appearance::by(&typed.looks), task })
@@ -325,6 +386,7 @@ impl RunTask {
             json: typed.json,
             variant: typed.variant,
             verbose: typed.verbose,
+            wireshark: typed.wireshark,
             predict: match (typed.predict, typed.no_predict) {
                 (true, _) => Some(true),
                 (_, true) => Some(false),
@@ -372,6 +434,39 @@ impl CheckTask {
             json: typed.json,
         })
     }
+}
+
+impl DiagnoseTask {
+    fn by(typed: DiagnoseArguments) -> Result<DiagnoseTask, clap::Error> {
+        let DiagnoseArguments { lab, seed, layer, hop, packet, reveal, captures, json } = typed;
+        let diagnosis = Diagnosis { layer, hop, packet };
+        if diagnosis == Diagnosis::default() && !reveal {
+            let text = "say something of it: --layer, --hop or --packet; or ask for the answer with --reveal";
+            return Err(Arguments::command().error(ErrorKind::MissingRequiredArgument, text));
+        }
+        Ok(DiagnoseTask { lab, seed, diagnosis, reveal, captures, json })
+    }
+}
+
+/// Papers of one exam.
+const MOST_PAPERS: usize = 1_000;
+
+/// `3,7,20-25`, cut at its commas.
+fn seeds(typed: &[String]) -> Result<Vec<u64>, clap::Error> {
+    let refuse = |text: String| Arguments::command().error(ErrorKind::ValueValidation, text);
+    let mut seeds = Vec::new();
+    for part in typed.iter().map(|part| part.trim()) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let ends = first.trim().parse::<u64>().ok().zip(last.trim().parse::<u64>().ok());
+        let (first, last) = ends
+            .filter(|(first, last)| first <= last)
+            .ok_or_else(|| refuse(format!("--seeds {part}: write numbers and ranges, such as 3,7,20-25")))?;
+        if last - first >= MOST_PAPERS as u64 || seeds.len() >= MOST_PAPERS {
+            return Err(refuse(format!("--seeds {part}: an exam has {MOST_PAPERS} papers at most")));
+        }
+        seeds.extend(first..=last);
+    }
+    Ok(seeds)
 }
 
 impl DrillTask {
@@ -470,8 +565,12 @@ mod tests {
                 variant: None,
                 verbose: false,
                 predict: None,
+                wireshark: None,
             }
         );
+        assert_eq!(run("wireglass run 10 --wireshark").wireshark, Some(String::new()));
+        assert_eq!(run("wireglass run 10 --wireshark=server --json").wireshark.as_deref(), Some("server"));
+        assert!(meant("wireglass wireshark").is_err());
         assert_eq!(run("wireglass run 10 --predict").predict, Some(true));
         assert_eq!(run("wireglass run 10 --no-predict").predict, Some(false));
         assert!(meant("wireglass run 10 --predict --no-predict").is_err());

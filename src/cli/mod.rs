@@ -6,8 +6,10 @@
 mod arguments;
 mod check;
 mod compare;
+mod diagnose;
 mod doctor;
 mod drill;
+mod exam;
 mod examples;
 mod falsify;
 mod guide;
@@ -20,6 +22,8 @@ mod shell;
 mod show;
 mod terminal;
 mod waiting;
+mod wireshark;
+mod words;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -103,10 +107,14 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Outcome, Failure
         Task::Check(task) => check::check(&task, &terminal),
         Task::Falsify(task) => falsify::falsify(&task, &terminal),
         Task::Guide(task) => guide::guide(&task, &terminal),
+        Task::Diagnose(task) => diagnose::diagnose(&task, &terminal),
+        Task::Exam(task) => exam::exam(&task, &terminal),
         Task::New(task) => new::new(&task, &terminal),
         Task::Compare(task) => compare::compare(&task, &terminal),
         Task::List(task) => list::list(&task, &terminal),
         Task::Show(task) => show::show(&task, &terminal),
+        Task::Wireshark(task) => wireshark::wireshark(&task, &terminal),
+        Task::Words(task) => words::words(&task, &terminal),
         Task::Drill(task) => drill::drill(&task, &terminal),
         Task::Doctor(task) => doctor::doctor(&task, &terminal),
     }

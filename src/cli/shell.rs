@@ -10,6 +10,7 @@ use super::run::{describe, write_files};
 use super::terminal::Terminal;
 use super::{Failure, Outcome};
 use crate::host::{RunAs, Seat};
+use crate::lab::diagnosis;
 use crate::lab::{Catalogue, Definition, Finished, Mode, Options, StepFailure, Visit, Wanted, visit};
 
 /// Opens it, and waits for its end.
@@ -17,7 +18,7 @@ pub(super) fn shell(task: &ShellTask, terminal: &Terminal) -> Result<Outcome, Fa
     let base = Catalogue::built_in().find(&task.lab)?;
     let lab = match &task.variant {
         Some(name) => base.with_break(name)?,
-        None => base,
+        None => diagnosis::with_seed(&base, task.seed)?,
     };
     let input = |error: crate::lab::RunError| Failure::Input(error.to_string());
     let to = Visit::to(&lab, task.node.as_deref(), task.command.clone(), seat()?).map_err(input)?;

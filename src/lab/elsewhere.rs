@@ -138,6 +138,11 @@ pub fn judge(
     captures: &[(NodeId, &Foreign)],
 ) -> Result<Vec<Verdict>, LabError> {
     let lab = lab.with_addresses(addresses)?;
+    Ok(evidence::judge(&lab, &seen(&lab, captures)))
+}
+
+/// What these captures say; `lab` has the addresses that are in them.
+pub fn seen<'a>(lab: &'a Definition, captures: &[(NodeId, &'a Foreign)]) -> Evidence<'a> {
     let at = |id: NodeId| captures.iter().find(|(node, _)| *node == id).map(|(_, capture)| *capture);
     let nodes: Vec<NodeSource<'_>> = (0..)
         .map(NodeId)
@@ -149,10 +154,9 @@ pub fn judge(
         })
         .collect();
     let ended = captures.iter().filter_map(|(_, capture)| capture.records.last()).map(|record| record.at).max();
-    let links = evidence::links(&lab);
+    let links = evidence::links(lab);
     // Somebody else's clock is never exact.
-    let seen = Evidence::new(&nodes, &links, None, ended.unwrap_or(Instant::ZERO), Clock::Wall);
-    Ok(evidence::judge(&lab, &seen))
+    Evidence::new(&nodes, &links, None, ended.unwrap_or(Instant::ZERO), Clock::Wall)
 }
 
 /// What a packet is, as far as it tells who speaks first.

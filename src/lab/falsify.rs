@@ -109,6 +109,7 @@ fn verdict<'f>(finished: &'f Finished, check: &str) -> Option<&'f Verdict> {
 fn told(falsifier: &Falsifier) -> String {
     match falsifier {
         Falsifier::Break(name) => format!("break {name}"),
+        Falsifier::Fault(name) => format!("fault {name}"),
         Falsifier::Rule(id) => format!("rule {id} taken away"),
         Falsifier::Set(paths) => format!("set {}", paths.join(", ")),
     }

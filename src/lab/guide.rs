@@ -17,8 +17,9 @@
 use std::collections::HashMap;
 
 use super::definition::closest;
+use super::diagnosis;
 use super::{Definition, Finished, Mode, Options, Wanted, run};
-use crate::check::{self, Amount, Measure, Selection, Sight};
+use crate::check::{self, Amount, Measure, Mention, Selection, Sight};
 use crate::journal::NodeId;
 use crate::report;
 
@@ -275,7 +276,7 @@ fn split(text: &str) -> Result<Vec<String>, String> {
 
 const KINDS: &str = "`packet SELECTION`, `packets SELECTION`, `count SELECTION`, `bytes SELECTION` (payload), \
                      `octets SELECTION` (on the wire), `headers SELECTION`, `header-share SELECTION`, `time SELECTION`, \
-                     `gap SELECTION SELECTION`, `field SELECTION NAME`, `answer NUMBER`, `checks` or `red`";
+                     `gap SELECTION SELECTION`, `field SELECTION NAME`, `answer NUMBER`, `shown`, `checks` or `red`";
 
 impl Runs<'_> {
     fn value(&mut self, said: &str) -> Result<String, String> {
@@ -312,6 +313,10 @@ impl Runs<'_> {
                 let asked = asked.ok_or_else(|| format!("the lab has no question {question}"))?;
                 check::answer(&asked.answer, asked.at, &evidence).map(|answer| told(answer.amount))
             }
+            ["shown"] => {
+                let fault = lab.hidden_fault().ok_or("this run hides no fault; name another with `seed=N`")?;
+                first_of_each(lab, &diagnosis::shown(fault, &evidence)).ok_or("no packet shows it".to_owned())
+            }
             ["checks"] => Ok(number(finished.verdicts.len() as u64)),
             ["red"] => Ok(number(finished.verdicts.iter().filter(|verdict| verdict.is_fail()).count() as u64)),
             _ => Err(format!("`{}` is none of {KINDS}", said.trim())),
@@ -323,7 +328,7 @@ impl Runs<'_> {
         if !self.made.contains_key(&key) {
             let lab = match &wish.variant {
                 Some(name) => self.lab.with_break(name).map_err(|error| error.to_string())?,
-                None => self.lab.clone(),
+                None => diagnosis::with_seed(self.lab, wish.seed).map_err(|error| error.to_string())?,
             };
             let options = Options { wanted: Wanted::Only(Mode::Sim), seed: wish.seed, ..Options::default() };
             let finished = run(&lab, &options).map_err(|error| error.to_string())?;
@@ -331,6 +336,19 @@ impl Runs<'_> {
         }
         self.made.get(&key).map(|(lab, finished)| (lab, finished)).ok_or_else(|| "the run is gone".to_owned())
     }
+}
+
+/// The first packet at each node, as it is said of a fault: `resolver:7 or client:2`.
+fn first_of_each(lab: &Definition, shown: &[Mention]) -> Option<String> {
+    let mut firsts: Vec<&Mention> = Vec::new();
+    for mention in shown {
+        if !firsts.iter().any(|first| first.node == mention.node) {
+            firsts.push(mention);
+        }
+    }
+    let name = |node: NodeId| lab.nodes.get(usize::from(node.0)).map_or("", |node| node.name.as_str());
+    let told: Vec<String> = firsts.iter().map(|first| format!("{}:{}", name(first.node), first.number)).collect();
+    (!told.is_empty()).then(|| told.join(" or "))
 }
 
 /// A part of a whole, both in octets.

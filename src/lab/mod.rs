@@ -6,6 +6,7 @@
 mod catalogue;
 mod compare;
 mod definition;
+pub mod diagnosis;
 pub mod elsewhere;
 mod falsify;
 pub mod guide;
@@ -16,8 +17,8 @@ mod tests;
 pub use catalogue::{Catalogue, Entry, Track};
 pub use compare::{Column, CompareError, CompareOptions, Comparison, Figures, Subject, Window, compare};
 pub use definition::{
-    Break, Definition, Falsifier, Host, Interface, Kernel, LabError, Link, LinkRule, Node, NodeKind, Place, Prediction,
-    Route, Router, RouterRule, Step, Switch,
+    Break, Budget, Definition, Falsifier, Fault, Host, Interface, Kernel, LabError, Layer, Link, LinkRule, Node,
+    NodeKind, Phase, Place, Prediction, Route, Router, RouterRule, Step, Switch,
 };
 pub use falsify::{Falsified, Proof, falsify};
 pub use run::{Finished, Mode, Options, RunError, StepFailure, Visit, Wanted, run, visit};

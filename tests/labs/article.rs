@@ -28,6 +28,18 @@ type Example = (&'static str, &'static str, Place, &'static [&'static str]);
 
 const EXAMPLES: &[Example] = &[
     (
+        "the whole path",
+        "99",
+        Wire,
+        &[
+            "A api.example.com",
+            "Client Hello",
+            "GET /api/posts HTTP/1.1",
+            "Authorization: Bearer eyJhbGciOiJIUzI1NiIs...",
+            r#""title":"Understanding Network Layers""#,
+        ],
+    ),
+    (
         "application request",
         "02",
         Wire,

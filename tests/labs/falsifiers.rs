@@ -128,7 +128,7 @@ fn claims_are_altered_only_where_no_run_can_falsify_them() {
         for (check, falsifier) in &lab.falsifiers {
             let paths = match falsifier {
                 Falsifier::Set(paths) => paths.as_slice(),
-                Falsifier::Break(_) | Falsifier::Rule(_) => &[],
+                Falsifier::Break(_) | Falsifier::Fault(_) | Falsifier::Rule(_) => &[],
             };
             if paths.iter().any(|path| path.starts_with("expect.") || path.starts_with("select.")) {
                 altered.insert((lab.id.clone(), check.clone()));

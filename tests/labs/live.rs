@@ -411,6 +411,27 @@ fn lab_94_holds_through_every_door() {
     );
 }
 
+#[test]
+fn lab_99_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        let asked = seen.at("balancer").iter().filter(by_curl).count();
+        assert_eq!(asked, 8, "{}: four requests of curl, in front and behind", seen.door);
+        let by_dig = |packet: &&Packet| !packet.field("dns.opt.cookie.client").is_empty();
+        assert!(seen.at("client").iter().any(|packet| by_dig(&packet)), "{}: dig asks for the name", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "99",
+            connections: &[("client", 4), ("balancer", 11), ("db", 1), ("stock", 2)],
+            stack: ("balancer", "203.0.113.10"),
+            again: None,
+            unharmed_kernel: None,
+        },
+        through,
+    );
+}
+
 /// Runs the lab through each door and looks at what is left; `further` has a look of its own.
 fn hold(expected: &Expected, further: impl Fn(&Seen<'_>)) {
     hold_through(&DOORS, expected, further);
@@ -743,6 +764,27 @@ fn lab_90_holds_through_every_door() {
             lab: "90",
             connections: &[("client", 59), ("front", 6), ("middle", 6), ("server", 59)],
             stack: ("server", "10.0.3.2"),
+            again: Some(&[]),
+            unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}
+
+#[test]
+fn lab_92_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let sent_by_curl = |packet: &&Packet| packet.field("http.user_agent").starts_with("curl/");
+        assert_eq!(seen.at("client").iter().filter(sent_by_curl).count(), 1, "{}: the last that buys", seen.door);
+        let refused = |packet: &&Packet| packet.field("http.response.code") == "503";
+        let refused = seen.at("client").iter().filter(refused).count();
+        assert_eq!(refused, 21, "{}: tshark reads who was refused", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "92",
+            connections: &[("client", 40), ("reader", 7), ("shop", 66), ("payment", 19)],
+            stack: ("shop", "10.0.2.1"),
             again: Some(&[]),
             unharmed_kernel: Some(("client", "10.0.0.1")),
         },

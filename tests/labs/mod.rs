@@ -9,6 +9,7 @@ mod filters;
 mod flags;
 mod formats;
 mod goldens;
+mod hidden;
 mod live;
 mod stacks;
 mod stories;

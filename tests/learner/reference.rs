@@ -34,7 +34,8 @@ fn names(code: &str, word: &str) -> bool {
 
 /// The fields of the raw definition, as the file has them.
 fn fields() -> Vec<String> {
-    let source = read("src/lab/definition/raw.rs") + &read("src/lab/definition/raw_network.rs");
+    let source =
+        ["raw.rs", "raw_faults.rs", "raw_network.rs"].map(|file| read(&format!("src/lab/definition/{file}"))).concat();
     let mut renamed = None;
     let mut fields = Vec::new();
     for line in source.lines().map(str::trim) {

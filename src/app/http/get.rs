@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use serde::Deserialize;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 #[cfg(feature = "formats")]
 use super::coding::Coding;
@@ -20,6 +20,7 @@ use super::connection::{self, BOTH, Requests, close_after};
 use super::fields::Fields;
 use super::store::{Advice, Store};
 use crate::app::channel::{Dialer, HTTP_1};
+use crate::app::dns;
 use crate::app::lines::Lines;
 use crate::app::program::Play;
 use crate::app::run::Running;
@@ -38,6 +39,8 @@ pub struct HttpGet {
     tls: ClientTls,
     http2: Option<bool>,
     may_fail: bool,
+    resolver: Option<Destination>,
+    timeout: Option<Span>,
     #[cfg(feature = "formats")]
     compressed: Vec<Coding>,
 }
@@ -100,6 +103,11 @@ struct Written {
     /// Whether it goes on, and ends well, where a connection cannot be used: only said as a line on its error output.
     #[serde(default)]
     may_fail: bool,
+    /// Whom it asks for the server's address before each connection; left out, it knows every node.
+    resolver: Option<Destination>,
+    /// How long it waits for what it wants of a connection, from the question for the server's address on; left out, as long
+    /// as TCP lets it.
+    timeout: Option<Span>,
     /// The codings that it can unpack, and asks for.
     #[cfg(feature = "formats")]
     #[serde(default)]
@@ -131,6 +139,8 @@ impl TryFrom<Written> for HttpGet {
             tls: written.tls,
             http2: written.http2,
             may_fail: written.may_fail,
+            resolver: written.resolver,
+            timeout: written.timeout,
             #[cfg(feature = "formats")]
             compressed: written.compressed,
         })
@@ -141,8 +151,12 @@ impl Play for HttpGet {
     const NAME: &'static str = "http-get";
     const IS_SERVER: bool = false;
 
+    /// A name that DNS knows need not be a node's.
     fn peers(&self) -> Vec<&Destination> {
-        self.requests.iter().map(|fetch| &fetch.url.destination).collect()
+        match &self.resolver {
+            Some(resolver) => vec![resolver],
+            None => self.requests.iter().map(|fetch| &fetch.url.destination).collect(),
+        }
     }
 
     fn moves_over_tcp(&self) -> bool {
@@ -233,7 +247,15 @@ impl Client<'_> {
         url: &Url,
         talk: impl AsyncFnOnce(Requests) -> hyper::Result<()>,
     ) -> Result<(), ProgramError> {
-        match self.tried(url, talk).await {
+        let tried = self.tried(url, talk);
+        let outcome = match self.settings.timeout {
+            None => tried.await,
+            Some(patience) => timeout(patience.duration(), tried).await.unwrap_or_else(|_| {
+                self.running.complain(format!("no whole answer after {:?}: it waits no longer", patience.duration()));
+                Ok(())
+            }),
+        };
+        match outcome {
             Err(error) if self.settings.may_fail => {
                 self.running.complain(error);
                 Ok(())
@@ -247,7 +269,15 @@ impl Client<'_> {
         url: &Url,
         talk: impl AsyncFnOnce(Requests) -> hyper::Result<()>,
     ) -> Result<(), ProgramError> {
-        let channel = self.dialer.dial(self.running, url).await?;
+        let Destination { host, port } = url.destination.clone();
+        let at = match &self.settings.resolver {
+            Some(resolver) => {
+                let address = dns::address_of(self.running, resolver, &host).await?;
+                Destination { host: address.to_string(), port }
+            }
+            None => Destination { host, port },
+        };
+        let channel = self.dialer.dial_at(self.running, url, &at).await?;
         // Over TLS it is the handshake that says so.
         let http2 = !url.is_secure && self.settings.http2 == Some(true);
         connection::over(self.running, channel, &url.destination, http2, talk).await

@@ -2,8 +2,8 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::app::run;
 use crate::app::tests::{CLIENT, ENDED_WELL, SERVER, Seen, address, pair, program, scene, start, wire};
+use crate::app::{Resolver, run};
 use crate::journal::{CacheUse, Event, NodeId, OrderOutcome, ProgramEvent};
 use crate::rng::Rng;
 
@@ -434,4 +434,40 @@ fn a_thousand_malformed_requests_harm_no_server() {
             responses(&seen, SERVER).into_iter().map(|(status, ..)| status).collect();
         assert!(statuses.len() > 1, "{server}: some of them were requests: {statuses:?}");
     }
+}
+
+#[cfg(feature = "dns")]
+#[test]
+fn a_client_with_a_resolver_asks_it_before_each_connection() {
+    let zone = r#"{ dns-server = { port = 53, zones = ["""
+$ORIGIN example.com.
+@ 60 IN SOA ns hostmaster 1 2 3 4 5
+api 300 IN A 10.0.0.2
+"""] } }"#;
+    let client = r#"{ http-get = { resolver = "server:53", may_fail = true, requests = [
+        { url = "http://api.example.com:8080/api/posts", times = 2 }, { url = "http://nobody.example.com/" },
+    ] } }"#;
+    let (outcome, seen) = scene(1, wire(), |client_host, host, resolver: Resolver| async move {
+        start(zone, &host, 1).await;
+        start(SERVER_OF_POSTS, &host, 1).await;
+        run(&program(client), &client_host, &resolver, 1, || ()).await
+    });
+    outcome.expect("what fails is only told");
+    let asked = seen.reports(CLIENT).into_iter().filter(|report| matches!(report, ProgramEvent::Question { .. }));
+    assert_eq!(asked.count(), 3);
+    let answered =
+        seen.reports(CLIENT).into_iter().filter(|report| matches!(report, ProgramEvent::Response { status: 200, .. }));
+    assert_eq!(answered.count(), 2);
+    let (last, is_error) = seen.lines(CLIENT).pop().expect("it says so");
+    assert!(is_error && last.contains("it knows no address of nobody.example.com (NXDOMAIN)"), "{last}");
+}
+
+#[test]
+fn a_client_gives_a_connection_up_after_its_timeout_and_goes_on() {
+    let server = r#"{ work-server = { port = 80, body = "here\n", stalls = { first = 1, lasts = "60s" } } }"#;
+    let client = r#"{ http-get = { timeout = "2s", requests = [ { url = "http://server/", times = 2 } ] } }"#;
+    let (outcome, seen) = pair(1, wire(), server, client);
+    outcome.expect("it goes on");
+    let lines = seen.lines(CLIENT);
+    assert_eq!(lines, [("no whole answer after 2s: it waits no longer".to_owned(), true), ("here".to_owned(), false)]);
 }

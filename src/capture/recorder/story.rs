@@ -114,7 +114,7 @@ impl Story {
         };
         let names: Vec<(IpAddr, &str)> = self.names.iter().map(|(address, name)| (*address, name.as_str())).collect();
         let (mut writer, packets) = begin_pcapng(output, node, &comment, &names)?;
-        let rows = writer.rows(&format!("{} events", node.name), &format!("what happened at {}", node.name))?;
+        let rows = writer.rows("events", &format!("what happened at {}", node.name))?;
         let began = vantage.records.first().map_or(Instant::ZERO, |record| record.at);
         let mut teller = (self.tell)(node.node, began);
         let own = names.iter().find(|(_, name)| *name == node.name).map(|(address, _)| *address);

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use bytes::Bytes;
 
 use super::*;
-use crate::capture::{Direction, Reader};
+use crate::capture::{Direction, Reader, Remark};
 use crate::journal::Event;
 use crate::packet::{Medium, PacketId};
 use crate::time::Instant;
@@ -350,6 +350,24 @@ fn names_that_could_lead_elsewhere_or_meet_in_one_file_are_refused() {
     assert!(matches!(twice, Err(RecorderError::Name { .. })));
     let nodes = vec![vantage(CLIENT, "web-1.example"), vantage(SERVER, "DB_2")];
     recorder(RecorderConfig { nodes, ..RecorderConfig::default() });
+}
+
+#[test]
+fn a_bare_recorder_keeps_packets_alone() {
+    let folder = Folder::new();
+    let others = ["journal.jsonl", "client.story.pcapng"].map(|file| folder.0.join(file));
+    others.iter().for_each(|file| fs::write(file, "of an earlier run").expect("the folder is ours"));
+    let tell: Tell = Box::new(|_, _| Box::new(Clock(Vec::new())));
+    let mut recorder = recorder(RecorderConfig { bare: true, tell: Some(tell), ..config(Some(&folder.0)) });
+    let told = || Record { comments: SmallVec::from_iter([Remark::NoLink]), ..record(1) };
+    recorder.packet(CLIENT, told());
+    recorder.event(entry(CLIENT));
+    recorder.finish().expect("there is room");
+    assert_eq!(recorder.records(CLIENT), [record(1)]);
+    let reader = Reader::open(recorder.capture_path(CLIENT).expect("it has a file")).expect("a capture");
+    assert!(reader.map(|record| record.expect("whole")).all(|record| record.comments.is_empty()));
+    assert!(!others.iter().any(|file| file.exists()), "neither its own nor those of an older run");
+    assert_eq!(recorder.journal().entries().len(), 1, "memory has it");
 }
 
 /// Says of each event when it was.

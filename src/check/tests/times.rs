@@ -93,6 +93,22 @@ fn an_exact_time_is_about_that_time_on_a_wall_clock() {
 }
 
 #[test]
+fn a_check_may_say_how_late_a_busy_machine_can_be() {
+    let judged = |clock, must| {
+        let run = Run { clock, ..Run::new() };
+        run.judge(Question::Gap { from: nth(DATA, 2), to: only(DATA, Only::Repeats), must }).outcome
+    };
+    let is = |milliseconds| TimeBound { is: Some(ms(milliseconds)), late: Some(ms(300)), ..TimeBound::default() };
+    let less_than =
+        |milliseconds| TimeBound { less_than: Some(ms(milliseconds)), late: Some(ms(300)), ..TimeBound::default() };
+    // The gap is 1 s.
+    let expected = [Outcome::Fail, Outcome::Pass, Outcome::Pass, Outcome::Fail];
+    assert_eq!([699, 700, 1300, 1301].map(|bound| judged(Clock::Wall, is(bound))), expected);
+    assert_eq!([700, 701].map(|bound| judged(Clock::Wall, less_than(bound))), [Outcome::Fail, Outcome::Pass]);
+    assert_eq!([is(999), less_than(999)].map(|must| judged(Clock::Virtual, must)), [Outcome::Fail; 2]);
+}
+
+#[test]
 fn a_ratio_needs_times_that_are_there_and_run_forwards() {
     let run = Run::new();
     let ratio = |of: Measure, to: Measure| {
@@ -107,6 +123,25 @@ fn a_ratio_needs_times_that_are_there_and_run_forwards() {
     let backwards = ratio(Measure::Gap(nth(DATA, 1), selection(SYN)), whole());
     assert_eq!(backwards.outcome, Outcome::Fail);
     assert!(backwards.measured.contains("comes before"), "{}", backwards.measured);
+}
+
+#[test]
+fn what_is_added_up_is_all_there() {
+    let run = Run::new();
+    let gap = |from, to| Measure::Gap(from, to);
+    let parts =
+        || vec![gap(selection(SYN), nth(DATA, 1)), gap(nth(DATA, 1), nth(DATA, 2)), gap(nth(DATA, 2), nth(DATA, -1))];
+    let whole = gap(selection(SYN), nth(DATA, -1));
+    let one = Some(Factor::from_thousandths(1_000));
+    let ratio = |of: Vec<Measure>| {
+        run.judge(Question::Ratio { of: Measure::Sum(of), to: whole.clone(), at_least: one, at_most: one })
+    };
+    assert_eq!(ratio(parts()).outcome, Outcome::Pass);
+    assert_eq!(ratio(parts().into_iter().skip(1).collect()).outcome, Outcome::Fail);
+    let mut missing = parts();
+    missing.push(gap(selection("udp"), nth(DATA, 1)));
+    let verdict = ratio(missing);
+    assert_eq!((verdict.outcome, verdict.measured.as_str()), (Outcome::Fail, "nothing matches `udp`"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The next thing to try: a break of the lab that was not run yet, else the next lab of the course.
+//! The next thing to try: a break of the lab that was not run yet, or a fault that it hides, else the next lab of the course.
 
 use super::progress::Progress;
 use crate::cli::terminal::Terminal;
@@ -23,6 +23,12 @@ pub(in crate::cli) fn next(catalogue: &Catalogue, lab: &Definition, typed: &str,
         return Some(Next {
             command: format!("wireglass run {name} --break {}", variant.name),
             why: format!("{}. What will change? Predict first.", variant.teaches),
+        });
+    }
+    if !lab.faults.is_empty() && lab.broken.is_none() && lab.hidden.is_none() {
+        return Some(Next {
+            command: format!("wireglass run {name} --seed 1"),
+            why: format!("One of {} faults, and nobody says which: every seed hides another", lab.faults.len()),
         });
     }
     let number = known?.number();

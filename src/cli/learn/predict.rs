@@ -82,10 +82,18 @@ fn one(measure: &Measure, input: &mut impl BufRead, out: &mut impl Write) -> io:
     Ok((None, false))
 }
 
-/// What an answer looks like.
-const fn expected(measure: &Measure) -> &'static str {
+/// What a measure measures: a sum, what its parts do.
+fn kind(measure: &Measure) -> &Measure {
     match measure {
-        Measure::Count(_) | Measure::Member(..) => "a number, such as 7",
+        Measure::Sum(parts) => parts.first().map_or(measure, kind),
+        other => other,
+    }
+}
+
+/// What an answer looks like.
+fn expected(measure: &Measure) -> &'static str {
+    match kind(measure) {
+        Measure::Count(_) | Measure::Member(..) | Measure::Sum(_) => "a number, such as 7",
         Measure::Bytes(_) | Measure::Octets(_) => "octets, such as 500 or 2 KB",
         Measure::Gap(..) => "a time, such as 5 ms or 1.5 s",
     }
@@ -113,9 +121,9 @@ fn read(text: &str, measure: &Measure) -> Option<Amount> {
         let product = number.checked_mul(factor)?;
         (product % scale == 0).then(|| u64::try_from(product / scale).ok()).flatten()
     };
-    match measure {
+    match kind(measure) {
         // Whatever is counted may be named.
-        Measure::Count(_) | Measure::Member(..) => {
+        Measure::Count(_) | Measure::Member(..) | Measure::Sum(_) => {
             let is_noun = unit.chars().all(|c| c.is_alphabetic() || matches!(c, ' ' | ',' | '-'));
             let is_quantity = matches!(unit.as_str(), "ms" | "s" | "us" | "ns" | "kb" | "mb" | "%");
             (is_noun && !is_quantity).then(|| whole(1)).flatten().map(Amount::Count)

@@ -2,11 +2,12 @@
 //! in [`told`] for a person and in [`document`] for a program, what is drawn of the packets in [`story`].
 
 mod document;
+mod hidden;
 mod story;
 mod told;
 
 use std::io::{self, IsTerminal as _, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::learn::changes::{Changes, Ran};
 use super::learn::next::{self, Next};
@@ -15,11 +16,13 @@ use super::learn::progress::{Line, Progress, mode_name, now};
 use super::meant::{RunTask, WantedMode};
 use super::terminal::Terminal;
 use super::waiting::Waiting;
+use super::wireshark::Following;
 use super::{Failure, Outcome};
 use crate::check::{self, Answer, Verdict};
 use crate::host::RunAs;
 use crate::journal::{Entry, NodeId};
-use crate::lab::{Catalogue, Definition, Finished, Mode, Options, Wanted};
+use crate::lab::diagnosis;
+use crate::lab::{Catalogue, Definition, Finished, Kernel, Mode, Node, Options, Wanted};
 use crate::report::PredictionLine;
 
 pub(super) use story::describe;
@@ -35,32 +38,63 @@ pub(super) fn run(task: &RunTask, terminal: &Terminal) -> Result<Outcome, Failur
     let base = catalogue.find(&task.lab)?;
     let lab = match &task.variant {
         Some(name) => base.with_break(name)?,
-        None => base.clone(),
+        None => diagnosis::with_seed(&base, task.seed)?,
     };
     let mut progress = Progress::open();
-    let asked = ask(task, *terminal, &lab, &mut progress)?;
+    let fault = lab.hidden_fault();
+    // The lab's questions are about the lab as it is.
+    let asked = if fault.is_none() { ask(task, *terminal, &lab, &mut progress)? } else { None };
     let out = task.out.clone().unwrap_or_else(|| PathBuf::from("out").join(&lab.id));
-    let options = options(task, out);
+    let options = options(task, out.clone());
+    let watched = task.wireshark.as_deref().map(|node| watched(&lab, node, &out)).transpose()?;
+    let following = match &watched {
+        Some(capture) => Some(Following::of(capture.with_extension(task.format.extension()))?),
+        None => None,
+    };
     let finished = run_visibly(&lab, &options).map_err(Failure::Input)?;
-    let changes = changes(&base, &lab, &finished, &options, *terminal);
-    let answers = finished.answers(&lab);
-    let passed = went_well(&finished, changes.as_ref().ok().and_then(Option::as_ref));
+    let outcome = match fault {
+        Some(fault) => hidden::tell(task, *terminal, &base, (&lab, fault), &finished)?,
+        None => {
+            let changes = changes(&base, &lab, &finished, &options, *terminal);
+            teach(task, *terminal, (&catalogue, &lab), (&finished, changes), (asked, progress))?
+        }
+    };
+    if let Some((following, capture)) = following.zip(watched) {
+        let stories = [capture.with_extension("story.pcapng"), capture.with_extension(task.format.extension())];
+        let [story, packets] = stories.map(|file| std::fs::canonicalize(&file).ok());
+        if let Some(file) = story.or(packets) {
+            following.finish(&file)?;
+        }
+    }
+    Ok(outcome)
+}
+
+/// Marks what was said before the run, remembers it, and tells of all that was seen.
+fn teach(
+    task: &RunTask,
+    terminal: Terminal,
+    (catalogue, lab): (&Catalogue, &Definition),
+    (finished, changes): (&Finished, Result<Option<Changes>, String>),
+    (asked, mut progress): (Option<Vec<Option<Said>>>, Progress),
+) -> Result<Outcome, Failure> {
+    let answers = finished.answers(lab);
+    let passed = went_well(finished, changes.as_ref().ok().and_then(Option::as_ref));
     let is_watched = asked.is_some() || terminal.is_terminal;
     if is_watched && !finished.interrupted {
-        progress.add(remembered(&lab, &finished, passed, asked.as_deref(), &answers));
+        progress.add(remembered(lab, finished, passed, asked.as_deref(), &answers));
     }
     let lesson = Lesson {
         asked: asked.unwrap_or_default(),
         answers,
         changes,
-        next: next::next(&catalogue, &lab, &task.lab, &progress),
+        next: next::next(catalogue, lab, &task.lab, &progress),
         note: progress.note(),
         passed,
     };
     if task.json {
-        terminal.print_json(&Report::of(&lab, &finished, &lesson))?;
+        terminal.print_json(&Report::of(lab, finished, &lesson))?;
     } else {
-        tell(task, *terminal, &lab, &finished, &lesson)?;
+        tell(task, terminal, lab, finished, &lesson)?;
     }
     Ok(if finished.interrupted {
         Outcome::Interrupted
@@ -69,6 +103,17 @@ pub(super) fn run(task: &RunTask, terminal: &Terminal) -> Result<Outcome, Failur
     } else {
         Outcome::Failed
     })
+}
+
+/// The capture that Wireshark is to show: of this node, or of the first whose stack says why it sends what it sends.
+fn watched(lab: &Definition, node: &str, out: &Path) -> Result<PathBuf, Failure> {
+    let explains = |node: &&Node| node.host().is_some_and(|host| host.live == Kernel::Ours);
+    let first = lab.nodes.iter().find(explains).or(lab.nodes.first()).map(|node| node.name.as_str());
+    let names: Vec<&str> = lab.nodes.iter().map(|node| node.name.as_str()).collect();
+    match names.iter().find(|name| if node.is_empty() { Some(**name) == first } else { **name == node }) {
+        Some(name) => Ok(out.join(format!("{name}.pcapng"))),
+        None => Err(Failure::Input(format!("{} has no node {node}; it has {}", lab.id, names.join(", ")))),
+    }
 }
 
 /// Runs the lab; a person who has to wait is told so.

@@ -26,8 +26,17 @@ pub(super) struct Story<'a> {
 impl Story<'_> {
     /// One ladder for each pair of hosts that talked, seen from the one that stands first in the lab's file.
     pub(super) fn ladder(&self, style: &Style) -> String {
+        self.ladders(&self.pairs(), style)
+    }
+
+    /// The same for the pairs that one node is of.
+    pub(super) fn ladder_at(&self, node: NodeId, style: &Style) -> String {
+        let pairs: Vec<_> = self.pairs().into_iter().filter(|(left, right)| [*left, *right].contains(&node)).collect();
+        self.ladders(&pairs, style)
+    }
+
+    fn ladders(&self, pairs: &[(NodeId, NodeId)], style: &Style) -> String {
         let recorder = &self.finished.recorder;
-        let pairs = self.pairs();
         let mut text = String::new();
         for (left, right) in pairs.iter().take(MOST_LADDERS) {
             let (left_name, right_name) = (name_of(self.lab, *left), name_of(self.lab, *right));

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::super::learn::next;
+use super::super::learn::{next, spent};
 use super::super::meant::RunTask;
 use super::super::terminal::Terminal;
 use super::Lesson;
@@ -51,14 +51,11 @@ pub(super) fn tell(
         let heading = if all_kept(&finished.recorder) { "What it cost" } else { "What it cost, as far as it was kept" };
         writeln!(out, "{}\n{costs}", terminal.bold(heading))?;
     }
-    for failure in &finished.failures {
-        let StepFailure { step, node, program, reason } = failure;
-        let told = match step {
-            0 => format!("{program} failed: {reason}"),
-            _ => format!("step {step} ({program} on {node}) failed: {reason}"),
-        };
-        writeln!(out, "{}", report::hanging(&told, &style))?;
+    out.write_all(spent::table(lab, lab, finished, terminal).trim_start().as_bytes())?;
+    if !lab.budgets.is_empty() {
+        writeln!(out)?;
     }
+    write_failures(&mut out, finished, &style)?;
     if !lesson.asked.is_empty() {
         writeln!(out, "{}", terminal.bold("Your predictions"))?;
         writeln!(out, "{}", report::predictions(&lesson.lines(lab), &style))?;
@@ -87,7 +84,24 @@ pub(super) fn tell(
     out.flush()
 }
 
-fn write_heading(out: &mut impl Write, terminal: Terminal, lab: &Definition, finished: &Finished) -> io::Result<()> {
+/// The steps that failed, and why.
+pub(super) fn write_failures(out: &mut impl Write, finished: &Finished, style: &Style) -> io::Result<()> {
+    for StepFailure { step, node, program, reason } in &finished.failures {
+        let told = match step {
+            0 => format!("{program} failed: {reason}"),
+            _ => format!("step {step} ({program} on {node}) failed: {reason}"),
+        };
+        writeln!(out, "{}", report::hanging(&told, style))?;
+    }
+    Ok(())
+}
+
+pub(super) fn write_heading(
+    out: &mut impl Write,
+    terminal: Terminal,
+    lab: &Definition,
+    finished: &Finished,
+) -> io::Result<()> {
     let mode = match (finished.mode, finished.door) {
         (Mode::Live, Some(door)) => format!("live, through a {} door", door_name(door)),
         (Mode::Live, None) => "live".to_owned(),
@@ -139,11 +153,11 @@ pub(in crate::cli) fn write_files(out: &mut impl Write, terminal: Terminal, fini
     let folder = first.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
     let names: Vec<String> =
         paths.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned()).collect();
-    let told = report::paragraph(
-        &format!("Files {folder}/: {}, layers.txt, journal.jsonl", names.join(", ")),
-        0,
-        &terminal.style(false),
-    );
+    // Of a hidden fault the journal would tell too much, and is not written.
+    let others = [first.with_file_name("layers.txt"), first.with_file_name("journal.jsonl")];
+    let others = others.iter().filter(|path| path.exists()).filter_map(|path| path.file_name());
+    let names: Vec<String> = names.into_iter().chain(others.map(|name| name.to_string_lossy().into_owned())).collect();
+    let told = report::paragraph(&format!("Files {folder}/: {}", names.join(", ")), 0, &terminal.style(false));
     writeln!(out, "\n{}{}", terminal.bold("Files"), told.trim_start_matches("Files").trim_end())?;
     writeln!(out, "open the capture: wireshark {}", first.display())?;
     let story = first.with_extension("story.pcapng");

@@ -9,7 +9,7 @@ use super::error::Fault;
 /// Tables by name.
 const NAMED: [&str; 3] = ["node", "router", "switch"];
 /// Lists of tables.
-pub(super) const LISTS: [&str; 5] = ["link", "step", "expect", "predict", "break"];
+pub(super) const LISTS: [&str; 7] = ["link", "step", "expect", "predict", "break", "fault", "budget"];
 
 /// Refuses what stands in the wrong brackets.
 pub(super) fn check(root: &DeTable<'_>) -> Result<(), Fault> {

@@ -225,10 +225,14 @@ fn meant_gap(scope: &Scope<'_>, expect: &RawExpect, gap: &Spanned<RawGap>) -> Re
         less_than: span(raw.less_than),
         about: span(raw.about),
         is: span(raw.is),
+        late: span(raw.late),
     };
-    if must == TimeBound::default() {
+    if (TimeBound { late: None, ..must }) == TimeBound::default() {
         let message = "`gap` needs `more_than`, `less_than`, `about` or `is`";
         return Err(Fault::new(expect.id.span(), message));
+    }
+    if must.late.is_some() && must.less_than.or(must.is).is_none() {
+        return Err(Fault::new(gap.span(), "`late` widens `less_than` or `is` in a live run, and here is neither"));
     }
     if must.more_than.zip(must.less_than).is_some_and(|(more, less)| more >= less) {
         let message = "no span is more than `more_than` and less than `less_than` here; swap them";
@@ -270,7 +274,20 @@ fn measure(scope: &Scope<'_>, raw: &RawMeasure) -> Result<Measure, Fault> {
             check_member(member, &of)?;
             Ok(Measure::Member(member.get_ref().clone(), of))
         }
+        RawMeasure::Sum(parts) => sum(scope, parts),
     }
+}
+
+/// What is added up is of one kind, and no sum itself.
+fn sum(scope: &Scope<'_>, parts: &Spanned<Vec<RawMeasure>>) -> Result<Measure, Fault> {
+    let meant: Vec<Measure> = parts.get_ref().iter().map(|part| measure(scope, part)).collect::<Result<_, _>>()?;
+    let kind = std::mem::discriminant::<Measure>;
+    let is_mixed = meant.windows(2).any(|pair| kind(&pair[0]) != kind(&pair[1]));
+    if meant.len() < 2 || is_mixed || meant.iter().any(|part| matches!(part, Measure::Sum(_))) {
+        let message = "`sum` adds up two or more measures of one kind, such as [{ gap = […] }, { gap = […] }]";
+        return Err(Fault::new(parts.span(), message));
+    }
+    Ok(Measure::Sum(meant))
 }
 
 fn meant_equals(scope: &Scope<'_>, raw: &RawEquals) -> Result<Question, Fault> {
@@ -306,6 +323,7 @@ fn check_member(member: &Spanned<String>, of: &Selection) -> Result<(), Fault> {
 fn meant_falsifier(raw: &RawFalsifier) -> Falsifier {
     match raw {
         RawFalsifier::Break(name) => Falsifier::Break(name.clone()),
+        RawFalsifier::Fault(name) => Falsifier::Fault(name.clone()),
         RawFalsifier::Rule(id) => Falsifier::Rule(id.clone()),
         RawFalsifier::Set(paths) => Falsifier::Set(paths.keys().cloned().collect()),
     }
@@ -313,10 +331,12 @@ fn meant_falsifier(raw: &RawFalsifier) -> Falsifier {
 
 fn check_falsifiers(scope: &Scope<'_>, raw: &RawLab, breaks: &[Break]) -> Result<(), Fault> {
     let breaks: Vec<&str> = breaks.iter().map(|each| each.name.as_str()).collect();
+    let faults: Vec<&str> = raw.fault.iter().map(|each| each.get_ref().name()).collect();
     let rules: Vec<&str> = scope.rules.iter().map(|(id, _)| id.as_str()).collect();
     for falsifier in raw.expect.iter().filter_map(|expect| expect.get_ref().falsified_by.as_ref()) {
         let (what, name, known) = match falsifier.get_ref() {
             RawFalsifier::Break(name) => ("break", name, &breaks),
+            RawFalsifier::Fault(name) => ("fault", name, &faults),
             RawFalsifier::Rule(id) => ("rule", id, &rules),
             RawFalsifier::Set(paths) if paths.is_empty() => return Err(Fault::new(falsifier.span(), SETS_NOTHING)),
             RawFalsifier::Set(_) => continue,
@@ -328,7 +348,7 @@ fn check_falsifiers(scope: &Scope<'_>, raw: &RawLab, breaks: &[Break]) -> Result
     Ok(())
 }
 
-const SETS_NOTHING: &str =
+pub(super) const SETS_NOTHING: &str =
     "`set` changes nothing; name a path and its new value, such as { \"link.client-server.loss\" = \"10%\" }";
 
 fn breaks(raw: &RawLab, checks: &[Check]) -> Result<Vec<Break>, Fault> {

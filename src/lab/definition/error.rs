@@ -170,7 +170,7 @@ fn about_field(field: &str, message: String) -> String {
     }
     let one_of = match field {
         "do" => "`drop`, `duplicate`, `corrupt`, `delay`, `hold`, `strip-option` and `bleach-ecn`",
-        "falsified_by" => "`break`, `rule` and `set`",
+        "falsified_by" => "`break`, `fault`, `rule` and `set`",
         "answer" | "of" | "to" => "`count`, `bytes`, `octets` and `gap`",
         "run" => return "`run` is one program; give the other a [[step]] of its own".to_owned(),
         _ => "the things that it can be",

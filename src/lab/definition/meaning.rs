@@ -13,15 +13,11 @@ use super::nodes::Node;
 use super::overlay::Variant;
 use super::raw::{Named, RawLab, RawStack};
 use super::selections::Scope;
-use super::{Definition, Source, claims, links, nodes, routers, routes, sound, steps, topology};
+use super::{Definition, Source, claims, faults, links, nodes, routers, routes, sound, steps, topology};
 
-/// What the whole file means; `variants` were laid over it, and `broken` is the break among them.
-pub(super) fn definition(
-    text: &str,
-    raw: RawLab,
-    broken: Option<&str>,
-    variants: &[Variant<'_>],
-) -> Result<Definition, Fault> {
+/// What the whole file means; `variants` were laid over it.
+pub(super) fn definition(text: &str, raw: RawLab, variants: &[Variant<'_>]) -> Result<Definition, Fault> {
+    let broken = variants.iter().find_map(|variant| variant.of_break());
     let mut nodes = nodes::nodes(&raw)?;
     let mtus = links::mtus(&raw.link)?;
     let ends = topology::link_up(&mut nodes, &raw.link, &mtus)?;
@@ -39,6 +35,8 @@ pub(super) fn definition(
     sound::check(&scope, &raw, &segments, variants)?;
     let resolver = raw.resolver.as_ref().map(|name| scope.host(name)).transpose()?;
     let claims = claims::claims(&scope, &raw, broken)?;
+    let faults = faults::faults(&scope, &raw, &links, &claims.checks)?;
+    let budgets = faults::budgets(&scope, &raw)?;
     if *raw.minutes.get_ref() == 0 {
         return Err(Fault::new(raw.minutes.span(), "`minutes` is at least 1: what a learner needs"));
     }
@@ -61,6 +59,9 @@ pub(super) fn definition(
         selections,
         breaks: claims.breaks,
         broken: broken.map(str::to_owned),
+        faults,
+        hidden: variants.iter().find_map(|variant| variant.of_fault()).map(str::to_owned),
+        budgets,
         source: Source { file: String::new(), text: String::new() },
         nodes,
     })

@@ -13,6 +13,7 @@
 mod brackets;
 mod claims;
 mod error;
+mod faults;
 mod file;
 mod links;
 mod meaning;
@@ -20,6 +21,7 @@ mod nodes;
 mod overlay;
 mod printable;
 mod raw;
+mod raw_faults;
 mod raw_network;
 mod routers;
 mod routes;
@@ -48,6 +50,7 @@ use crate::journal::NodeId;
 use crate::stack::StackKind;
 
 pub use error::{LabError, Place};
+pub use faults::{Budget, Fault, Layer, Phase};
 pub use links::{Link, LinkRule};
 pub use nodes::{Host, Interface, Kernel, Node, NodeKind, Route, Switch};
 pub use routers::{Router, RouterRule};
@@ -55,7 +58,7 @@ pub use routers::{Router, RouterRule};
 pub(super) use error::{closest, ranked};
 pub(super) use file::{read_page, read_text};
 
-use error::Fault;
+use error::Fault as Mistake;
 use overlay::Variant;
 use raw::RawLab;
 
@@ -98,6 +101,12 @@ pub struct Definition {
     pub breaks: Vec<Break>,
     /// The break that is laid over it; `None` for the lab as it is.
     pub broken: Option<String>,
+    /// Its hidden faults.
+    pub faults: Vec<Fault>,
+    /// The hidden fault that is laid over it; `None` for the lab as it is.
+    pub hidden: Option<String>,
+    /// What the times of its requests are made of.
+    pub budgets: Vec<Budget>,
     source: Source,
 }
 
@@ -128,6 +137,8 @@ pub struct Step {
 pub enum Falsifier {
     /// A break of the lab.
     Break(String),
+    /// A hidden fault of the lab.
+    Fault(String),
     /// Taking a link's rule away.
     Rule(String),
     /// Setting paths of the file, as breaks do, to other values. These paths.
@@ -159,8 +170,8 @@ pub struct Break {
 }
 
 impl Definition {
-    /// Reads a lab file. `file` is how errors name it. Every break and what falsifies each check is read too, so that
-    /// none is wrong unseen.
+    /// Reads a lab file. `file` is how errors name it. Every break, every fault and what falsifies each check is read too,
+    /// so that none is wrong unseen.
     ///
     /// # Errors
     /// [`LabError::Wrong`] with the place of the first mistake.
@@ -168,7 +179,8 @@ impl Definition {
         let definition = read(file, text, &[])?;
         let breaks = definition.breaks.iter().map(|each| Variant::Break(&each.name));
         let falsifiers = definition.falsifiers.keys().map(|check| Variant::Falsifier(check));
-        for variant in breaks.chain(falsifiers) {
+        let faults = definition.faults.iter().map(|each| Variant::Fault(&each.name));
+        for variant in breaks.chain(faults).chain(falsifiers) {
             read(file, text, &[variant])?;
         }
         Ok(definition)
@@ -199,13 +211,28 @@ impl Definition {
         read(&self.source.file, &self.source.text, &[Variant::Break(name)])
     }
 
+    /// The lab with one of its hidden faults laid over it.
+    ///
+    /// # Errors
+    /// [`LabError::Wrong`], which no lab that was read has: its faults were read with it.
+    pub fn with_fault(&self, fault: &Fault) -> Result<Definition, LabError> {
+        read(&self.source.file, &self.source.text, &[Variant::Fault(&fault.name)])
+    }
+
+    /// The hidden fault that is laid over it.
+    pub fn hidden_fault(&self) -> Option<&Fault> {
+        self.faults.iter().find(|fault| Some(&fault.name) == self.hidden.as_ref())
+    }
+
     /// The lab with other addresses, by node name; what was laid over it stays.
     ///
     /// # Errors
     /// [`LabError::Wrong`] when there is no such node, or two nodes get the same address.
     pub fn with_addresses(&self, addresses: &BTreeMap<String, Vec<IpAddr>>) -> Result<Definition, LabError> {
         let broken = self.broken.as_deref().map(Variant::Break);
-        let variants: Vec<Variant<'_>> = broken.into_iter().chain([Variant::Addresses(addresses)]).collect();
+        let hidden = self.hidden.as_deref().map(Variant::Fault);
+        let variants: Vec<Variant<'_>> =
+            broken.into_iter().chain(hidden).chain([Variant::Addresses(addresses)]).collect();
         read(&self.source.file, &self.source.text, &variants)
     }
 
@@ -229,9 +256,9 @@ impl Definition {
     }
 
     /// The lab altered so that its check `check` must fail; `None` when the check does not say what falsifies it, and for
-    /// a lab that a break is laid over. All claims stay the lab's own, also where a break has claims of its own.
+    /// a lab that a break or a fault is laid over. All claims stay the lab's own, also where a break has claims of its own.
     pub fn falsified(&self, check: &str) -> Option<Definition> {
-        let falsifier = self.falsifiers.get(check).filter(|_| self.broken.is_none())?;
+        let falsifier = self.falsifiers.get(check).filter(|_| self.broken.is_none() && self.hidden.is_none())?;
         // It was read with the file: what is wrong with it has been told then.
         let mut falsified = read(&self.source.file, &self.source.text, &[Variant::Falsifier(check)]).ok()?;
         if let Falsifier::Rule(taken) = falsifier {
@@ -264,18 +291,15 @@ fn read(file: &str, text: &str, variants: &[Variant<'_>]) -> Result<Definition, 
         .map_err(|fault| fault.in_file(file, text))
 }
 
-fn read_document(text: &str, variants: &[Variant<'_>]) -> Result<Definition, Fault> {
+fn read_document(text: &str, variants: &[Variant<'_>]) -> Result<Definition, Mistake> {
     syntax::check(text)?;
     let mut document = DeTable::parse(text).map_err(|error| syntax::fault(&error, text))?;
     printable::check(document.get_ref())?;
     brackets::check(document.get_ref())?;
-    let broken = variants.iter().find_map(|variant| match variant {
-        Variant::Break(name) => Some(*name),
-        Variant::Falsifier(_) | Variant::Addresses(_) => None,
-    });
     for variant in variants {
         overlay::apply(document.get_mut(), *variant)?;
     }
-    let raw = RawLab::deserialize(toml::Deserializer::from(document)).map_err(|error| Fault::of_toml(&error, text))?;
-    meaning::definition(text, raw, broken, variants)
+    let raw =
+        RawLab::deserialize(toml::Deserializer::from(document)).map_err(|error| Mistake::of_toml(&error, text))?;
+    meaning::definition(text, raw, variants)
 }

@@ -26,28 +26,50 @@ const OPTIONAL_TABLES: [&str; 6] = ["tcp", "sysctl", "from", "addresses", "route
 pub(super) enum Variant<'n> {
     /// The break of this name.
     Break(&'n str),
+    /// The hidden fault of this name.
+    Fault(&'n str),
     /// What falsifies the check of this id.
     Falsifier(&'n str),
     /// Other addresses for these nodes.
     Addresses(&'n BTreeMap<String, Vec<IpAddr>>),
 }
 
+impl<'n> Variant<'n> {
+    /// The name of a break.
+    pub(super) fn of_break(&self) -> Option<&'n str> {
+        match self {
+            Variant::Break(name) => Some(name),
+            Variant::Fault(_) | Variant::Falsifier(_) | Variant::Addresses(_) => None,
+        }
+    }
+
+    /// The name of a hidden fault.
+    pub(super) fn of_fault(&self) -> Option<&'n str> {
+        match self {
+            Variant::Fault(name) => Some(name),
+            Variant::Break(_) | Variant::Falsifier(_) | Variant::Addresses(_) => None,
+        }
+    }
+}
+
 /// Lays `variant` over the document; one that the document does not have changes nothing.
 pub(super) fn apply(root: &mut DeTable<'_>, variant: Variant<'_>) -> Result<(), Fault> {
     match variant {
-        Variant::Break(name) => lay_break(root, name),
+        Variant::Break(name) => lay(root, "break", name),
+        Variant::Fault(name) => lay(root, "fault", name),
         Variant::Addresses(nodes) => nodes.iter().try_for_each(|(name, addresses)| give(root, name, addresses)),
         Variant::Falsifier(check) => {
             let expect = element(root, "expect", "id", check);
             let Some(falsifier) = expect.and_then(|expect| table_in(expect, "falsified_by")).cloned() else {
                 return Ok(());
             };
-            match (text_of(&falsifier, "break"), table_in(&falsifier, "set")) {
-                (Some(name), _) => lay_break(root, name),
-                (None, Some(set)) => put_all(root, set.clone()),
-                // A rule is taken away later: until then selections may name it.
-                (None, None) => Ok(()),
+            for kind in ["break", "fault"] {
+                if let Some(name) = text_of(&falsifier, kind) {
+                    return lay(root, kind, name);
+                }
             }
+            // A rule is taken away later: until then selections may name it.
+            table_in(&falsifier, "set").map_or(Ok(()), |set| put_all(root, set.clone()))
         }
     }
 }
@@ -63,8 +85,9 @@ fn give(root: &mut DeTable<'_>, name: &str, addresses: &[IpAddr]) -> Result<(), 
     put(root, &path, &(0..0), Spanned::new(0..0, DeValue::Array(array))).map(drop)
 }
 
-fn lay_break(root: &mut DeTable<'_>, name: &str) -> Result<(), Fault> {
-    let set = element(root, "break", "name", name).and_then(|table| table_in(table, "set")).cloned();
+/// Lays what the break or fault of this name sets over the document.
+fn lay(root: &mut DeTable<'_>, kind: &str, name: &str) -> Result<(), Fault> {
+    let set = element(root, kind, "name", name).and_then(|table| table_in(table, "set")).cloned();
     set.map_or(Ok(()), |set| put_all(root, set))
 }
 

@@ -11,6 +11,7 @@ use toml::Spanned;
 
 use crate::app::{Program, Span};
 
+use super::raw_faults::{RawBudget, RawFault};
 use super::raw_network::{RawLink, RawNode, RawRouter, RawSwitch};
 use super::values::Number;
 
@@ -52,6 +53,10 @@ pub(super) struct RawLab {
     pub(super) predict: Vec<Spanned<RawPredict>>,
     #[serde(default, rename = "break")]
     pub(super) breaks: Vec<Spanned<RawBreak>>,
+    #[serde(default)]
+    pub(super) fault: Vec<Spanned<RawFault>>,
+    #[serde(default)]
+    pub(super) budget: Vec<Spanned<RawBudget>>,
 }
 
 /// `stacks = ["native"]`
@@ -137,11 +142,12 @@ pub(super) struct RawExpect {
     pub(super) same_as: Option<RawSelection>,
 }
 
-/// `falsified_by = { break = "…" }`, `{ rule = "…" }` or `{ set = { "…" = … } }`
+/// `falsified_by = { break = "…" }`, `{ fault = "…" }`, `{ rule = "…" }` or `{ set = { "…" = … } }`
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawFalsifier {
     Break(String),
+    Fault(String),
     Rule(String),
     /// Laid over the document before any of it is read; only its shape is checked here.
     Set(toml::Table),
@@ -157,6 +163,7 @@ pub(super) struct RawGap {
     pub(super) less_than: Option<Span>,
     pub(super) about: Option<Span>,
     pub(super) is: Option<Span>,
+    pub(super) late: Option<Span>,
 }
 
 /// `ratio = { of = { gap = ["b", "c"] }, to = { gap = ["a", "b"] }, at_least = 1.8 }`
@@ -179,6 +186,8 @@ pub(super) enum RawMeasure {
     Gap([RawSelection; 2]),
     /// A member, and of what.
     Member((Spanned<String>, RawSelection)),
+    /// Several of one kind.
+    Sum(Spanned<Vec<RawMeasure>>),
 }
 
 /// `equals = { member = "sha256", of = ["sent", "received"] }`

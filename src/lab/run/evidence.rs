@@ -56,10 +56,10 @@ impl Finished {
     }
 
     /// The link rules of `lab` that acted on no packet, with the node whose packets each watches; none when the journal does
-    /// not have the whole run.
+    /// not have the whole run, or when a fault is hidden in it, whose rules are nobody's business.
     pub fn idle_rules<'l>(&self, lab: &'l Definition) -> Vec<(&'l str, &'l str)> {
         let journal = self.recorder.journal();
-        if journal.forgotten() > 0 || self.interrupted {
+        if journal.forgotten() > 0 || self.interrupted || lab.hidden.is_some() {
             return Vec::new();
         }
         let acted: BTreeSet<&str> = journal

@@ -84,6 +84,8 @@ pub struct Options {
     /// Watches every TCP connection of kernel nodes, which then ask for the congestion control that the lab gives their
     /// node; `None` leaves kernels alone.
     pub gauges: Option<Gauges>,
+    /// What stands in every capture as its comment; `None` for which lab it is of, and how it was run.
+    pub comment: Option<String>,
 }
 
 impl Default for Options {
@@ -99,6 +101,7 @@ impl Default for Options {
             holder: None,
             owner: None,
             gauges: None,
+            comment: None,
         }
     }
 }
@@ -215,10 +218,11 @@ impl<'a> Setting<'a> {
             dir: self.options.out.clone(),
             format: self.options.format,
             epoch_ns,
-            comment: self.comment(),
+            comment: self.options.comment.clone().unwrap_or_else(|| self.comment()),
             describe: self.options.describe.map(|describe| Box::new(describe) as Describe),
             tell: Some(Box::new(move |_, began| Box::new(Storyteller::new(began, names.clone())))),
             owner: self.options.owner,
+            bare: self.lab.hidden.is_some(),
             ..config
         })?;
         Ok(SharedRecorder::new(recorder))

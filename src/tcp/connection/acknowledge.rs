@@ -29,9 +29,10 @@ impl Connection {
             self.challenge(cx);
             return false;
         }
+        let is_old = ack < self.snd_una as i64;
         let ack = (ack.max(0) as u64).max(self.snd_una);
         let advanced = ack > self.snd_una;
-        let window_moved = self.take_send_window(cx, segment, true);
+        let window_moved = !is_old && self.take_send_window(cx, segment, true);
         if self.snd_wnd == 0 {
             // What is sent again into a window that has closed is a probe; a peer that answers is alive (RFC 9293 §3.8.6.1).
             self.retries = 0;
@@ -52,7 +53,7 @@ impl Connection {
         }
         let evidence = self.evidence(cx, segment, (advanced, repeats, duplicate), delivery);
         self.recover(cx, &evidence, in_flight_before);
-        self.take_congestion_echo(cx, segment);
+        self.take_congestion_echo(cx, &evidence);
         if advanced {
             self.advance(cx);
         }
@@ -143,8 +144,9 @@ impl Connection {
     pub(super) fn echoed(&self, now: Instant, segment: &Segment) -> Option<(u32, Duration)> {
         let (_, echo) = segment.options.timestamps.filter(|_| self.terms.agreed.timestamps)?;
         let millis = self.timestamp(now).wrapping_sub(echo);
-        // Zero means that nothing was echoed; more than a day, that the peer makes its echoes up.
-        (echo != 0 && millis < 86_400_000).then(|| (echo, Duration::from_millis(millis.into())))
+        // Zero means that nothing was echoed; more than a day, that the peer makes its echoes up. Less than a tick is one: no
+        // path takes no time, and the least time that was ever seen would stay zero.
+        (echo != 0 && millis < 86_400_000).then(|| (echo, Duration::from_millis(millis.max(1).into())))
     }
 
     /// SND.UNA has moved: octets leave the send queue, and our FIN may be acknowledged.

@@ -156,6 +156,8 @@ impl Connection {
             segment.trim_front(1);
             // The window of a SYN is not scaled (RFC 7323 §2.2); what follows takes it as scaled.
             segment.window >>= self.terms.snd_scale;
+            // Its ECE grants ECN, and echoes no mark (RFC 3168 §6.1.1).
+            segment.flags.0 &= !TcpFlags::ECE.0;
         }
     }
 

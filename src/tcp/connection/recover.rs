@@ -29,7 +29,10 @@ impl Connection {
     ) -> Evidence {
         let twice = self.came_twice(segment);
         let echo = self.echoed(cx.now, segment).map(|(echo, _)| echo);
-        Evidence { delivery, advanced, repeats, duplicate, twice, echo, ..self.no_evidence(cx.now) }
+        // An acknowledgment that was overtaken tells of a mark that may have been answered since.
+        let is_latest = segment.ack == self.seq(self.snd_una);
+        let marked = self.terms.agreed.ecn && is_latest && segment.flags.contains(TcpFlags::ECE);
+        Evidence { delivery, advanced, repeats, duplicate, twice, marked, echo, ..self.no_evidence(cx.now) }
     }
 
     /// Time passes, and nothing has come.
@@ -43,6 +46,7 @@ impl Connection {
             repeats: false,
             duplicate: false,
             twice: None,
+            marked: false,
             echo: None,
             rules: self.rules(),
             rtt: (self.least_rtt(), self.round_trip.srtt().unwrap_or_default()),
@@ -150,6 +154,7 @@ impl Connection {
         let before = self.cwnd.cwnd;
         // What limited transmit has let out does not count (RFC 5681 §3.2).
         let ssthresh = self.congestion.threshold_after_loss(&self.cwnd, in_flight.min(before));
+        self.window_falls();
         self.recovery.reduce(before, ssthresh);
         self.set_cwnd(cx, Window { ssthresh, ..self.cwnd }, cause);
     }
@@ -165,7 +170,7 @@ impl Connection {
             }
         } else if let Some(cwnd) = self.recovery.reduced(outcome, evidence.advanced, &self.flight) {
             self.set_cwnd(cx, Window { cwnd: cwnd.max(1), ..self.cwnd }, CwndCause::DuringRecovery);
-        } else if matches!(outcome.verdict, Verdict::Fine | Verdict::Undone(..)) {
+        } else if matches!(outcome.verdict, Verdict::Fine | Verdict::Undone(..)) && !evidence.marked {
             self.grow(cx, &acknowledged);
         }
     }
@@ -207,6 +212,7 @@ impl Connection {
         cx.tell(Event::NoLoss { socket: cx.socket, evidence });
         self.force_resend = false;
         self.retries = 0;
+        self.ecn.reduced = false;
         let mut window = self.cwnd;
         if !self.congestion.governs() {
             window.cwnd = window.cwnd.max(before.cwnd);
@@ -256,6 +262,7 @@ impl Connection {
         let mut ssthresh = self.cwnd.ssthresh;
         if falls {
             ssthresh = self.congestion.threshold_after_loss(&self.cwnd, in_flight);
+            self.window_falls();
             self.recovery.doubt(self.snd_una, before, &self.flight);
         }
         self.enter(cx, Phase::Loss, CwndCause::Timeout);
@@ -271,26 +278,36 @@ impl Connection {
             return;
         }
         let ssthresh = self.congestion.threshold_after_loss(&self.cwnd, self.cwnd.cwnd);
+        self.window_falls();
         self.set_cwnd(cx, Window { cwnd: ssthresh, ssthresh }, CwndCause::TailLoss);
     }
 
-    /// The peer echoes a congestion mark (RFC 3168 §6.1.2): as if a segment were lost, but none is.
-    pub(super) fn take_congestion_echo(&mut self, cx: &mut Context<'_>, segment: &Segment) {
-        let echoed = segment.flags.contains(TcpFlags::ECE) && !segment.flags.syn();
-        if self.terms.agreed.ecn && echoed && self.recovery.congestion_marked(self.snd_nxt) {
-            self.ecn.reduced = true;
+    /// The window falls, for whatever reason: the next new data says so with CWR, and no echo that tells of what left before
+    /// lowers it again (RFC 3168 §6.1.2).
+    fn window_falls(&mut self) {
+        self.ecn.reduced = true;
+        self.recovery.window_falls(self.snd_nxt);
+    }
+
+    /// The peer may echo a congestion mark (RFC 3168 §6.1.2): as if a segment were lost, but none is.
+    pub(super) fn take_congestion_echo(&mut self, cx: &mut Context<'_>, evidence: &Evidence) {
+        if evidence.marked && self.recovery.congestion_marked(self.snd_una, self.snd_nxt) {
+            self.window_falls();
+            let in_flight = self.flight.unacked() + evidence.delivery.acknowledged;
             if !self.congestion.governs() {
-                self.reduce(cx, self.flight.unacked().max(1), CwndCause::Marked);
+                self.reduce(cx, in_flight, CwndCause::Marked);
             }
             self.enter(cx, Phase::Recovery, CwndCause::Marked);
         }
     }
 
-    /// Plans a probe of the flight's end (RFC 8985 §7.2), never later than the retransmission timer.
+    /// Plans a probe of the flight's end (RFC 8985 §7.2), never later than the retransmission timer. Behind a SYN,ACK that is
+    /// not acknowledged there is none: the timer is the SYN,ACK's.
     pub(super) fn plan_probe(&mut self, cx: &mut Context<'_>) {
         let in_flight = self.flight.unacked();
         if !self.config.tail_loss_probe
             || !self.terms.agreed.sack
+            || !self.state.may_transmit()
             || in_flight == 0
             || !self.recovery.may_probe(&self.flight)
         {

@@ -45,8 +45,8 @@ impl Engine {
             self.drop(arrival.packet, DropReason::BacklogFull);
             return None;
         }
-        let syn = self.remembered(&ends, irs, mss, &arrival.segment);
         let config = listener.config.clone();
+        let syn = self.remembered(&config, &ends, (irs, mss), &arrival.segment);
         let socket = self.new_passive(now, parent, ends, config, cookie);
         self.with(now, socket, arrival.packet, |connection, cx| connection.recall(cx, &syn));
         self.with(now, socket, arrival.packet, |connection, cx| connection.segment_arrives(cx, arrival.segment));
@@ -54,10 +54,12 @@ impl Engine {
     }
 
     /// The SYN that a cookie answered, as far as it and the echoed timestamp tell.
-    fn remembered(&self, ends: &Ends, irs: SeqNum, mss: u16, ack: &Segment) -> Segment {
-        let mut options = TcpOptions { mss: Some(mss), timestamps: ack.options.timestamps, ..TcpOptions::default() };
+    fn remembered(&self, config: &Config, ends: &Ends, (irs, mss): (SeqNum, u16), ack: &Segment) -> Segment {
+        // Where we have sent no timestamp, none can be echoed.
+        let timestamps = ack.options.timestamps.filter(|_| config.timestamps);
+        let mut options = TcpOptions { mss: Some(mss), timestamps, ..TcpOptions::default() };
         let mut flags = TcpFlags::SYN;
-        if let Some((_, echo)) = ack.options.timestamps {
+        if let Some((_, echo)) = timestamps {
             let stamp = echo.wrapping_sub(self.secret.timestamp_offset(ends));
             let Agreement { shift, sack, ecn } = syn_cookies::read_stamp(stamp);
             (options.window_scale, options.sack_permitted) = (shift, sack);

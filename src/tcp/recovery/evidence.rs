@@ -27,6 +27,8 @@ pub(crate) struct Evidence {
     pub(crate) duplicate: bool,
     /// The octets that it says came twice (RFC 2883).
     pub(crate) twice: Option<Range<u64>>,
+    /// Whether it echoes a congestion mark (RFC 3168 §6.1.2).
+    pub(crate) marked: bool,
     /// The timestamp that it echoes (RFC 7323 §3), when it is usable.
     pub(crate) echo: Option<u32>,
     /// Which rules the connection uses.

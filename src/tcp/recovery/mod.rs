@@ -73,6 +73,8 @@ pub(crate) struct Recovery {
     duplicates: u32,
     /// How far out of order segments arrive, in segments; the duplicate threshold of RFC 5681 until more was seen.
     reordering: u32,
+    /// SND.NXT when the window last fell: an echoed mark counts only when something beyond is acknowledged; 0 for never.
+    answered: u64,
     rack: Rack,
     probe: TailProbe,
     /// In a box, like the next: most connections never have them.
@@ -87,6 +89,7 @@ impl Recovery {
             state: State::Open,
             duplicates: 0,
             reordering: DUPLICATE_THRESHOLD,
+            answered: 0,
             rack: Rack::new(),
             probe: TailProbe::NONE,
             doubt: None,
@@ -208,15 +211,24 @@ impl Recovery {
         }
     }
 
+    /// The window falls. The mark of a segment that had left by then asks for nothing more (RFC 3168 §6.1.2).
+    pub(crate) fn window_falls(&mut self, snd_nxt: u64) {
+        self.answered = snd_nxt;
+    }
+
     /// The peer has seen a congestion mark (RFC 3168 §6.1.2). Returns whether the window must fall: once for each flight.
-    pub(crate) fn congestion_marked(&mut self, snd_nxt: u64) -> bool {
+    pub(crate) fn congestion_marked(&mut self, snd_una: u64, snd_nxt: u64) -> bool {
         match self.state {
-            State::Open | State::Disorder => {
+            State::Open | State::Disorder if snd_una > self.answered => {
                 self.state = State::WindowReduced { high: snd_nxt };
                 self.doubt = None;
                 true
             }
-            State::WindowReduced { .. } | State::FastRecovery { .. } | State::Loss { .. } => false,
+            State::Open
+            | State::Disorder
+            | State::WindowReduced { .. }
+            | State::FastRecovery { .. }
+            | State::Loss { .. } => false,
         }
     }
 
@@ -465,6 +477,9 @@ impl Recovery {
     fn undo(&mut self, by: NoLoss) -> Verdict {
         self.state = State::Open;
         self.reduction = None;
-        self.doubt.take().map_or(Verdict::Done, |doubt| Verdict::Undone(doubt.before, by))
+        let Some(doubt) = self.doubt.take() else { return Verdict::Done };
+        // It has not fallen then.
+        self.answered = 0;
+        Verdict::Undone(doubt.before, by)
     }
 }

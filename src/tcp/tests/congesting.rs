@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::wire::{Wire, config};
-use crate::journal::Recovery;
+use crate::journal::{CwndCause, Event, Recovery};
 use crate::tcp::{Config, Ecn};
 
 /// A connection with much to send, of which the first ten segments are in flight.
@@ -333,11 +333,119 @@ fn an_echoed_mark_halves_the_window_once() {
     wire.write(10_000);
     assert_eq!(wire.take_sent().len(), 10);
     wire.log("< AE 1 ack 1001\n < AE 1 ack 2001");
-    assert_eq!((wire.ssthresh(), wire.recovery()), (4, Recovery::WindowReduced));
+    assert_eq!((wire.ssthresh(), wire.recovery()), (5, Recovery::WindowReduced));
     wire.write(2000);
     wire.log("> AW 10001:11001 ack 1 ect0 | new-data\n < AE 1 ack 9001\n > PA 11001:12001 ack 1 ect0 | new-data");
     wire.log("< A 1 ack 12001");
-    assert_eq!((wire.cwnd(), wire.ssthresh(), wire.recovery()), (4, 4, Recovery::Open));
+    assert_eq!((wire.cwnd(), wire.ssthresh(), wire.recovery()), (5, 5, Recovery::Open));
+}
+
+/// RFC 3168 §6.1.2: a mark asks for the same as a loss, and a window falls once for what was in flight together. The new data
+/// that says so with CWR follows whatever brought the window down.
+#[test]
+fn a_loss_and_a_mark_in_one_flight_lower_the_window_once() {
+    let mut wire = with_ecn();
+    wire.write(10_000);
+    assert_eq!(wire.take_sent().len(), 10);
+    wire.log("< A 1 ack 1\n < A 1 ack 1\n < A 1 ack 1\n > A 1:1001 ack 1 | retransmit-by-duplicate-acks");
+    (0..6).for_each(|_| wire.log("< AE 1 ack 1"));
+    wire.log("< AE 1 ack 10001");
+    assert_eq!((wire.ssthresh(), wire.recovery()), (5, Recovery::Open));
+    wire.write(1000);
+    wire.log("> PAW 10001:11001 ack 1 ect0 | new-data\n < A 1 ack 11001");
+    wire.write(1000);
+    wire.log("> PA 11001:12001 ack 1 ect0 | new-data\n < AE 1 ack 12001");
+    assert_eq!((wire.ssthresh(), wire.recovery()), (2, Recovery::WindowReduced), "a mark of later is news");
+}
+
+/// The same after a time-out.
+#[test]
+fn after_a_time_out_the_next_new_data_says_that_the_window_fell() {
+    let mut wire = with_ecn();
+    wire.write(1000);
+    wire.log("> PA 1:1001 ack 1 ect0 | new-data\n +200ms\n > PA 1:1001 ack 1 | retransmit-by-timer\n < AE 1 ack 1001");
+    assert_eq!(wire.recovery(), Recovery::Open);
+    wire.write(1000);
+    wire.log("> PAW 1001:2001 ack 1 ect0 | new-data\n < AE 1 ack 2001");
+    assert_eq!(wire.recovery(), Recovery::WindowReduced, "a mark of later is news");
+}
+
+/// RFC 3168 §6.1.2 with RFC 5681 §3.1: half of what was in flight when the news came, also when the news acknowledges it all.
+#[test]
+fn a_mark_halves_what_was_in_flight() {
+    let mut wire = with_ecn();
+    wire.write(10_000);
+    assert_eq!(wire.take_sent().len(), 10);
+    wire.log("< AE 1 ack 10001");
+    assert_eq!(wire.ssthresh(), 5);
+}
+
+/// RFC 3168 §6.1.2: an acknowledgment that echoes a mark lets no window grow.
+#[test]
+fn an_echoed_mark_lets_no_window_grow() {
+    let mut wire = with_ecn();
+    wire.write(10_000);
+    assert_eq!(wire.take_sent().len(), 10);
+    wire.journal();
+    wire.log("< AE 1 ack 1001");
+    let causes = wire.journal().into_iter().filter_map(|event| match event {
+        Event::CongestionWindow { cause, .. } => Some(cause),
+        _ => None,
+    });
+    assert_eq!(causes.collect::<Vec<_>>(), [CwndCause::Marked]);
+}
+
+/// An acknowledgment that was overtaken tells of a mark that has been answered.
+#[test]
+fn an_echo_that_was_overtaken_is_no_news() {
+    let mut wire = with_ecn();
+    wire.write(2000);
+    wire.log(
+        "
+        > A   1:1001     ack 1  ect0      | new-data
+        > PA  1001:2001  ack 1  ect0      | new-data
+        < A   1          ack 2001
+        < AE  1          ack 1001
+        ",
+    );
+    assert_eq!(wire.recovery(), Recovery::Open);
+}
+
+/// RFC 3168 §6.1.1: the ECE of a SYN,ACK grants ECN and echoes no mark, also where two SYNs have crossed.
+#[test]
+fn a_grant_of_ecn_is_no_mark() {
+    let mut wire = Wire::connecting(&Config { ecn: Ecn::Active, ..config() });
+    wire.log(
+        "
+        > SEW 0                 | active-open
+        < SEW 0         <mss 1000>
+        > SAE 0  ack 1          | answer-open
+        < SAE 0  ack 1  <mss 1000>
+        ",
+    );
+    assert_eq!(wire.recovery(), Recovery::Open);
+    wire.take_sent();
+}
+
+/// A loss that was none says nothing of congestion: no CWR, and a mark of the same flight still counts.
+#[test]
+fn a_loss_that_was_none_hides_no_mark() {
+    let mut wire = Wire::listening(0, &Config { tail_loss_probe: false, ..config() });
+    wire.log("< SEW 0 <mss 1000, sackOK>\n > SAE 0 ack 1 | answer-open\n < A 1 ack 1");
+    wire.accept();
+    wire.write(1000);
+    wire.log(
+        "
+        > PA 1:1001      ack 1   ect0                    | new-data
+        +200ms
+        > PA 1:1001      ack 1                           | retransmit-by-timer
+        < A  1           ack 1001
+        < A  1           ack 1001        <sack 1:1001>
+        ",
+    );
+    wire.write(1000);
+    wire.log("> PA 1001:2001 ack 1 ect0 | new-data\n < AE 1 ack 2001");
+    assert_eq!(wire.recovery(), Recovery::WindowReduced);
 }
 
 /// RFC 3168 §6.1.5: what is sent again, and what carries no data, is not marked as capable.

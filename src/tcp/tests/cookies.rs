@@ -97,6 +97,23 @@ fn without_timestamps_a_cookie_grants_no_options() {
     assert_eq!((terms.sack, terms.window_scale, snapshot.snd_wnd), (false, None, Some(1000)));
 }
 
+/// A timestamp in the peer's ACK is none of ours when we have sent none: it tells nothing of what was agreed on.
+#[test]
+fn where_timestamps_are_off_an_echo_tells_nothing() {
+    let mut wire = Wire::listening(1, &Config { timestamps: false, ..forgetful() });
+    wire.log(
+        "
+        < S  0              <mss 1000, sackOK, ws 7, ts 700 ->
+        > SA 0     ack 1    <mss 1460>                        | answer-by-cookie
+        < A  1     ack 1    win 1000 <ts 710 12345>
+        ",
+    );
+    wire.accept();
+    let snapshot = wire.snapshot();
+    let terms = snapshot.agreed.expect("a connection");
+    assert_eq!((terms.sack, terms.window_scale, terms.ecn, snapshot.snd_wnd), (false, None, false, Some(1000)));
+}
+
 /// A guess, another's, or one that is too old is a stray acknowledgment (RFC 9293 §3.10.7.2).
 #[test]
 fn what_is_no_cookie_is_reset() {

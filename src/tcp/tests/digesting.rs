@@ -38,6 +38,40 @@ fn the_window_of_a_segment_that_was_overtaken_is_not_taken() {
     assert_eq!((wire.snapshot().snd_wnd, wire.snapshot().send_queue), (Some(500), 0));
 }
 
+/// RFC 9293 §3.10.7.4, fifth check: the window is one of a segment whose SEG.ACK is not older than SND.UNA.
+#[test]
+fn the_window_of_an_old_acknowledgment_is_not_taken() {
+    let mut wire = Wire::open();
+    wire.write(100);
+    wire.log(
+        "
+        > PA 1:101    ack 1                | new-data
+        < A  1:101    ack 101  win 900
+        > A  101      ack 101              | acknowledge
+        < A  101:201  ack 1    win 0
+        > A  101      ack 201              | acknowledge
+        ",
+    );
+    assert_eq!(wire.snapshot().snd_wnd, Some(900));
+}
+
+/// RFC 7323 §4.1: an echo of the clock's last tick says that less than two ticks have passed, and not that none has.
+#[test]
+fn an_echo_of_the_same_tick_is_no_round_trip_of_nothing() {
+    let mut wire = Wire::connecting(&Config { rto_initial: Duration::from_millis(1), ..config() });
+    wire.log(
+        "
+        > S  0                          | active-open
+        +1ms
+        > S  0                          | retransmit-by-timer
+        +300us
+        < SA 0  ack 1  <mss 1000, ts 1 1>
+        > A  1  ack 1                   | complete-open
+        ",
+    );
+    assert_eq!(wire.snapshot().min_rtt, Some(Duration::from_millis(1)));
+}
+
 /// RFC 6298 §3: what SACK reports has arrived, and times the path as well as an acknowledgment does.
 #[test]
 fn a_selective_acknowledgment_times_the_path() {

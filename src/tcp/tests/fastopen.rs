@@ -278,6 +278,27 @@ fn only_the_syn_ack_is_repeated_before_it_is_acknowledged() {
     );
 }
 
+/// RFC 8985 §7.2: a probe of the tail waits for the handshake to be over; the SYN,ACK's own timer is not put off by it.
+#[test]
+fn no_probe_of_the_tail_puts_the_syn_ack_off() {
+    let mut wire = Wire::listening(4, &Config { sack: true, ..server(4) });
+    let good = own_cookie(&wire.ends);
+    wire.log(&format!("< S 0:100 <mss 1000, sackOK, fo {good}>\n > SA 0 ack 101 | answer-early"));
+    wire.accept();
+    wire.write(50);
+    wire.log(
+        "
+        > PA 1:51    ack 101                   | new-data
+        +1s
+        > SA 0       ack 101                   | retransmit-by-timer
+        +40ms
+        < A  101     ack 1
+        +1s
+        ",
+    );
+    wire.take_sent();
+}
+
 /// The initial window is one of data: the SYN,ACK in flight takes no room in it.
 #[test]
 fn a_whole_initial_window_may_follow_the_syn_ack() {

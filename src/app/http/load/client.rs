@@ -39,6 +39,8 @@ pub struct LoadClient {
     connections: Option<u32>,
     sessions: Option<u32>,
     parts: Vec<Part>,
+    /// A pause before the first.
+    after: Option<Span>,
     body: Option<String>,
     policy: Policy,
     tls: ClientTls,
@@ -77,6 +79,8 @@ struct Written {
     /// What is measured by itself besides.
     #[serde(default)]
     parts: Vec<Part>,
+    /// How long it does nothing first.
+    after: Option<Span>,
     /// What is posted; left out, it is a GET.
     body: Option<String>,
     #[serde(default)]
@@ -110,7 +114,8 @@ impl TryFrom<Written> for LoadClient {
     type Error = &'static str;
 
     fn try_from(written: Written) -> Result<LoadClient, &'static str> {
-        let Written { url, requests, users, every, at_once, connections, sessions, parts, body, policy, tls } = written;
+        let Written { url, requests, users, every, at_once, connections, sessions, parts, after, body, policy, tls } =
+            written;
         if at_once > 1 && every.is_none() {
             return Err("`at_once` says how many come each time: write `every` as well");
         }
@@ -125,7 +130,7 @@ impl TryFrom<Written> for LoadClient {
             (None, Some(every)) => Arrivals::Every(every),
             (users, None) => Arrivals::Users(users.unwrap_or(1)),
         };
-        Ok(LoadClient { url, requests, arrivals, at_once, connections, sessions, parts, body, policy, tls })
+        Ok(LoadClient { url, requests, arrivals, at_once, connections, sessions, parts, after, body, policy, tls })
     }
 }
 
@@ -144,6 +149,9 @@ impl Play for LoadClient {
     /// Requests without an answer are counted, not an error: to find out how many there are is what it is for.
     async fn run(&self, running: &Running, ready: impl FnOnce()) -> Result<(), ProgramError> {
         ready();
+        if let Some(pause) = self.after {
+            sleep(pause.duration()).await;
+        }
         let load = Rc::new(Load {
             settings: self.clone(),
             running: running.clone(),

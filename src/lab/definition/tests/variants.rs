@@ -105,11 +105,44 @@ fn a_falsifier_that_cannot_be_is_told_where_it_says_so() {
         ),
         (
             r#"{ edit = "ask for two" }"#,
-            "lab.toml:42:18: unknown variant `edit`; expected one of `break`, `rule`, `set`",
+            "lab.toml:42:18: unknown variant `edit`; expected one of `break`, `fault`, `rule`, `set`",
         ),
     ];
     for (falsifier, message) in table {
         let error = Definition::parse("lab.toml", &falsified_by(falsifier)).expect_err("it cannot be");
         assert_eq!(error.to_string(), message);
     }
+}
+
+const FAULT: &str = r#"
+[[fault]]
+name = "two-lost"
+explains = "Two are lost."
+turns_red = "one-resend"
+layer = "link"
+hop = ["client-server"]
+packet = [{ of = "data", at = "server" }]
+set = { "link.client-server.rule.lose-3.nth" = [3, 5] }
+"#;
+
+#[test]
+fn a_fault_is_laid_over_a_lab_without_being_named_as_a_break() {
+    let lab = Definition::parse("lab.toml", &format!("{LAB}{FAULT}")).expect("the lab is right");
+    let with = lab.with_fault(&lab.faults[0]).expect("it was read with the lab");
+    assert_eq!(with.links[0].pipes[0].rules[0].nth, [3, 5]);
+    assert_eq!((with.broken.as_deref(), with.hidden.as_deref()), (None, Some("two-lost")));
+    assert_eq!(with.hidden_fault().map(|fault| fault.layer), Some(Layer::Link));
+    assert_eq!((lab.hidden.as_deref(), lab.hidden_fault().is_none()), (None, true));
+    let moved =
+        with.with_addresses(&BTreeMap::from([("client".to_owned(), vec!["10.1.0.1".parse().expect("an address")])]));
+    assert_eq!(moved.expect("both have one").links[0].pipes[0].rules[0].nth, [3, 5], "it stays hidden elsewhere");
+}
+
+#[test]
+fn a_fault_may_falsify_a_check() {
+    let said = LAB.replace("is = 1\n", "is = 1\nfalsified_by = { fault = \"two-lost\" }\n");
+    let lab = Definition::parse("lab.toml", &format!("{said}{FAULT}")).expect("the lab is right");
+    let falsified = lab.falsified("one-resend").expect("it says what falsifies it");
+    assert_eq!(falsified.links[0].pipes[0].rules[0].nth, [3, 5]);
+    assert_eq!(falsified.hidden, None, "nobody has to find it");
 }

@@ -74,7 +74,7 @@ fn the_window_grows_again_after_a_mark() {
         wire.receive(&format!("{flags} 1 ack {}", 1000 * segment + 1));
         wire.take_sent();
         if segment == 9 {
-            assert_eq!((wire.recovery(), wire.ssthresh()), (Recovery::WindowReduced, 4));
+            assert_eq!((wire.recovery(), wire.ssthresh()), (Recovery::WindowReduced, 5));
         }
     }
     assert_eq!((wire.recovery(), wire.cwnd() > 5), (Recovery::Open, true));
