@@ -9,6 +9,7 @@ mod command_line;
 mod compare;
 mod conformance;
 mod drill;
+mod explain;
 mod filter;
 mod forward;
 #[cfg(feature = "cli")]

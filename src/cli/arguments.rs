@@ -307,6 +307,9 @@ pub(super) struct ListArguments {
 pub(super) struct ShowArguments {
     /// A pcap or pcapng file; - for standard input.
     pub(super) file: PathBuf,
+    /// Instead of the ladder: what happened to each TCP connection, by which evidence, and what to look at first.
+    #[arg(long, conflicts_with = "layers")]
+    pub(super) explain: bool,
     /// After the ladder, show every header of every packet, field by field.
     #[arg(long)]
     pub(super) layers: bool,

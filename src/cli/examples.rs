@@ -179,6 +179,7 @@ Examples:
 pub(super) const SHOW_EXAMPLES: &str = "\
 Examples:
   wireglass show captures/10-three-way-handshake/client.pcapng
+  wireglass show mine.pcap --explain   what happened to each TCP connection, and what to look at first
   wireglass show mine.pcap --layers    every header of every layer, field by field
   wireglass show mine.pcap --layers --json | jq '.packets[0].layers'
 

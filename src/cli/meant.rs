@@ -264,6 +264,8 @@ pub(super) struct ListTask {
 pub(super) struct ShowTask {
     /// The capture.
     pub(super) file: PathBuf,
+    /// What happened to each connection, in the place of the ladder.
+    pub(super) explain: bool,
     /// Every header of every packet.
     pub(super) layers: bool,
     /// One JSON document.
@@ -339,9 +341,13 @@ impl Meant {
             Command::Exam(exam) => Task::Exam(ExamTask { lab: exam.lab, seeds: seeds(&exam.seeds)?, out: exam.out }),
             Command::New(new) => Task::New(NewTask { folder: new.folder, from: new.from }),
             Command::List(list) => Task::List(ListTask { track: list.track, json: list.json }),
-            Command::Show(show) => {
-                Task::Show(ShowTask { file: show.file, layers: show.layers, json: show.json, verbose: show.verbose })
-            }
+            Command::Show(show) => Task::Show(ShowTask {
+                file: show.file,
+                explain: show.explain,
+                layers: show.layers,
+                json: show.json,
+                verbose: show.verbose,
+            }),
             Command::Drill(drill) => Task::Drill(DrillTask::by(drill)?),
             Command::Wireshark(typed) => {
                 Task::Wireshark(WiresharkTask { capture: typed.capture, install_profile: typed.install_profile })

@@ -14,9 +14,10 @@ use super::meant::ShowTask;
 use super::terminal::Terminal;
 use super::{Failure, Outcome};
 use crate::capture::{Direction, ForeignRecord, ReadError, Reader, Record, Remark};
+use crate::measure::{Connection, connections};
 use crate::packet::describe::{self, Field, Layer};
 use crate::packet::{Dissection, Medium, PacketId};
-use crate::report::{self, Ladder, PacketView};
+use crate::report::{self, Advice, Ladder, PacketView, look_first};
 use crate::time::Instant;
 
 /// Packets that are shown at most: enough for any lesson, and a bound on memory.
@@ -136,6 +137,14 @@ fn unreadable(at: Instant, number: u64) -> Record {
 /// The ladder, the layers if asked for, and the problem.
 fn print(task: &ShowTask, capture: &Capture, terminal: Terminal) -> Result<(), Failure> {
     let style = terminal.style(task.verbose);
+    let mut out = terminal.out();
+    if task.explain {
+        let name_of = |address| capture.names.get(&address).cloned();
+        let explained = report::explain(&connections(&capture.records), capture.records.len(), &name_of, &style);
+        out.write_all(explained.as_bytes())?;
+        out.flush()?;
+        return complain_of(capture);
+    }
     let ladder = Ladder {
         records: &capture.records,
         far_records: None,
@@ -143,7 +152,6 @@ fn print(task: &ShowTask, capture: &Capture, terminal: Terminal) -> Result<(), F
         ends: None,
         name_of: &|address| capture.names.get(&address).cloned(),
     };
-    let mut out = terminal.out();
     out.write_all(report::ladder(&ladder, &style).as_bytes())?;
     if task.layers {
         for (number, record) in (1..).zip(&capture.records) {
@@ -160,6 +168,11 @@ fn print(task: &ShowTask, capture: &Capture, terminal: Terminal) -> Result<(), F
         }
     }
     out.flush()?;
+    complain_of(capture)
+}
+
+/// Says why there is not more.
+fn complain_of(capture: &Capture) -> Result<(), Failure> {
     if let Some(problem) = &capture.problem {
         super::complain(&Failure::Input(problem.clone()));
     }
@@ -173,7 +186,23 @@ struct Document<'a> {
     /// Nanoseconds since 1970-01-01 UTC; times of packets count from here.
     epoch_ns: u64,
     packets: Vec<PacketDocument>,
+    /// What happened to each connection, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explained: Option<Explained>,
     problem: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Explained {
+    connections: Vec<Connection>,
+    look_first: Vec<Advice>,
+}
+
+impl Explained {
+    fn of(records: &[Record]) -> Explained {
+        let connections = connections(records);
+        Explained { look_first: look_first(&connections), connections }
+    }
 }
 
 #[derive(Serialize)]
@@ -214,6 +243,7 @@ impl<'a> Document<'a> {
             file: task.file.display().to_string(),
             epoch_ns: capture.epoch_ns,
             packets: packets.map(|(number, record)| PacketDocument::of(number, record, task.layers)).collect(),
+            explained: task.explain.then(|| Explained::of(&capture.records)),
             problem: capture.problem.as_deref(),
         }
     }

@@ -3,11 +3,12 @@
 //! Every function here is pure: values in, one `String` out, its lines no wider than asked for and without trailing
 //! blanks. [`ladder()`] draws the packets between two nodes, [`pairs()`] says which two, [`layers()`] shows every header
 //! of one packet, [`programs()`] what the applications saw, [`Storyteller`] what happened at a node between its packets, [`costs()`] what each conversation took, [`predictions()`] what
-//! was guessed and what is so, [`table()`] figures side by side, [`verdicts()`] the results of a lab's checks, [`hanging()`] one sentence. What does
+//! was guessed and what is so, [`table()`] figures side by side, [`explain()`] what happened to the connections of any capture, [`verdicts()`] the results of a lab's checks, [`hanging()`] one sentence. What does
 //! not live here: printing, and judging (`check`).
 
 mod costs;
 mod evidence;
+mod explain;
 mod figures;
 mod ladder;
 mod layers;
@@ -23,6 +24,7 @@ mod text;
 mod verdicts;
 
 pub use costs::costs;
+pub use explain::{Advice, explain, look_first};
 pub use figures::{grouped, span};
 pub use ladder::{Ends, Ladder, Lane, Side, ladder};
 pub use layers::{PacketView, layers};
