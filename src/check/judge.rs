@@ -262,8 +262,15 @@ impl<'e, 'a> Bench<'e, 'a> {
             return Ok(Finding::of(false, "cannot be computed: the lower measure is 0".to_owned(), &picked));
         }
         let thousandths = u128::from(above) * 1_000;
+        // Between the parts of a sum of times a scheduler may take some for itself.
+        let slack = match of {
+            Measure::Sum(parts) if matches!(parts.first(), Some(Measure::Gap(..))) => {
+                self.evidence.clock.slack(Duration::from_nanos(below)).as_nanos() * 1_000
+            }
+            _ => 0,
+        };
         let bound = |factor: Factor| u128::from(below) * u128::from(factor.thousandths());
-        let holds = at_least.is_none_or(|least| thousandths >= bound(least))
+        let holds = at_least.is_none_or(|least| thousandths + slack >= bound(least))
             && at_most.is_none_or(|most| thousandths <= bound(most));
         let ratio = Factor::from_thousandths(u64::try_from(thousandths / u128::from(below)).unwrap_or(u64::MAX));
         let expected = match (at_least, at_most) {
