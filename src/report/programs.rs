@@ -113,6 +113,14 @@ impl Told {
             ProgramEvent::Change { what, from, to, detail } => {
                 speaker.exchanges.push(cut(&with_detail(&format!("{what}: {from} → {to}"), detail)));
             }
+            ProgramEvent::Delivered { over, target, bytes, begun, latency } => {
+                speaker.exchanges.push(format!(
+                    "{over}: {target}, {} octets: begins after {}, whole after {}",
+                    grouped(*bytes),
+                    millis(*begun),
+                    millis(*latency)
+                ));
+            }
             ProgramEvent::Output { line, .. } if speaker.output.len() < OUTPUT_SHOWN => {
                 speaker.output.push(cut(line));
             }
@@ -128,6 +136,7 @@ impl Told {
             | ProgramEvent::Answer { .. }
             | ProgramEvent::Message { way: Way::Sent, .. }
             | ProgramEvent::Secrets { .. }
+            | ProgramEvent::QuicPacket { .. }
             | ProgramEvent::Figure { .. } => {}
         }
     }
