@@ -24,3 +24,5 @@ mod network;
 mod robust;
 mod sockets;
 mod support;
+#[cfg(feature = "cli")]
+mod wireshark;

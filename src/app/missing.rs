@@ -61,6 +61,7 @@ pub(super) mod front {
         LoadBalancer = "load-balancer", server: true;
         ReverseProxy = "reverse-proxy", server: true;
         InstanceServer = "instance-server", server: true;
+        InstanceMonitor = "instance-monitor", server: false;
         HttpGateway = "http-gateway", server: true;
     }
 }
@@ -172,11 +173,37 @@ pub(super) mod dns {
 
 #[cfg(not(all(feature = "dns", feature = "http")))]
 pub(super) mod discovery {
+    #[cfg(feature = "http")]
+    use std::net::IpAddr;
+
     use super::*;
+    #[cfg(feature = "http")]
+    use crate::{app::Destination, rng::Rng};
 
     missing! { "dns,http":
         ServiceRegistry = "service-registry", server: true;
         ServiceClient = "service-client", server: false;
+    }
+
+    /// A service's name, about which nobody can be asked without the feature `dns`.
+    #[cfg(feature = "http")]
+    #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+    pub(in crate::app) struct ServiceName(String);
+
+    /// Where a service is.
+    #[cfg(feature = "http")]
+    pub(in crate::app) struct Instances {
+        pub(in crate::app) targets: Vec<IpAddr>,
+    }
+
+    #[cfg(feature = "http")]
+    pub(in crate::app) async fn look_up(
+        running: &Running,
+        _registry: &Destination,
+        _service: &ServiceName,
+        _ids: &mut Rng,
+    ) -> Result<Instances, ProgramError> {
+        Err(ProgramError::Missing { program: running.program, feature: "dns" })
     }
 }
 

@@ -11,7 +11,7 @@ use super::discovery::{ServiceClient, ServiceRegistry};
 use super::dns::{DnsLookup, DnsResolver, DnsServer};
 use super::feed::{FeedClient, FeedServer};
 use super::formats::{PostsClient, PostsServer};
-use super::front::{HttpGateway, HttpRelay, InstanceServer, LoadBalancer, ReverseProxy};
+use super::front::{HttpGateway, HttpRelay, InstanceMonitor, InstanceServer, LoadBalancer, ReverseProxy};
 use super::graphql::{GraphqlServer, ScreenClient};
 use super::grpc::{BookstoreClient, BookstoreServer};
 #[cfg(feature = "tls")]
@@ -190,6 +190,8 @@ register! {
     ReverseProxy,
     /// One instance of a service: says which one it is, and for which request.
     InstanceServer,
+    /// A client that asks all instances of a service how busy they are, before and after there are more of them.
+    InstanceMonitor,
     /// Middleware in front of an HTTP/1.1 server: who may ask, how often, for what.
     HttpGateway,
     /// An HTTP/1.1 server with a collection of posts, which methods change.
@@ -259,6 +261,7 @@ mod tests {
             r#"{ load-balancer = { port = 80, backends = ["server:8080"] } }"#,
             r#"{ reverse-proxy = { port = 80, routes = [{ path = "/", backends = ["server:8080"] }] } }"#,
             r#"{ instance-server = { port = 8080, name = "posts-service-1" } }"#,
+            r#"{ instance-monitor = { service = "shop.local", registry = "server:53", ask = 8088, before = { from = "1s", to = "2s" }, after = { from = "3s", to = "4s" } } }"#,
             r#"{ http-gateway = { port = 80, backend = "server:8080" } }"#,
             r#"{ rest-server = { port = 80, path = "/api/posts" } }"#,
             r#"{ rest-client = { url = "http://server/", calls = [{ path = "/api/posts" }] } }"#,

@@ -1,7 +1,7 @@
 //! Captures: what each node saw, as files and in memory.
 //!
 //! One file per vantage point (the same packet twice in one file makes Wireshark cry "retransmission"), packets only,
-//! so that a packet's number here is Wireshark's frame number.
+//! so that a packet's number here is Wireshark's frame number; beside it a story, the same with events between the packets.
 //!
 //! What lives here: the writers ([`pcapng`], [`pcap`]), one [`Reader`] for every capture of either format, and the
 //! [`Recorder`], the [`Witness`] that keeps a run in memory and writes its files. What does not: turning a packet into
@@ -22,8 +22,12 @@ use smallvec::SmallVec;
 
 pub use link_type::LinkType;
 pub use output::append;
+#[cfg(feature = "cli")]
+pub use output::replace;
 pub use reader::{ForeignRecord, InterfaceInfo, ReadError, Reader};
-pub use recorder::{Describe, FileFormat, Recorder, RecorderConfig, RecorderError, VantageConfig};
+pub use recorder::{
+    Describe, EventRow, FileFormat, Level, Recorder, RecorderConfig, RecorderError, Tell, Teller, VantageConfig,
+};
 pub use shared::SharedRecorder;
 
 use crate::journal::{DropReason, Entry, Impairment, NodeId, Passage, Why};

@@ -59,7 +59,7 @@ pub enum RecorderError {
     /// A node's name cannot name a file, or two nodes have the same.
     #[error(
         "a recorded node cannot be called {name:?}: take letters, digits, `_`, `-` and `.` (64 at most, neither `.` nor \
-         `-` first), and a name that no other has"
+         `-` first, `.story` not last), and a name that no other has"
     )]
     Name {
         /// The name.
@@ -173,6 +173,20 @@ pub fn append(path: &Path, text: &[u8], owner: Option<(u32, u32)>) -> io::Result
     file.write_all(text)
 }
 
+/// Writes a file, in the place of one that may be there, with the folders above it. Never through a symbolic link.
+///
+/// # Errors
+/// What the system says.
+#[cfg(feature = "cli")]
+pub fn replace(path: &Path, text: &[u8], owner: Option<(u32, u32)>) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        make_dir(folder, owner).map_err(io::Error::other)?;
+    }
+    let mut file = Output::create(path, owner).map_err(io::Error::other)?;
+    file.write_all(text)?;
+    file.flush()
+}
+
 /// Removes what an earlier run has left under this name, if anything.
 pub(super) fn remove(path: &Path, owner: Owner) -> Result<(), RecorderError> {
     let removed = Acting::begin(owner).and_then(|_acting| fs::remove_file(path));
@@ -235,6 +249,8 @@ pub(super) fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<()
     for name in names {
         let allowed = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'_' | b'-');
         let fits = (1..=64).contains(&name.len()) && !name.starts_with(['.', '-']) && name.bytes().all(allowed);
+        // The capture of `client.story` would be the story of `client`.
+        let fits = fits && !name.ends_with(".story");
         if !fits || seen.contains(&name) {
             return Err(RecorderError::Name { name: name.to_owned() });
         }

@@ -24,6 +24,9 @@ pub(super) const ENHANCED_PACKET: u32 = 6;
 const INTERFACE_STATISTICS: u32 = 5;
 const DECRYPTION_SECRETS: u32 = 10;
 
+/// LINKTYPE_WIRESHARK_UPPER_PDU: no packet, but something that a dissector of Wireshark reads by itself.
+pub(super) const EXPORTED_PDU: u16 = 252;
+
 pub(super) const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 /// Type of a decryption secrets block's contents: a TLS key log, "TLSK".
 const TLS_KEY_LOG: u32 = 0x544c_534b;
@@ -122,13 +125,25 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Those of the file.
     pub fn interface(&mut self, interface: &Interface<'_>) -> io::Result<InterfaceId> {
+        self.describe(interface.link_type.code(), interface.snaplen, interface.name, interface.description)
+    }
+
+    /// Adds an interface for [`Writer::row`]. A file that has one is for Wireshark; tcpdump does not read two link types.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn rows(&mut self, name: &str, description: &str) -> io::Result<InterfaceId> {
+        self.describe(EXPORTED_PDU, 0, name, description)
+    }
+
+    fn describe(&mut self, link_code: u16, snaplen: u32, name: &str, description: &str) -> io::Result<InterfaceId> {
         let id = InterfaceId(length32(self.interfaces.len())?);
         self.begin(INTERFACE_DESCRIPTION);
-        self.u16(interface.link_type.code());
+        self.u16(link_code);
         self.u16(0);
-        self.u32(interface.snaplen);
-        self.text_option(IF_NAME, interface.name);
-        self.text_option(IF_DESCRIPTION, interface.description);
+        self.u32(snaplen);
+        self.text_option(IF_NAME, name);
+        self.text_option(IF_DESCRIPTION, description);
         self.option(IF_TSRESOL, &[9]);
         self.end_options();
         self.end()?;
@@ -174,7 +189,33 @@ impl<W: Write> Writer<W> {
     /// Those of the file; [`io::ErrorKind::InvalidInput`] for an interface of another writer.
     pub fn packet(&mut self, interface: InterfaceId, record: &Record, epoch_ns: u64) -> io::Result<()> {
         let at_ns = epoch_ns.saturating_add(record.at.as_nanos());
-        let captured = length32(record.bytes.len())?;
+        self.frame(interface, at_ns, &record.bytes, record.wire_len)?;
+        for comment in &record.comments {
+            self.text_option(OPT_COMMENT, &comment.to_string());
+        }
+        let direction = match record.direction {
+            Direction::In => FLAG_INBOUND,
+            Direction::Out => FLAG_OUTBOUND,
+        };
+        self.option(EPB_FLAGS, &direction.to_le_bytes());
+        self.option(EPB_PACKET_ID, &record.packet.0.to_le_bytes());
+        self.end_options();
+        self.end()
+    }
+
+    /// Adds a row that is no packet, to an interface of [`Writer::rows`]: `pdu` names its dissector. It counts as a frame.
+    ///
+    /// # Errors
+    /// As [`Writer::packet`].
+    pub fn row(&mut self, interface: InterfaceId, at_ns: u64, pdu: &[u8]) -> io::Result<()> {
+        self.frame(interface, at_ns, pdu, pdu.len())?;
+        self.end_options();
+        self.end()
+    }
+
+    /// Begins the block of a frame; its options are to follow.
+    fn frame(&mut self, interface: InterfaceId, at_ns: u64, bytes: &[u8], wire_len: usize) -> io::Result<()> {
+        let captured = length32(bytes.len())?;
         let Some(statistics) = self.interfaces.get_mut(interface.0 as usize) else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the interface belongs to another capture"));
         };
@@ -187,19 +228,9 @@ impl<W: Write> Writer<W> {
         self.u32(interface.0);
         self.time(at_ns);
         self.u32(captured);
-        self.u32(u32::try_from(record.wire_len).unwrap_or(u32::MAX).max(captured));
-        self.padded(&record.bytes);
-        for comment in &record.comments {
-            self.text_option(OPT_COMMENT, &comment.to_string());
-        }
-        let direction = match record.direction {
-            Direction::In => FLAG_INBOUND,
-            Direction::Out => FLAG_OUTBOUND,
-        };
-        self.option(EPB_FLAGS, &direction.to_le_bytes());
-        self.option(EPB_PACKET_ID, &record.packet.0.to_le_bytes());
-        self.end_options();
-        self.end()
+        self.u32(u32::try_from(wire_len).unwrap_or(u32::MAX).max(captured));
+        self.padded(bytes);
+        Ok(())
     }
 
     /// Hands everything written so far to the system.

@@ -1,9 +1,9 @@
 //! The recorder: a run in memory and on disk.
 //!
-//! One capture per vantage point, `journal.jsonl` for programs, `layers.txt` for readers. Captures and journal are
+//! One capture per vantage point, `journal.jsonl` for programs, `layers.txt` and stories for readers. Captures and journal are
 //! written as the run goes: whenever the network settles, all of it is handed to the system, whole blocks and whole
-//! lines, so that a run that is killed leaves readable files that lack only its last moments. `layers.txt` is written
-//! at the end, from memory: its thousands of lines would take up the very time that a live run measures.
+//! lines, so that a run that is killed leaves readable files that lack only its last moments. `layers.txt` and the stories
+//! are written at the end, from memory: they would take up the very time that a live run measures.
 //!
 //! A [`Witness`] cannot fail, so what goes wrong while writing is kept: the file concerned is given up, the others go
 //! on, and [`Recorder::finish`] or [`Recorder::take_error`] tells. What does not live here: making text of packets
@@ -16,13 +16,20 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::output::{self, Output, Owner};
+use super::output::{self, Output};
 use super::{LinkType, Record, Witness, pcap, pcapng};
 use crate::journal::{Entry, Event, Journal, NodeId, ProgramEvent};
 use crate::packet::Medium;
-use crate::time::Instant;
 
+use self::layers::Layers;
+use self::story::Story;
+pub use self::story::{EventRow, Level, Tell, Teller};
 pub use super::output::RecorderError;
+
+mod layers;
+mod story;
+#[cfg(test)]
+mod tests;
 
 /// Makes the text of `layers.txt` for one packet of a node: every header, field by field. Gets the node's name, the
 /// packet's number there and the packet.
@@ -78,6 +85,8 @@ pub struct RecorderConfig {
     pub comment: String,
     /// Makes the text of `layers.txt`, which [`Recorder::finish`] writes; `None` for no such file.
     pub describe: Option<Describe>,
+    /// Tells what happened at a node, for the stories that [`Recorder::finish`] writes beside pcapng captures; `None` for none.
+    pub tell: Option<Tell>,
     /// How many packets of each node stay in memory; `None` for all. Files hold all of them in any case.
     pub keep_packets: Option<usize>,
     /// How many octets the packets of all nodes may take up in memory; the packet that exceeds it, and all after it,
@@ -100,6 +109,7 @@ impl Default for RecorderConfig {
             names: Vec::new(),
             comment: String::new(),
             describe: None,
+            tell: None,
             keep_packets: None,
             keep_octets: None,
             keep_entries: usize::MAX,
@@ -215,48 +225,13 @@ impl Vantage {
     }
 }
 
-/// How many packets of a node `layers.txt` explains: some five thousand octets of text each, which nobody reads to the end.
-const MOST_EXPLAINED: usize = 10_000;
-
-/// `layers.txt`: the packets that memory has, node by node.
-struct Layers {
-    path: PathBuf,
-    owner: Owner,
-    describe: Describe,
-}
-
-impl Layers {
-    fn write(&self, vantages: &[Vantage]) -> Result<(), RecorderError> {
-        let mut file = Output::create(&self.path, self.owner)?;
-        let written = vantages.iter().try_for_each(|vantage| self.write_node(&mut file, vantage));
-        written.and_then(|()| file.flush()).map_err(|source| RecorderError::write(&self.path, source))
-    }
-
-    fn write_node(&self, file: &mut Output, vantage: &Vantage) -> io::Result<()> {
-        let VantageConfig { name, description, .. } = &vantage.config;
-        writeln!(file, "=== {name}: {description}")?;
-        let began = vantage.records.first().map_or(Instant::ZERO, |record| record.at);
-        for (number, record) in (1..).zip(vantage.records.iter().take(MOST_EXPLAINED)) {
-            // From the node's first packet, as Wireshark counts.
-            let record = Record { at: Instant::ZERO + (record.at - began), ..record.clone() };
-            file.write_all((self.describe)(name, number, &record).as_bytes())?;
-        }
-        match vantage.seen - vantage.records.len().min(MOST_EXPLAINED) as u64 {
-            0 => Ok(()),
-            more => writeln!(
-                file,
-                "the {more} packets after these are in the capture file only, `wireglass show FILE --layers` explains them"
-            ),
-        }
-    }
-}
-
 /// Keeps what a run tells, and writes it as the run goes.
 pub struct Recorder {
     vantages: Vec<Vantage>,
     journal: Journal,
     journal_file: Option<Sink<Output>>,
     layers: Option<Layers>,
+    story: Option<Story>,
     line: Vec<u8>,
     epoch_ns: u64,
     keep_packets: usize,
@@ -274,7 +249,7 @@ impl Recorder {
     /// [`RecorderError`] when a folder or file cannot be made, or a node's name cannot name a file.
     pub fn create(config: RecorderConfig) -> Result<Recorder, RecorderError> {
         output::check_names(config.nodes.iter().map(|node| node.name.as_str()))?;
-        let (mut journal_file, mut layers) = (None, None);
+        let (mut journal_file, mut layers, mut story) = (None, None, None);
         let mut vantages = Vec::with_capacity(config.nodes.len());
         if let Some(dir) = &config.dir {
             output::make_dir(dir, config.owner)?;
@@ -285,6 +260,11 @@ impl Recorder {
                 // One of an earlier run would not belong to the captures beside it, should this run be killed.
                 output::remove(&path, config.owner)?;
                 layers = Some(Layers { path, owner: config.owner, describe });
+            }
+            if let Some(tell) = config.tell.filter(|_| config.format == FileFormat::Pcapng) {
+                let paths = config.nodes.iter().map(|node| dir.join(format!("{}.story.pcapng", node.name))).collect();
+                let (names, comment) = (config.names.clone(), config.comment.clone());
+                story = Some(Story::announce(paths, config.owner, tell, names, comment)?);
             }
         }
         let names: Vec<(IpAddr, &str)> = config.names.iter().map(|(address, name)| (*address, name.as_str())).collect();
@@ -303,6 +283,7 @@ impl Recorder {
             journal: Journal::new(config.keep_entries),
             journal_file,
             layers,
+            story,
             line: Vec::new(),
             epoch_ns: config.epoch_ns,
             keep_packets: config.keep_packets.unwrap_or(usize::MAX),
@@ -354,7 +335,7 @@ impl Recorder {
         self.errors.pop_front()
     }
 
-    /// Writes the captures' statistics and `layers.txt`, and closes every file. What was recorded stays in memory. A second call does
+    /// Writes the captures' statistics, `layers.txt` and the stories, and closes every file. What was recorded stays in memory. A second call does
     /// nothing.
     ///
     /// # Errors
@@ -371,6 +352,11 @@ impl Recorder {
             file.writer = None;
         }
         if let Some(Err(error)) = self.layers.take().map(|layers| layers.write(&self.vantages)) {
+            self.errors.push_back(error);
+        }
+        if let Some(Err(error)) =
+            self.story.take().map(|story| story.write(&self.vantages, &self.journal, self.epoch_ns))
+        {
             self.errors.push_back(error);
         }
         self.take_error().map_or(Ok(()), Err)
@@ -467,22 +453,29 @@ fn begin_capture(
     match format {
         FileFormat::Pcap => pcap::Writer::new(output, node.link_type, SNAPLEN).map(CaptureFile::Pcap),
         FileFormat::Pcapng => {
-            // Without a version: the captures of a run in virtual time must outlive a release byte for byte.
-            let section = pcapng::Section { comment, application: "wireglass", ..pcapng::Section::default() };
-            let mut writer = pcapng::Writer::new(output, &section)?;
-            let interface = writer.interface(&pcapng::Interface {
-                name: &node.name,
-                description: &node.description,
-                link_type: node.link_type,
-                snaplen: SNAPLEN,
-            })?;
-            if !names.is_empty() {
-                writer.names(names)?;
-            }
+            let (writer, interface) = begin_pcapng(output, node, comment, names)?;
             Ok(CaptureFile::Pcapng(writer, interface))
         }
     }
 }
 
-#[cfg(test)]
-mod tests;
+fn begin_pcapng(
+    output: Output,
+    node: &VantageConfig,
+    comment: &str,
+    names: &[(IpAddr, &str)],
+) -> io::Result<(pcapng::Writer<Output>, pcapng::InterfaceId)> {
+    // Without a version: the captures of a run in virtual time must outlive a release byte for byte.
+    let section = pcapng::Section { comment, application: "wireglass", ..pcapng::Section::default() };
+    let mut writer = pcapng::Writer::new(output, &section)?;
+    let interface = writer.interface(&pcapng::Interface {
+        name: &node.name,
+        description: &node.description,
+        link_type: node.link_type,
+        snaplen: SNAPLEN,
+    })?;
+    if !names.is_empty() {
+        writer.names(names)?;
+    }
+    Ok((writer, interface))
+}

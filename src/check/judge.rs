@@ -365,10 +365,14 @@ impl<'e, 'a> Bench<'e, 'a> {
 impl TimeBound {
     fn holds(self, span: Duration, clock: Clock) -> bool {
         let near = |center: Duration, by: Duration| span + by >= center && span <= center + by;
+        let slack = |bound: Duration| match (clock, self.late) {
+            (Clock::Wall, Some(late)) => late,
+            _ => clock.slack(bound),
+        };
         self.more_than.is_none_or(|least| span > least)
-            && self.less_than.is_none_or(|most| span < most + clock.slack(most))
+            && self.less_than.is_none_or(|most| span < most + slack(most))
             && self.about.is_none_or(|center| near(center, tolerance(center)))
-            && self.is.is_none_or(|exact| near(exact, clock.slack(exact)))
+            && self.is.is_none_or(|exact| near(exact, slack(exact)))
     }
 }
 

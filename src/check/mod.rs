@@ -175,6 +175,8 @@ pub struct TimeBound {
     pub about: Option<Duration>,
     /// This to the nanosecond on a virtual clock; on a wall clock as `about`.
     pub is: Option<Duration>,
+    /// What a wall clock is granted in the place of that: a busy machine runs programs late.
+    pub late: Option<Duration>,
 }
 
 /// A number in thousandths, so that no float decides: 1.9 is 1,900 of them.

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::examples::{
     CHECK_EXAMPLES, COMPARE_EXAMPLES, DOCTOR_EXAMPLES, DRILL_EXAMPLES, DRILL_EXIT_CODES, EXAMPLES, EXIT_CODES,
-    GUIDE_EXAMPLES, LIST_EXAMPLES, NEW_EXAMPLES, RUN_EXAMPLES, SHELL_EXAMPLES, SHOW_EXAMPLES,
+    GUIDE_EXAMPLES, LIST_EXAMPLES, NEW_EXAMPLES, RUN_EXAMPLES, SHELL_EXAMPLES, SHOW_EXAMPLES, WIRESHARK_EXAMPLES,
 };
 
 /// A TCP/IP stack you can see through: networking labs that run for real and explain every packet.
@@ -59,6 +59,8 @@ pub(super) enum Command {
     List(ListArguments),
     /// Explain a capture file, also one that wireglass did not write.
     Show(ShowArguments),
+    /// Open a capture in Wireshark, or give Wireshark columns, colours and buttons for captures of wireglass.
+    Wireshark(WiresharkArguments),
     /// Judge the stack by packetdrill scripts, in virtual time.
     Drill(DrillArguments),
     /// Look at what this machine can do, what is missing, and the command that mends it.
@@ -107,6 +109,20 @@ pub(super) struct RunArguments {
     /// Fold nothing, cite the RFC at every packet, and show what stacks learn: round-trip times, timers, windows, holes.
     #[arg(short, long)]
     pub(super) verbose: bool,
+    /// Open Wireshark: NODE's packets [default: of the first userspace stack] as they come; a short run as a whole, as a story.
+    #[arg(long, value_name = "NODE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(super) wireshark: Option<String>,
+}
+
+/// `wireglass wireshark`.
+#[derive(Debug, Args)]
+#[command(after_help = WIRESHARK_EXAMPLES.to_owned() + EXIT_CODES, arg_required_else_help = true)]
+pub(super) struct WiresharkArguments {
+    /// A capture, or a story, which shows what happened between the packets.
+    pub(super) capture: Option<PathBuf>,
+    /// Put the profile `wireglass` into your Wireshark: columns Point and Why, colours, buttons, preferences.
+    #[arg(long)]
+    pub(super) install_profile: bool,
 }
 
 /// `wireglass shell`.

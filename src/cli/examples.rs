@@ -191,6 +191,15 @@ Exits with 0 when labs can run at all; simulation needs nothing but a folder for
 
 ";
 
+pub(super) const WIRESHARK_EXAMPLES: &str = "\
+Examples:
+  wireglass wireshark --install-profile
+  wireglass wireshark out/21-fast-retransmit/client.story.pcapng
+  wireglass run 21 --wireshark           the same, as soon as the run is over
+  sudo wireglass run 94 --mode live --wireshark=client   packets as they come
+
+";
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -212,6 +221,7 @@ mod tests {
             SHOW_EXAMPLES,
             DRILL_EXAMPLES,
             DOCTOR_EXAMPLES,
+            WIRESHARK_EXAMPLES,
         ];
         let lines = texts.into_iter().flat_map(str::lines).filter_map(|line| line.strip_prefix("  "));
         let commands = lines.map(|line| line.strip_prefix("sudo ").unwrap_or(line));
@@ -232,7 +242,7 @@ mod tests {
                 Command::Show(show) => (show.json, show.layers),
                 Command::Compare(compare) => (compare.json, false),
                 Command::Check(check) => (check.json, false),
-                Command::Guide(_) | Command::New(_) | Command::Shell(_) => (false, false),
+                Command::Guide(_) | Command::New(_) | Command::Shell(_) | Command::Wireshark(_) => (false, false),
                 Command::List(list) => (list.json, false),
                 Command::Drill(drill) => (drill.json, false),
                 Command::Doctor(doctor) => (doctor.json, false),

@@ -57,6 +57,8 @@ pub(super) enum Task {
     List(ListTask),
     /// Explain a capture.
     Show(ShowTask),
+    /// Open captures in Wireshark.
+    Wireshark(WiresharkTask),
     /// Judge a stack by scripts.
     Drill(DrillTask),
     /// Examine the machine.
@@ -88,6 +90,17 @@ pub(super) struct RunTask {
     pub(super) verbose: bool,
     /// Whether to ask the lab's questions first; `None` asks where somebody sits at a terminal.
     pub(super) predict: Option<bool>,
+    /// The node whose packets Wireshark shows; an empty name is the first. `None` opens none.
+    pub(super) wireshark: Option<String>,
+}
+
+/// What to do with Wireshark.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct WiresharkTask {
+    /// What to open.
+    pub(super) capture: Option<PathBuf>,
+    /// Whether to write the profile.
+    pub(super) install_profile: bool,
 }
 
 /// Which clock and which nodes are wanted. A door exists only where a kernel does.
@@ -286,6 +299,9 @@ impl Meant {
                 Task::Show(ShowTask { file: show.file, layers: show.layers, json: show.json, verbose: show.verbose })
             }
             Command::Drill(drill) => Task::Drill(DrillTask::by(drill)?),
+            Command::Wireshark(typed) => {
+                Task::Wireshark(WiresharkTask { capture: typed.capture, install_profile: typed.install_profile })
+            }
             Command::Doctor(doctor) => Task::Doctor(DoctorTask { json: doctor.json }),
         };
         Ok(Meant { appearance: Appearance::by(&typed.looks), task })
@@ -319,6 +335,7 @@ impl RunTask {
             json: typed.json,
             variant: typed.variant,
             verbose: typed.verbose,
+            wireshark: typed.wireshark,
             predict: match (typed.predict, typed.no_predict) {
                 (true, _) => Some(true),
                 (_, true) => Some(false),
@@ -464,8 +481,12 @@ mod tests {
                 variant: None,
                 verbose: false,
                 predict: None,
+                wireshark: None,
             }
         );
+        assert_eq!(run("wireglass run 10 --wireshark").wireshark, Some(String::new()));
+        assert_eq!(run("wireglass run 10 --wireshark=server --json").wireshark.as_deref(), Some("server"));
+        assert!(meant("wireglass wireshark").is_err());
         assert_eq!(run("wireglass run 10 --predict").predict, Some(true));
         assert_eq!(run("wireglass run 10 --no-predict").predict, Some(false));
         assert!(meant("wireglass run 10 --predict --no-predict").is_err());

@@ -20,6 +20,7 @@ mod shell;
 mod show;
 mod terminal;
 mod waiting;
+mod wireshark;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -107,6 +108,7 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Outcome, Failure
         Task::Compare(task) => compare::compare(&task, &terminal),
         Task::List(task) => list::list(&task, &terminal),
         Task::Show(task) => show::show(&task, &terminal),
+        Task::Wireshark(task) => wireshark::wireshark(&task, &terminal),
         Task::Drill(task) => drill::drill(&task, &terminal),
         Task::Doctor(task) => doctor::doctor(&task, &terminal),
     }

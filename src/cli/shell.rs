@@ -1,5 +1,6 @@
 //! `wireglass shell`: somebody's own programs on a lab's kernel node.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
@@ -62,8 +63,10 @@ fn welcome(terminal: Terminal, lab: &Definition, to: &Visit) -> io::Result<()> {
     for node in &lab.nodes {
         let addresses: Vec<String> = node.addresses().map(|(address, _)| address.to_string()).collect();
         let mark = if node.name == name(here) { ", where you are" } else { "" };
+        let others = node.host().map(|host| host.names.join(", ")).filter(|names| !names.is_empty());
+        let others = others.map(|names| format!(", also called {names}")).unwrap_or_default();
         if !addresses.is_empty() {
-            writeln!(out, "  {:<16} {}{mark}", node.name, addresses.join(", "))?;
+            writeln!(out, "  {:<16} {}{others}{mark}", node.name, addresses.join(", "))?;
         }
     }
     for step in lab.steps.iter().filter(|step| step.background) {
@@ -72,10 +75,20 @@ fn welcome(terminal: Terminal, lab: &Definition, to: &Visit) -> io::Result<()> {
     let commands =
         lab.steps.iter().filter(|step| usize::from(step.node.0) == here).filter_map(|step| step.exec.as_ref());
     for command in commands {
-        writeln!(out, "try: {}", command.join(" "))?;
+        let words: Vec<_> = command.iter().map(|word| pasteable(word)).collect();
+        writeln!(out, "try: {}", words.join(" "))?;
     }
     writeln!(out, "Everything is captured. `exit` or Ctrl-D leaves and ends all that was started here.\n")?;
     out.flush()
+}
+
+/// A word as a shell takes it for one word.
+fn pasteable(word: &str) -> Cow<'_, str> {
+    let is_plain = |char: char| char.is_alphanumeric() || "-_./:=@%+,".contains(char);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => Cow::Borrowed(word),
+        false => Cow::Owned(format!("'{}'", word.replace('\'', r"'\''"))),
+    }
 }
 
 /// What is left of it.
@@ -89,4 +102,23 @@ fn farewell(terminal: Terminal, finished: &Finished) -> io::Result<()> {
     }
     write_files(&mut text, terminal, finished)?;
     io::stderr().write_all(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_can_be_pasted_as_it_is_shown() {
+        let table = [
+            ("http://api.example.com/api/posts", "http://api.example.com/api/posts"),
+            ("Accept: application/json", "'Accept: application/json'"),
+            ("it's $HOME", r"'it'\''s $HOME'"),
+            ("{a,b}*", "'{a,b}*'"),
+            ("", "''"),
+        ];
+        for (word, expected) in table {
+            assert_eq!(pasteable(word), expected);
+        }
+    }
 }

@@ -141,7 +141,9 @@ fn events_are_asked_by_their_members_in_json() {
         program: "sink".to_owned(),
         report: ProgramEvent::StreamReceived { bytes: 10, sha256: "ab".to_owned() },
     };
-    let established = || Event::State { socket: SocketId(3), from: TcpState::SynSent, to: TcpState::Established };
+    let (local, remote) = (SocketAddr::from(([10, 0, 0, 1], 1024)), SocketAddr::from(([10, 0, 0, 2], 80)));
+    let (from, to) = (TcpState::SynSent, TcpState::Established);
+    let established = || Event::State { socket: SocketId(3), local, remote, from, to };
     let sent = || Event::PacketSent { packet: PacketId(1), why: Why::of(Reason::ActiveOpen) };
     let yes = [
         (retransmit(), "event.kind == retransmit"),
@@ -210,7 +212,7 @@ fn one_event_of_each_shape() -> Vec<Event> {
         passage(Passage::Piece { original: packet }),
         Event::MappingMade { mapping: mapping.clone() },
         Event::MappingExpired { mapping },
-        Event::State { socket, from: TcpState::Closed, to: TcpState::Listen },
+        Event::State { socket, local: address, remote: address, from: TcpState::Closed, to: TcpState::Listen },
         Event::TimerSet { socket, timer: Timer::Persist, due: Instant::ZERO },
         Event::TimerFired { socket, timer: Timer::Persist },
         retransmit(),

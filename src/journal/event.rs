@@ -1,6 +1,7 @@
 //! The kinds of event.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -77,6 +78,10 @@ pub enum Event {
     State {
         /// The connection.
         socket: SocketId,
+        /// Its own end.
+        local: SocketAddr,
+        /// The peer's.
+        remote: SocketAddr,
         /// The state before.
         from: TcpState,
         /// The state now.

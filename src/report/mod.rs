@@ -2,7 +2,7 @@
 //!
 //! Every function here is pure: values in, one `String` out, its lines no wider than asked for and without trailing
 //! blanks. [`ladder()`] draws the packets between two nodes, [`pairs()`] says which two, [`layers()`] shows every header
-//! of one packet, [`programs()`] what the applications saw, [`costs()`] what each conversation took, [`predictions()`] what
+//! of one packet, [`programs()`] what the applications saw, [`Storyteller`] what happened at a node between its packets, [`costs()`] what each conversation took, [`predictions()`] what
 //! was guessed and what is so, [`table()`] figures side by side, [`verdicts()`] the results of a lab's checks, [`hanging()`] one sentence. What does
 //! not live here: printing, and judging (`check`).
 
@@ -16,6 +16,8 @@ mod page;
 mod pairs;
 mod predictions;
 mod programs;
+mod said;
+mod storyteller;
 mod table;
 mod text;
 mod verdicts;
@@ -29,6 +31,7 @@ pub use page::page;
 pub use pairs::pairs;
 pub use predictions::{PredictionLine, predictions};
 pub use programs::programs;
+pub use storyteller::Storyteller;
 pub use table::{Row, table};
 pub use text::{hanging, paragraph};
 pub use verdicts::{Outcome, VerdictLine, verdicts};

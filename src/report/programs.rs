@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Style;
+use super::said::{self, cut, millis, short, transport};
 use super::text::{Line, Paint, clean, wrap};
-use crate::journal::{CacheUse, Entry, Event, NodeId, OrderOutcome, ProgramEvent, TransportKind, Way};
+use crate::journal::{CacheUse, Entry, Event, NodeId, ProgramEvent, Way};
 
 /// Columns of a node's name and of a program's.
 const NODE: usize = 8;
@@ -24,8 +25,6 @@ const NUMBERS_SHOWN: usize = 12;
 const OUTPUT_SHOWN: usize = 12;
 /// From how many on sentences that follow each other and are the same are told once.
 const MANY: usize = 4;
-/// Characters of one such line, or of one failure, that are shown: a program may print megabytes without a line's end.
-const LINE_SHOWN: usize = 400;
 
 /// One line or more for each program that has something to say, in the order of their first words. Empty when none has.
 pub fn programs(entries: &[&Entry], name_of: &dyn Fn(NodeId) -> String, style: &Style) -> String {
@@ -80,47 +79,21 @@ impl Told {
             }
             ProgramEvent::StreamReceived { bytes, sha256 } => speaker.streams_received.push((*bytes, sha256.clone())),
             ProgramEvent::MessageReceived { over, number } => {
-                speaker.messages.entry(name(*over)).or_default().push(*number);
+                speaker.messages.entry(transport(*over)).or_default().push(*number);
             }
             ProgramEvent::MessageSent { over, .. } => {
-                *self.messages_sent.entry(name(*over)).or_default() += 1;
-            }
-            ProgramEvent::Response { status, bytes, cache } => {
-                speaker.exchanges.push(format!("HTTP {status}, {} octets of body{}", grouped(*bytes), used(*cache)));
-            }
-            ProgramEvent::Lookup { name, record, code, answers, tries, latency, .. } => {
-                speaker.exchanges.push(lookup(&format!("{name} {record}: {code}"), *answers, *tries, *latency));
-            }
-            ProgramEvent::Answer { name, record, truncated: true, .. } => {
-                speaker.exchanges.push(format!("{name} {record}: too long for UDP, told so (TC)"));
+                *self.messages_sent.entry(transport(*over)).or_default() += 1;
             }
             ProgramEvent::Resolution { cache, latency, .. } => speaker.resolutions.push((*cache, *latency)),
-            ProgramEvent::Order { order, key, outcome } => speaker.exchanges.push(ordered(order, key, *outcome)),
-            ProgramEvent::Handshake { version, server_name, alpn, resumed, ok, detail } => {
-                let sentence = match (ok, resumed) {
-                    (false, _) => format!("TLS handshake failed: {detail}"),
-                    (true, false) => format!("TLS handshake: {}", agreed(version, server_name, alpn)),
-                    (true, true) => format!("TLS session taken up again: {}", agreed(version, server_name, alpn)),
-                };
-                speaker.exchanges.push(cut(&sentence));
-            }
-            ProgramEvent::Message { way: Way::Received, what, channel, bytes, text } => {
-                speaker.exchanges.push(cut(&message(what, channel, *bytes, text)));
-            }
-            ProgramEvent::Decision { what, choice, detail } => {
-                speaker.exchanges.push(cut(&with_detail(&format!("{what}: {choice}"), detail)));
-            }
-            ProgramEvent::Change { what, from, to, detail } => {
-                speaker.exchanges.push(cut(&with_detail(&format!("{what}: {from} → {to}"), detail)));
-            }
-            ProgramEvent::Delivered { over, target, bytes, begun, latency } => {
-                speaker.exchanges.push(format!(
-                    "{over}: {target}, {} octets: begins after {}, whole after {}",
-                    grouped(*bytes),
-                    millis(*begun),
-                    millis(*latency)
-                ));
-            }
+            ProgramEvent::Response { .. }
+            | ProgramEvent::Lookup { .. }
+            | ProgramEvent::Answer { truncated: true, .. }
+            | ProgramEvent::Order { .. }
+            | ProgramEvent::Delivered { .. }
+            | ProgramEvent::Handshake { .. }
+            | ProgramEvent::Message { way: Way::Received, .. }
+            | ProgramEvent::Decision { .. }
+            | ProgramEvent::Change { .. } => speaker.exchanges.extend(said::sentence(report)),
             ProgramEvent::Output { line, .. } if speaker.output.len() < OUTPUT_SHOWN => {
                 speaker.output.push(cut(line));
             }
@@ -203,23 +176,6 @@ fn told_once(sentences: &[String]) -> impl Iterator<Item = String> {
     })
 }
 
-/// What a cache had to do with a response.
-fn used(cache: Option<CacheUse>) -> &'static str {
-    match cache {
-        None => "",
-        Some(CacheUse::Hit) => ", from the cache",
-        Some(CacheUse::Miss) => ", not from the cache",
-        Some(CacheUse::Validated) => ", in the cache and validated",
-        Some(CacheUse::Replaced) => ", in the place of what was in the cache",
-    }
-}
-
-fn lookup(question: &str, answers: u32, tries: u32, latency: Duration) -> String {
-    let records = if answers == 1 { "record" } else { "records" };
-    let again = if tries > 1 { format!(", asked {tries} times") } else { String::new() };
-    format!("{question}, {answers} {records}, after {}{again}", millis(latency))
-}
-
 /// How a resolver did: what its cache saved, and what it could not.
 fn resolutions(all: &[(CacheUse, Duration)]) -> Option<String> {
     let hits = all.iter().filter(|(cache, _)| *cache == CacheUse::Hit).count();
@@ -228,46 +184,6 @@ fn resolutions(all: &[(CacheUse, Duration)]) -> Option<String> {
     let slowest = asked.iter().max().map(|slowest| format!("; the slowest of these took {}", millis(*slowest)));
     let sentence = format!("{} lookups: {hits} from the cache, {} by asking", all.len(), asked.len());
     (!all.is_empty()).then(|| format!("{sentence}{}", slowest.unwrap_or_default()))
-}
-
-fn ordered(order: &str, key: &str, outcome: OrderOutcome) -> String {
-    let key = if key.is_empty() { "without a key".to_owned() } else { format!("key {key}") };
-    match outcome {
-        OrderOutcome::Created => format!("{order} is created, {key}"),
-        OrderOutcome::Repeated => format!("{order} is there already, {key}"),
-        OrderOutcome::Conflict => format!("refused: another order has the {key}"),
-        OrderOutcome::Refused => format!("refused: that is no order, {key}"),
-    }
-}
-
-/// What a TLS handshake agreed on.
-fn agreed(version: &str, server_name: &str, alpn: &str) -> String {
-    let name = if server_name.is_empty() { "no server name" } else { server_name };
-    let alpn = if alpn.is_empty() { String::new() } else { format!(", {alpn} inside") };
-    format!("{version}, {name}{alpn}")
-}
-
-/// A message that came in: `text on chat-room-123: {"type": …`.
-fn message(what: &str, channel: &str, bytes: u64, text: &str) -> String {
-    let channel = if channel.is_empty() { String::new() } else { format!(" on {channel}") };
-    with_detail(&format!("{what}{channel}, {} octets", grouped(bytes)), text)
-}
-
-fn with_detail(sentence: &str, detail: &str) -> String {
-    if detail.is_empty() { sentence.to_owned() } else { format!("{sentence}: {detail}") }
-}
-
-/// Milliseconds with one decimal, cut off.
-fn millis(span: Duration) -> String {
-    let tenths = span.as_micros() / 100;
-    format!("{}.{} ms", tenths / 10, tenths % 10)
-}
-
-/// The beginning of a line that is too long to be shown, and how much is missing.
-fn cut(line: &str) -> String {
-    let Some((end, _)) = line.char_indices().nth(LINE_SHOWN) else { return line.to_owned() };
-    let (shown, rest) = line.split_at(end);
-    format!("{shown}… and {} more characters (journal.jsonl has them)", grouped(rest.chars().count() as u64))
 }
 
 /// What arrived, what did not, and what came out of order.
@@ -334,24 +250,10 @@ fn write_line(out: &mut String, node: &str, program: &str, sentence: &str, style
     }
 }
 
-fn name(over: TransportKind) -> &'static str {
-    match over {
-        TransportKind::Tcp => "TCP",
-        TransportKind::Udp => "UDP",
-    }
-}
-
-/// The two ends of a hash, enough to compare by eye.
-fn short(sha256: &str) -> String {
-    match (sha256.get(..8), sha256.get(sha256.len().saturating_sub(4)..)) {
-        (Some(head), Some(tail)) if sha256.len() > 12 => format!("{head}…{tail}"),
-        _ => sha256.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::{OrderOutcome, TransportKind};
     use crate::time::Instant;
 
     fn said(node: u16, program: &str, report: ProgramEvent) -> Entry {

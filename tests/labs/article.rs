@@ -184,6 +184,17 @@ const EXAMPLES: &[Example] = &[
         Printed,
         &["Available_Workers = 200", "Throughput ≈ 200 / 0.1", "Estimated throughput: 2,000 requests per second"],
     ),
+    (
+        "scaling out",
+        "84",
+        Printed,
+        &[
+            r#""instancesBefore": 3,"#,
+            r#""instancesAfter": 6,"#,
+            r#""averageCpuBefore": "85%","#,
+            r#""averageCpuAfter": "48%""#,
+        ],
+    ),
     ("compression", "76", Wire, &["Accept-Encoding: gzip, br", "Content-Encoding: br", "Content-Encoding: gzip"]),
     (
         "cacheable response",
@@ -211,6 +222,12 @@ const EXAMPLES: &[Example] = &[
             r#"{"orderId": "order-789", "status": "created"}"#,
             r#"{"orderId": "order-789", "status": "already_created_from_same_idempotency_key"}"#,
         ],
+    ),
+    (
+        "publish and subscribe",
+        "93",
+        Wire,
+        &[r#"{"eventType": "UserCreated", "userId": 1, "timestamp": "2026-04-25T12:00:00Z"}"#],
     ),
     (
         "streaming",

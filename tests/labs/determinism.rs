@@ -63,7 +63,11 @@ fn three_processes_write_the_same_bytes_idle_and_while_three_others_load_the_mac
     let first = run();
     let expected = digests(&first);
     let names: Vec<&str> = expected.keys().map(String::as_str).collect();
-    assert_eq!(names, ["client.pcapng", "journal.jsonl", "layers.txt", "server.pcapng"]);
+    let captures = ["client.pcapng", "client.story.pcapng"];
+    assert_eq!(
+        names,
+        [&captures[..], &["journal.jsonl", "layers.txt", "server.pcapng", "server.story.pcapng"]].concat()
+    );
     for _ in 0..2 {
         assert_eq!(digests(&run()), expected, "one process after another");
     }

@@ -2,6 +2,7 @@
 
 mod article;
 mod broken;
+mod busy;
 mod determinism;
 mod falsifiers;
 mod filters;
@@ -10,6 +11,7 @@ mod formats;
 mod goldens;
 mod live;
 mod stacks;
+mod stories;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

@@ -4,16 +4,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use hickory_proto::op::ResponseCode;
-use hickory_proto::rr::{Name, RData, Record, RecordType};
 use http_body_util::Full;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::registry::name;
+use super::lookup::{Instances, ServiceName, look_up};
 use super::trouble;
-use crate::app::dns::ask::{Patience, ask, question};
-use crate::app::dns::message;
 use crate::app::http::{Requests, close_after, request, whole, with_connection};
 use crate::app::lines::Lines;
 use crate::app::program::Play;
@@ -22,16 +18,12 @@ use crate::app::{Destination, ProgramError, Span, Url, values};
 use crate::journal::ProgramEvent;
 use crate::rng::Rng;
 
-/// How long, and how often, the registry is asked.
-const PATIENCE: Patience = Patience { timeout: Duration::from_secs(2), tries: 3 };
-
 /// `service-client`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceClient {
     /// What it looks for: `bookstore-service.default.svc.cluster.local`.
-    #[serde(deserialize_with = "name")]
-    service: Name,
+    service: ServiceName,
     /// Whom it asks for that.
     registry: Destination,
     /// Where its instances listen.
@@ -150,24 +142,8 @@ impl Client<'_> {
 
     /// Asks the registry, and says what it says.
     async fn look_up(&mut self) -> Result<Known, ProgramError> {
-        let (name, record_type) = (&self.settings.service, RecordType::A);
-        let question = question(name.clone(), record_type, true, &mut self.ids);
-        let begun = Instant::now();
-        let told = ask(self.running, &self.settings.registry, &question, PATIENCE).await?;
-        let code = told.reply.metadata.response_code;
-        self.running.report(ProgramEvent::Lookup {
-            name: name.to_string(),
-            record: record_type.to_string(),
-            code: message::mnemonic(code),
-            answers: u32::try_from(told.reply.answers.len()).unwrap_or(u32::MAX),
-            tries: told.tries,
-            over: told.over,
-            latency: begun.elapsed(),
-        });
-        let records = if code == ResponseCode::NoError { told.reply.answers.as_slice() } else { &[] };
-        let targets: Vec<IpAddr> = records.iter().filter_map(address).collect();
-        // All records of a set live as long as the one that dies first (RFC 2181 §5.2); what is nowhere is asked for again.
-        let ttl = records.iter().map(|record| record.ttl).min().unwrap_or(0);
+        let Instances { targets, ttl } =
+            look_up(self.running, &self.settings.registry, &self.settings.service, &mut self.ids).await?;
         self.print(&targets, ttl);
         let until = match self.settings.cache {
             CacheKind::Ttl => Instant::now().checked_add(Duration::from_secs(ttl.into())),
@@ -178,7 +154,7 @@ impl Client<'_> {
 
     /// Prints what is known, as JSON.
     fn print(&self, targets: &[IpAddr], ttl: u32) {
-        let label = self.settings.service.iter().next().map(String::from_utf8_lossy).unwrap_or_default();
+        let label = self.settings.service.label();
         let quoted: Vec<String> = targets.iter().map(|target| format!("\"{target}\"")).collect();
         let targets = if quoted.is_empty() { "[]".to_owned() } else { format!("[\n{}\n]", quoted.join(",\n")) };
         // A label may hold any octets; its JSON form is quoted.
@@ -211,14 +187,5 @@ impl Client<'_> {
         self.running.report(ProgramEvent::Response { status, bytes: body.len() as u64, cache: None });
         self.show(&body);
         Ok(status)
-    }
-}
-
-/// The address in a record.
-fn address(record: &Record) -> Option<IpAddr> {
-    match &record.data {
-        RData::A(address) => Some(IpAddr::V4(address.0)),
-        RData::AAAA(address) => Some(IpAddr::V6(address.0)),
-        _ => None,
     }
 }

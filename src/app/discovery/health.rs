@@ -25,6 +25,10 @@ pub(super) struct Checks {
     /// After how many good ones it is put back.
     #[serde(default = "two")]
     pub(super) rises: u32,
+    /// Whether an instance counts as well until it was checked: nobody would be reached otherwise until the first checks. One
+    /// that is not trusted is given out once it has been found well.
+    #[serde(default = "yes")]
+    pub(super) trusted: bool,
 }
 
 fn health() -> String {
@@ -43,7 +47,11 @@ fn two() -> u32 {
     2
 }
 
-/// What is known of one instance. At first it counts as well: nobody would be reached otherwise until the first checks.
+fn yes() -> bool {
+    true
+}
+
+/// What is known of one instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Health {
     is_well: bool,
@@ -51,13 +59,12 @@ pub(super) struct Health {
     contrary: u32,
 }
 
-impl Default for Health {
-    fn default() -> Health {
-        Health { is_well: true, contrary: 0 }
-    }
-}
-
 impl Health {
+    /// One that was not checked yet; without checks all count as well.
+    pub(super) fn unchecked(checks: Option<&Checks>) -> Health {
+        Health { is_well: checks.is_none_or(|checks| checks.trusted), contrary: 0 }
+    }
+
     pub(super) fn is_well(self) -> bool {
         self.is_well
     }
@@ -90,7 +97,7 @@ mod tests {
     #[test]
     fn it_takes_several_checks_in_a_row_to_turn_an_instance() {
         let checks: Checks = toml::from_str("falls = 2\nrises = 3").expect("the rest is filled in");
-        let mut health = Health::default();
+        let mut health = Health::unchecked(Some(&checks));
         // One bad check is none; two are; three good ones bring it back.
         let told = [true, false, true, false, false, true, true, false, true, true, true];
         let well: Vec<bool> = told.iter().map(|good| (health.learn(*good, &checks), health.is_well()).1).collect();
@@ -98,9 +105,20 @@ mod tests {
     }
 
     #[test]
+    fn who_is_not_trusted_counts_as_well_after_good_checks_only() {
+        let checks: Checks = toml::from_str("trusted = false").expect("the rest is filled in");
+        let mut health = Health::unchecked(Some(&checks));
+        assert_eq!(
+            [false, true, true].map(|good| (health.learn(good, &checks), health.is_well()).1),
+            [false, false, true]
+        );
+        assert!(Health::unchecked(None).is_well());
+    }
+
+    #[test]
     fn a_count_of_nothing_is_a_count_of_one() {
         let checks: Checks = toml::from_str("falls = 0\nrises = 0").expect("the rest is filled in");
-        let mut health = Health::default();
+        let mut health = Health::unchecked(Some(&checks));
         assert!(health.learn(false, &checks) && !health.is_well());
         assert!(health.learn(true, &checks) && health.is_well());
     }

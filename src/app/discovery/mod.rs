@@ -10,6 +10,7 @@
 
 mod client;
 mod health;
+mod lookup;
 mod registry;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use crate::app::host::Resolver;
 use crate::app::{Destination, ProgramError};
 
 pub(super) use client::ServiceClient;
+pub(super) use lookup::{ServiceName, look_up};
 pub(super) use registry::ServiceRegistry;
 
 /// What is wrong with an instance, in the system's words.

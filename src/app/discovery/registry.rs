@@ -104,7 +104,7 @@ impl Play for ServiceRegistry {
     }
 
     async fn run(&self, running: &Running, ready: impl FnOnce()) -> Result<(), ProgramError> {
-        let known = |service: &Service| Known::new(service, running);
+        let known = |service: &Service| Known::new(service, self.check.as_ref(), running);
         let known: Rc<[Known]> = self.services.iter().map(known).collect::<Result<_, _>>()?;
         let mut watchers = JoinSet::new();
         if let Some(checks) = &self.check {
@@ -140,10 +140,10 @@ struct Instance {
 }
 
 impl Known {
-    fn new(service: &Service, running: &Running) -> Result<Known, ProgramError> {
+    fn new(service: &Service, checks: Option<&Checks>, running: &Running) -> Result<Known, ProgramError> {
         let instance = |at: &Destination| {
             let address = address_of(&running.resolver, at)?;
-            Ok(Instance { at: at.clone(), address, health: RefCell::default() })
+            Ok(Instance { at: at.clone(), address, health: RefCell::new(Health::unchecked(checks)) })
         };
         let instances = service.instances.iter().map(instance).collect::<Result<_, ProgramError>>()?;
         Ok(Known { name: service.name.clone(), ttl: service.ttl, instances, answers: Cell::new(0) })

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, de};
 use tokio::time::timeout;
 
 use super::pool::{Policy, Pool, Thresholds};
+use super::sticky::Sessions;
 use crate::app::http::forward::{Passing, Relayed, Upstream, said};
 use crate::app::http::misunderstood;
 use crate::app::run::Running;
@@ -30,8 +31,12 @@ pub(super) fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Des
 
 /// The servers behind.
 pub(super) struct Backends {
-    upstreams: Vec<Upstream>,
+    /// By place; one that has gone keeps its own.
+    upstreams: RefCell<Vec<Rc<Upstream>>>,
     pool: RefCell<Pool>,
+    /// How many connections to each stay open for another request.
+    keep: usize,
+    sessions: Option<RefCell<Sessions>>,
 }
 
 /// A server that was chosen. It counts as busy until this is dropped.
@@ -47,15 +52,45 @@ impl Drop for Lease {
 }
 
 impl Backends {
-    /// These servers; at most `keep` connections to each stay open for another request.
-    pub(super) fn new(servers: &[Destination], policy: Policy, keep: usize) -> Rc<Backends> {
-        let upstreams = servers.iter().map(|to| Upstream::new(to.clone(), keep)).collect();
-        Rc::new(Backends { upstreams, pool: RefCell::new(Pool::new(servers.len(), policy)) })
+    /// These servers; at most `keep` connections to each stay open for another request. Where a `sticky` cookie names a session,
+    /// its requests go to the same server.
+    pub(super) fn new(servers: &[Destination], policy: Policy, keep: usize, sticky: Option<&str>) -> Rc<Backends> {
+        let upstreams = servers.iter().map(|to| Rc::new(Upstream::new(to.clone(), keep))).collect();
+        Rc::new(Backends {
+            upstreams: RefCell::new(upstreams),
+            pool: RefCell::new(Pool::new(servers.len(), policy)),
+            keep,
+            sessions: sticky.map(|cookie| RefCell::new(Sessions::new(cookie))),
+        })
     }
 
     /// The servers, in the order of their places.
-    pub(super) fn servers(&self) -> impl Iterator<Item = &Destination> {
-        self.upstreams.iter().map(Upstream::to)
+    pub(super) fn servers(&self) -> Vec<Destination> {
+        self.upstreams.borrow().iter().map(|upstream| upstream.to().clone()).collect()
+    }
+
+    /// These are the servers from now on. Who is new is told of, and who has gone: it gets nothing more, and what it was chosen
+    /// for before goes on.
+    pub(super) fn listed(&self, running: &Running, servers: &[Destination]) {
+        let (mut upstreams, mut pool) = (self.upstreams.borrow_mut(), self.pool.borrow_mut());
+        let (before, mut news) = (pool.listed(), Vec::new());
+        for (place, upstream) in upstreams.iter().enumerate() {
+            let is_listed = servers.contains(upstream.to());
+            if pool.list(place, is_listed) {
+                news.push(format!("{}{}", if is_listed { '+' } else { '-' }, upstream.to().host));
+            }
+        }
+        for server in servers {
+            if !upstreams.iter().any(|upstream| upstream.to() == server) {
+                news.push(format!("+{}", server.host));
+                upstreams.push(Rc::new(Upstream::new(server.clone(), self.keep)));
+                pool.add();
+            }
+        }
+        if !news.is_empty() {
+            let (what, from, to) = ("servers".to_owned(), before.to_string(), pool.listed().to_string());
+            running.report(ProgramEvent::Change { what, from, to, detail: news.join(" ") });
+        }
     }
 
     /// Chooses a server that was not `tried` yet, and says so; `whose` request or connection it is stands beside it.
@@ -64,10 +99,16 @@ impl Backends {
         running: &Running,
         whose: &str,
         tried: &[usize],
-    ) -> Option<(Lease, &Upstream)> {
-        let place = self.pool.borrow_mut().choose(tried)?;
+        session: Option<&str>,
+    ) -> Option<(Lease, Rc<Upstream>)> {
+        let sessions = self.sessions.as_ref().zip(session);
+        let wanted = sessions.and_then(|(sessions, session)| sessions.borrow().place(session));
+        let place = self.pool.borrow_mut().choose(tried, wanted)?;
         let lease = Lease { backends: Rc::clone(self), place };
-        let upstream = self.upstreams.get(place)?;
+        if let Some((sessions, session)) = sessions {
+            sessions.borrow_mut().remember(session, place);
+        }
+        let upstream = self.upstreams.borrow().get(place).cloned()?;
         let (what, choice) = ("backend".to_owned(), upstream.to().host.clone());
         running.report(ProgramEvent::Decision { what, choice, detail: whose.to_owned() });
         Some((lease, upstream))
@@ -76,7 +117,8 @@ impl Backends {
     /// A server was checked: whoever is found to be otherwise than thought is told of, and why.
     pub(super) fn checked(&self, running: &Running, place: usize, found: &Result<(), String>, thresholds: Thresholds) {
         let changed = self.pool.borrow_mut().checked(place, found.is_ok(), thresholds);
-        let (Some(is_up), Some(upstream)) = (changed, self.upstreams.get(place)) else { return };
+        let upstream = self.upstreams.borrow().get(place).cloned();
+        let (Some(is_up), Some(upstream)) = (changed, upstream) else { return };
         let word = |is_up: bool| if is_up { "up" } else { "down" }.to_owned();
         running.report(ProgramEvent::Change {
             what: format!("health {}", upstream.to().host),
@@ -114,7 +156,8 @@ impl Backends {
         whose: &str,
     ) -> Result<Response<Passing>, Option<ProgramError>> {
         let mut tried = Vec::new();
-        while let Some((lease, upstream)) = self.choose(running, whose, &tried) {
+        let session = self.sessions.as_ref().and_then(|sessions| sessions.borrow().of(request.headers()));
+        while let Some((lease, upstream)) = self.choose(running, whose, &tried, session.as_deref()) {
             match upstream.ask(running, request.clone()).await {
                 Ok(mut answer) => {
                     let (running, to) = (running.clone(), upstream.to().clone());

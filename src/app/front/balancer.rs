@@ -4,15 +4,17 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use tokio::time::timeout;
 
 use super::backends::{self, Backends};
+use super::discover::Discover;
 use super::forwarded::RequestIds;
 use super::health::Health;
 use super::passage::{Claims, Passage};
 use super::pool::Policy;
 use super::splice::splice;
+use super::sticky;
 use crate::app::channel::{Channel, HTTP_1};
 use crate::app::http::serve_one;
 use crate::app::program::Play;
@@ -24,8 +26,30 @@ const KEEP: usize = 32;
 
 /// `load-balancer`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Written")]
 pub struct LoadBalancer {
+    port: u16,
+    mode: Mode,
+    servers: Servers,
+    policy: Policy,
+    sticky: Option<String>,
+    timeout: Span,
+    keep_alive: bool,
+}
+
+/// How it knows of its servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Servers {
+    /// They are written down, and may be checked.
+    Listed(Vec<Destination>, Option<Health>),
+    /// A registry says which there are.
+    Discovered(Discover),
+}
+
+/// The settings as they are typed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
     /// Where it listens, from 1.
     #[serde(deserialize_with = "values::port")]
     port: u16,
@@ -33,10 +57,15 @@ pub struct LoadBalancer {
     #[serde(default)]
     mode: Mode,
     /// The servers.
-    #[serde(deserialize_with = "backends::list")]
-    backends: Vec<Destination>,
+    #[serde(default, deserialize_with = "some_list")]
+    backends: Option<Vec<Destination>>,
+    /// Or who says which there are.
+    discover: Option<Discover>,
     #[serde(default)]
     policy: Policy,
+    /// The cookie that names a session, all of whose requests go to the same server.
+    #[serde(default, deserialize_with = "sticky::cookie")]
+    sticky: Option<String>,
     /// How it finds out whether they are well; left out, it does not.
     health: Option<Health>,
     /// How long it waits for a server: to answer a request, or to take a connection.
@@ -45,6 +74,31 @@ pub struct LoadBalancer {
     /// Whether connections to servers stay open for another request.
     #[serde(default = "yes")]
     keep_alive: bool,
+}
+
+fn some_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Destination>>, D::Error> {
+    backends::list(deserializer).map(Some)
+}
+
+impl TryFrom<Written> for LoadBalancer {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> Result<LoadBalancer, &'static str> {
+        let Written { port, mode, backends, discover, policy, sticky, health, timeout, keep_alive } = written;
+        let servers = match (backends, discover, health) {
+            (Some(servers), None, health) => Servers::Listed(servers, health),
+            (None, Some(discover), None) => Servers::Discovered(discover),
+            (None, Some(_), Some(_)) => return Err("with `discover` the registry looks after `health`: leave it out"),
+            (None, None, _) => return Err("it needs `backends = [\"posts-1:8080\", …]`, or `discover`"),
+            (Some(_), Some(_), _) => {
+                return Err("its servers are `backends`, or those that it can `discover`: write one");
+            }
+        };
+        if mode == Mode::Tcp && sticky.is_some() {
+            return Err("in the mode \"tcp\" nobody reads cookies: leave `sticky` out");
+        }
+        Ok(LoadBalancer { port, mode, servers, policy, sticky, timeout, keep_alive })
+    }
 }
 
 /// What is spread over the servers.
@@ -71,12 +125,19 @@ impl Play for LoadBalancer {
     const IS_SERVER: bool = true;
 
     fn peers(&self) -> Vec<&Destination> {
-        self.backends.iter().collect()
+        match &self.servers {
+            Servers::Listed(servers, _) => servers.iter().collect(),
+            Servers::Discovered(discover) => vec![&discover.registry],
+        }
     }
 
     async fn run(&self, running: &Running, ready: impl FnOnce()) -> Result<(), ProgramError> {
         let keep = if self.keep_alive { KEEP } else { 0 };
-        let backends = Backends::new(&self.backends, self.policy, keep);
+        let listed = match &self.servers {
+            Servers::Listed(servers, _) => servers.as_slice(),
+            Servers::Discovered(_) => &[],
+        };
+        let backends = Backends::new(listed, self.policy, keep, self.sticky.as_deref());
         let passage = Passage {
             backends: Rc::clone(&backends),
             ids: Rc::new(RequestIds::new(running)),
@@ -90,9 +151,10 @@ impl Play for LoadBalancer {
             Rc::clone(&balancer).serve_one(running, stream, peer)
         });
         let watching = async {
-            match &self.health {
-                Some(health) => health.watch(running, &backends).await,
-                None => std::future::pending().await,
+            match &self.servers {
+                Servers::Listed(_, Some(health)) => health.watch(running, &backends).await,
+                Servers::Listed(_, None) => std::future::pending().await,
+                Servers::Discovered(discover) => discover.watch(running, &backends).await,
             }
         };
         tokio::select! {
@@ -127,7 +189,7 @@ impl Balancer {
     /// Layer 4: a server is chosen once, when the connection comes.
     async fn join(&self, running: &Running, front: Stream, peer: SocketAddr) -> Result<(), ProgramError> {
         let mut tried = Vec::new();
-        while let Some((lease, upstream)) = self.passage.backends.choose(running, &peer.to_string(), &tried) {
+        while let Some((lease, upstream)) = self.passage.backends.choose(running, &peer.to_string(), &tried, None) {
             match timeout(self.passage.patience, running.connect(upstream.to())).await {
                 Ok(Ok(back)) => {
                     let to = upstream.to();

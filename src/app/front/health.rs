@@ -66,7 +66,7 @@ impl Health {
     pub(super) async fn watch(&self, running: &Running, backends: &Rc<Backends>) {
         let mut watches = JoinSet::new();
         if self.enabled {
-            for (place, server) in backends.servers().enumerate() {
+            for (place, server) in backends.servers().into_iter().enumerate() {
                 let at =
                     Destination { host: server.host.clone(), port: self.port.map_or(server.port, NonZeroPort::get) };
                 let (health, running, backends) = (self.clone(), running.clone(), Rc::clone(backends));

@@ -1,5 +1,6 @@
 //! `instance-server`: one of the servers behind, which are all alike. It says which one it is, and for which request.
 
+use std::cell::RefCell;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -13,13 +14,18 @@ use serde::Deserialize;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::busy::Busy;
 use super::forwarded::X_REQUEST_ID;
 use crate::app::channel::{self, Gate, HTTP_1};
-use crate::app::http::{JSON, page, response, serve_until_broken};
+use crate::app::http::{JSON, TEXT, page, response, serve_until_broken};
 use crate::app::program::Play;
 use crate::app::run::Running;
 use crate::app::{ProgramError, Span, values};
 
+/// Where an instance tells figures about itself, beside its health.
+pub(super) const METRICS: &str = "/metrics";
+/// The figure: for how many seconds at least one request has been with it.
+pub(super) const BUSY_SECONDS: &str = "instance_busy_seconds_total";
 /// How long a dying instance has been silent when it is gone: time for what it has said to leave.
 const LAST_BREATH: Duration = Duration::from_millis(10);
 
@@ -32,7 +38,7 @@ pub struct InstanceServer {
     port: u16,
     /// Which one it is: `posts-service-2`.
     name: String,
-    /// Where it answers those who ask how it is; left out, it answers them like everybody else.
+    /// Where it answers those who ask how it is, and, at `/metrics`, how busy; left out, it answers them like everybody else.
     health: Option<NonZeroU16>,
     /// How long it works for an answer.
     takes: Option<Span>,
@@ -76,6 +82,7 @@ impl Play for InstanceServer {
             settings: self.clone(),
             started: Instant::now(),
             asked: std::cell::Cell::new(0),
+            busy: RefCell::default(),
             dead: Notify::new(),
         });
         // Once both ports listen others can follow.
@@ -110,7 +117,17 @@ struct Instance {
     workers: Option<Semaphore>,
     /// How many requests there were, without those after its health.
     asked: std::cell::Cell<u32>,
+    busy: RefCell<Busy>,
     dead: Notify,
+}
+
+/// A request that is with an instance, until this is dropped.
+struct Occupied<'a>(&'a Instance);
+
+impl Drop for Occupied<'_> {
+    fn drop(&mut self) {
+        self.0.busy.borrow_mut().end(self.0.started.elapsed());
+    }
 }
 
 impl Instance {
@@ -144,11 +161,14 @@ impl Instance {
     async fn answer(&self, request: &Request<Incoming>, is_check: bool) -> Response<Words> {
         let is_ill = self.settings.ill.is_some_and(|ill| ill.holds(self.started.elapsed()));
         if is_check {
-            return self.words(request, is_ill).map(whole);
+            let is_metrics = request.uri().path() == METRICS;
+            return if is_metrics { self.metrics() } else { self.words(request, is_ill) }.map(whole);
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return page::not_allowed(request.method()).map(whole);
         }
+        self.busy.borrow_mut().begin(self.started.elapsed());
+        let _occupied = Occupied(self);
         self.asked.set(self.asked.get().saturating_add(1));
         let is_last = self.settings.dies.is_some_and(|last| last.get() == self.asked.get());
         // A semaphore that is never closed always has a turn for everybody.
@@ -165,6 +185,14 @@ impl Instance {
             return words.map(whole);
         }
         words.map(|body| Either::Right(LastWords::of(&body)))
+    }
+
+    /// How long it has been busy, as Prometheus has it written.
+    fn metrics(&self) -> Response<Bytes> {
+        let busy = self.busy.borrow().so_far(self.started.elapsed());
+        let name = serde_json::Value::from(self.settings.name.as_str());
+        let seconds = format!("{}.{:09}", busy.as_secs(), busy.subsec_nanos());
+        response(StatusCode::OK, TEXT, format!("{BUSY_SECONDS}{{instance={name}}} {seconds}\n"))
     }
 
     /// Who answers, which request, and how it went.

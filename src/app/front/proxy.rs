@@ -127,7 +127,7 @@ impl ReverseProxy {
     fn passage(&self, route: &Route, ids: &Rc<RequestIds>) -> Passage {
         let keep = if self.keep_alive { KEEP } else { 0 };
         Passage {
-            backends: Backends::new(&route.backends, route.policy, keep),
+            backends: Backends::new(&route.backends, route.policy, keep, None),
             ids: Rc::clone(ids),
             host: route.host.as_ref().and_then(|host| HeaderValue::try_from(host).ok()),
             scheme: if self.tls.is_some() { "https" } else { "http" },

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::sleep;
 
 use crate::app::run;
 use crate::app::tests::{CLIENT, SERVER, Seen, address, program, scene, start, wire};
-use crate::app::{Host, Program};
+use crate::app::{Host, Program, Resolver};
 use crate::journal::{Event, NodeId, ProgramEvent};
 use crate::rng::Rng;
 
@@ -241,6 +242,25 @@ fn settings_that_make_no_sense_are_answered_with_what_is_wanted() {
         (r#"{ load-balancer = { port = 80, backends = ["a:1"], timeout = "0s" } }"#, "must not be 0"),
         (r#"{ load-balancer = { port = 80, backends = ["a:1"], health = { interval = "0s" } } }"#, "must not be 0"),
         (r#"{ load-balancer = { port = 80, backends = ["a:1"], health = { path = "x" } } }"#, "`x` is not a path"),
+        (r#"{ load-balancer = { port = 80 } }"#, "or `discover`"),
+        (
+            r#"{ load-balancer = { port = 80, backends = ["a:1"], discover = { service = "a.b", registry = "a:53", port = 1 } } }"#,
+            "write one",
+        ),
+        (
+            r#"{ load-balancer = { port = 80, health = {}, discover = { service = "a.b", registry = "a:53", port = 1 } } }"#,
+            "the registry looks after `health`",
+        ),
+        (r#"{ load-balancer = { port = 80, backends = ["a:1"], sticky = "a b" } }"#, "`a b` is not a cookie's name"),
+        (
+            r#"{ load-balancer = { port = 80, backends = ["a:1"], sticky = "a", mode = "tcp" } }"#,
+            "nobody reads cookies",
+        ),
+        (
+            r#"{ instance-monitor = { service = "a.b", registry = "a:53", ask = 1,
+                before = { from = "2s", to = "1s" }, after = { from = "3s", to = "4s" } } }"#,
+            "each begins before it ends",
+        ),
         (r#"{ instance-server = { port = 80, name = "a", workers = 0 } }"#, "nonzero"),
     ];
     for (written, expected) in table {
@@ -257,9 +277,10 @@ fn malformed(rng: &mut Rng) -> Vec<u8> {
         "Connection: x, y\r\nTransfer-Encoding: chunked\r\n",
         "Content-Length: 5\r\n",
         "Upgrade: h2c\r\nConnection: Upgrade\r\n",
+        "Cookie: session=\u{ff}; session=x; =\r\nCookie: ;;session\r\n",
     ];
     let methods = ["GET", "POST", "CONNECT", "OPTIONS *", "HEAD"];
-    let (method, field) = (methods[small(rng, 5)], fields[small(rng, 4)]);
+    let (method, field) = (methods[small(rng, 5)], fields[small(rng, 5)]);
     let mut octets = format!("{method} /api/posts HTTP/1.1\r\nHost: server\r\n{field}\r\nhello").into_bytes();
     for _ in 0..rng.below(5) {
         let at = small(rng, octets.len().max(1));
@@ -286,8 +307,8 @@ async fn harass(client: &Host, port: u16) {
 
 #[test]
 fn ten_thousand_malformed_requests_harm_neither_balancer_nor_instance() {
-    for mode in ["http", "tcp"] {
-        let front = balancer(&format!(r#", mode = "{mode}""#));
+    for mode in ["mode = \"http\"", "sticky = \"session\"", "mode = \"tcp\""] {
+        let front = balancer(&format!(", {mode}"));
         let ((), seen) = scene(7, wire(), |client, server, resolver| async move {
             for instance in THREE {
                 start(instance, &server, 1).await;
@@ -379,4 +400,119 @@ fn ten_thousand_malformed_requests_harm_no_proxy() {
         run(&program(&get(2, "")), &client, &resolver, 1, || ()).await.expect("it still answers");
     });
     assert_eq!(handled_by(&seen), [1, 1]);
+}
+
+/// Which instance each of `times` requests of one session gets, or of no session at all.
+fn session(name: &str, times: u32) -> String {
+    let fields =
+        if name.is_empty() { String::new() } else { format!(r#", headers = {{ Cookie = "a=b; session={name}" }}"#) };
+    get(times, &fields)
+}
+
+#[test]
+fn a_session_stays_with_its_server_until_that_one_is_gone() {
+    for (sticky, expected) in
+        [(r#", sticky = "session""#, [1, 1, 1, 2, 2, 3, 1, 1, 2]), ("", [1, 2, 3, 1, 2, 3, 1, 2, 3])]
+    {
+        let front = balancer(sticky);
+        let clients =
+            [("a", 3), ("b", 2), ("", 2), ("a", 1), ("b", 1)].map(|(name, times)| program(&session(name, times)));
+        let ((), seen) = scene(1, wire(), |client, server, resolver| async move {
+            for instance in THREE {
+                start(instance, &server, 1).await;
+            }
+            start(&front, &server, 1).await;
+            for get in clients {
+                run(&get, &client, &resolver, 1, || ()).await.expect("it answers");
+            }
+        });
+        assert_eq!(handled_by(&seen), expected, "{sticky}");
+    }
+    // Its server is gone: another one is its own from then on.
+    let front = balancer(r#", sticky = "session""#);
+    let (outcome, seen) = play(&[THREE[1], THREE[2], &front], &session("a", 3));
+    outcome.expect("two of three answer");
+    assert_eq!(handled_by(&seen), [2, 2, 2]);
+}
+
+/// Starts a program that needs the lab's names.
+async fn start_named(toml: &str, host: &Host, names: &Resolver) {
+    let (program, host, names) = (program(toml), host.clone(), names.clone());
+    tokio::task::spawn_local(async move { run(&program, &host, &names, 1, || ()).await });
+    sleep(Duration::from_millis(1)).await;
+}
+
+/// The registry knows an instance on either host, and asks each of them every second.
+const REGISTRY: &str = r#"{ service-registry = { port = 53, check = { path = "/", every = "1s", trusted = false, rises = 1, falls = 1 },
+    services = [{ name = "posts.internal", ttl = 1, instances = ["client:8081", "server:8081"] }] } }"#;
+
+/// A balancer that asks the registry, an instance that is there from the beginning, and another from the fifth second to the
+/// tenth; the client asks twice, three times.
+fn discovered(more: &str) -> Seen {
+    let front = format!(
+        r#"{{ load-balancer = {{ port = 80, discover = {{ service = "posts.internal", registry = "server:53", port = 8081 }}{more} }} }}"#
+    );
+    let second = r#"{ instance-server = { port = 8081, name = "posts-service-2" } }"#;
+    let ((), seen) = scene(1, wire(), |client, server, names| async move {
+        start(THREE[0], &server, 1).await;
+        start_named(REGISTRY, &server, &names).await;
+        start_named(&front, &server, &names).await;
+        let ask = async |at: u64| {
+            tokio::time::sleep_until(tokio::time::Instant::now() + Duration::from_secs(at)).await;
+            run(&program(&get(2, ", may_fail = true")), &client, &names, 1, || ()).await.expect("it may fail");
+        };
+        ask(0).await;
+        ask(3).await;
+        let later = start(second, &client, 1).await;
+        ask(3).await;
+        later.abort();
+        ask(3).await;
+    });
+    seen
+}
+
+#[test]
+fn who_is_found_gets_requests_and_who_is_gone_gets_no_more() {
+    let seen = discovered("");
+    assert_eq!(
+        statuses(&seen, CLIENT).into_iter().filter(|status| *status == 503).count(),
+        2,
+        "at first there is nobody"
+    );
+    assert_eq!(handled_by(&seen), [1, 1, 1, 2, 1, 1]);
+    let changes = seen.reports(SERVER).into_iter().filter_map(|report| match report {
+        ProgramEvent::Change { what, from, to, detail } if what == "servers" => Some(format!("{from} {to} {detail}")),
+        _ => None,
+    });
+    assert_eq!(changes.collect::<Vec<_>>(), ["0 1 +10.0.0.2", "1 2 +10.0.0.1", "2 1 -10.0.0.1"]);
+    assert_eq!(handled_by(&discovered(r#", mode = "tcp""#)), [1, 1, 1, 2, 1, 1]);
+}
+
+#[test]
+fn a_monitor_says_how_busy_instances_are() {
+    let busy = r#"{ instance-server = { port = 8081, health = 8088, name = "posts-service-1", takes = "100ms", workers = 1 } }"#;
+    let registry = r#"{ service-registry = { port = 53, services = [{ name = "posts.internal", instances = ["server:8081"] }] } }"#;
+    let load = |every: &str, at_once: u32| {
+        format!(
+            r#"{{ load-client = {{ url = "http://server:8081/", requests = 40, every = "{every}", at_once = {at_once} }} }}"#
+        )
+    };
+    let loads = [load("200ms", 1), load("1s", 4)];
+    let monitor = r#"{ instance-monitor = { service = "posts.internal", registry = "server:53", ask = 8088,
+        before = { from = "1s", to = "5s" }, after = { from = "10s", to = "14s" } } }"#;
+    let ((), seen) = scene(1, wire(), |client, server, names| async move {
+        start(busy, &server, 1).await;
+        start_named(registry, &server, &names).await;
+        start_named(monitor, &client, &names).await;
+        for load in loads {
+            run(&program(&load), &client, &names, 1, || ()).await.expect("each is answered");
+        }
+        sleep(Duration::from_secs(2)).await;
+    });
+    let lines: Vec<String> = seen.lines(CLIENT).into_iter().map(|(line, _)| line).collect();
+    // A tenth of a second in every fifth of one; then four in a row each second.
+    for expected in ["\"averageCpuBefore\": \"50%\",", "\"averageCpuAfter\": \"40%\"", "posts-service-1: 50%, then 40%"]
+    {
+        assert!(lines.iter().any(|line| line == expected), "{expected}: {lines:?}");
+    }
 }

@@ -331,11 +331,12 @@ impl Line<'_> {
                 None => std::future::pending().await,
             }
         };
+        // Times first: where a message always waits to be read, they would never come.
         tokio::select! {
             biased;
-            heard = self.inbox.next(stream) => Stimulus::Heard(heard),
-            () = at(due) => Stimulus::Due,
             () = at(until) => Stimulus::Enough,
+            () = at(due) => Stimulus::Due,
+            heard = self.inbox.next(stream) => Stimulus::Heard(heard),
             () = sleep(PING_AFTER) => Stimulus::Idle,
         }
     }

@@ -48,7 +48,7 @@ pub(super) async fn serve(
     peer: SocketAddr,
     exchange: Rc<RefCell<Exchange>>,
 ) -> Result<(), ProgramError> {
-    // Each packet goes at once, in a segment of its own where it fits.
+    // Each packet goes at once, whether or not others are on their way.
     stream.set_nodelay(true).map_err(running.broken("setting up the connection with", peer))?;
     let (mut reading, mut writing) = split(stream);
     let mut inbox = Inbox::default();

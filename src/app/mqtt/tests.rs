@@ -88,12 +88,14 @@ fn what_was_not_acknowledged_comes_again_with_its_mark() {
     });
     assert_eq!(heard(&seen), [EVENT; 2]);
     // 0x32 is PUBLISH with QoS 1, 0x3a the same marked as a copy (DUP).
-    let first = |octet: u8| {
-        seen.segments(SERVER).filter(move |(record, tcp)| {
-            tcp.payload_len > 50 && record.bytes[record.bytes.len() - tcp.payload_len] == octet
-        })
-    };
-    assert_eq!((first(0x32).count(), first(0x3a).count()), (1, 1));
+    assert_eq!((handed_out(&seen, 0x32), handed_out(&seen, 0x3a)), (1, 1));
+}
+
+/// How many PUBLISH packets of `users/created` with this first octet the broker put on the link, whatever shares their segment.
+fn handed_out(seen: &Seen, first: u8) -> usize {
+    let payloads = seen.segments(SERVER).map(|(record, tcp)| &record.bytes[record.bytes.len() - tcp.payload_len..]);
+    let begins = |octets: &&[u8]| octets[0] == first && octets[2..] == *b"\x00\x0dusers/created";
+    payloads.map(|payload| payload.windows(17).filter(begins).count()).sum()
 }
 
 #[test]
@@ -121,10 +123,7 @@ fn a_retained_message_is_there_for_those_who_come_later_until_it_is_taken_back()
         act(&client("later", wants), &host, &names).await;
     });
     assert_eq!(heard(&seen), [EVENT]);
-    let retained = seen
-        .segments(SERVER)
-        .filter(|(record, tcp)| tcp.payload_len > 50 && record.bytes[record.bytes.len() - tcp.payload_len] == 0x31);
-    assert_eq!(retained.count(), 1, "it is marked as retained");
+    assert_eq!(handed_out(&seen, 0x31), 1, "it is marked as retained");
 }
 
 #[test]
@@ -225,7 +224,8 @@ fn ten_thousand_malformed_conversations_harm_no_broker() {
             let _ = stream.shutdown().await;
             let _ = timeout(Duration::from_secs(1), stream.read_to_end(&mut Vec::new())).await;
         }
-        listens(&client("email", WANTS), &host, &names);
+        // Some of them have left something retained under other topics.
+        listens(&client("email", r#"subscribe = [{ topic = "users/created" }], receive = 1"#), &host, &names);
         sleep(Duration::from_secs(1)).await;
         act(&client("users", &says(1, false, "")), &host, &names).await;
         sleep(Duration::from_secs(3)).await;

@@ -279,6 +279,10 @@ impl Blocks {
         };
         let Some(link_type) = LinkType::from_code(interface.link_code) else {
             let code = interface.link_code;
+            // No packet at all: the events of a story, and what else Wireshark exports.
+            if code == pcapng::EXPORTED_PDU {
+                return Ok(None);
+            }
             self.left_out.get_or_insert(LeftOut { offset: began, code, packets: 0 }).packets += 1;
             return Ok(None);
         };

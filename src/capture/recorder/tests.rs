@@ -341,7 +341,7 @@ fn a_longer_file_of_an_earlier_run_is_emptied_first() {
 
 #[test]
 fn names_that_could_lead_elsewhere_or_meet_in_one_file_are_refused() {
-    for name in ["", "..", "../x", "a/b", ".hidden", "-o", "a b", "a\0", "ü", &"x".repeat(65)] {
+    for name in ["", "..", "../x", "a/b", ".hidden", "-o", "a b", "a\0", "ü", "client.story", &"x".repeat(65)] {
         let config = RecorderConfig { nodes: vec![vantage(CLIENT, name)], ..RecorderConfig::default() };
         assert!(matches!(Recorder::create(config), Err(RecorderError::Name { .. })), "{name:?}");
     }
@@ -350,4 +350,63 @@ fn names_that_could_lead_elsewhere_or_meet_in_one_file_are_refused() {
     assert!(matches!(twice, Err(RecorderError::Name { .. })));
     let nodes = vec![vantage(CLIENT, "web-1.example"), vantage(SERVER, "DB_2")];
     recorder(RecorderConfig { nodes, ..RecorderConfig::default() });
+}
+
+/// Says of each event when it was.
+struct Clock(Vec<u64>);
+
+impl Teller for Clock {
+    fn saw(&mut self, frame: u64, _record: &Record) {
+        self.0.push(frame);
+    }
+
+    fn tell(&mut self, entry: &Entry) -> Option<EventRow> {
+        let message = format!("at {}, frames {:?}\nMESSAGE=forged", entry.at.as_nanos(), self.0);
+        let (topic, connection) = ("test".to_owned(), String::new());
+        Some(EventRow { level: Level::Info, topic, connection, message, figures: vec![("FIGURE", 7)] })
+    }
+}
+
+#[test]
+fn a_story_has_each_packet_where_its_events_tell_of_it_and_says_what_it_lacks() {
+    let folder = Folder::new();
+    let tell: Tell = Box::new(|_, _| Box::new(Clock(Vec::new())));
+    let limits = RecorderConfig { keep_packets: Some(3), keep_entries: 3, ..config(Some(&folder.0)) };
+    let mut recorder = recorder(RecorderConfig { tell: Some(tell), ..limits });
+    let path = folder.0.join("client.story.pcapng");
+    for id in 1..=4 {
+        // All in one moment: only the events tell the order.
+        recorder.packet(CLIENT, Record { at: Instant::from_nanos(5), ..record(id) });
+    }
+    let mut event = |packet| {
+        let event = Event::PacketArrived { packet: PacketId(packet) };
+        recorder.event(Entry { at: Instant::from_nanos(5), node: CLIENT, event });
+    };
+    [9, 2, 8, 3].into_iter().for_each(&mut event);
+    assert!(!path.exists(), "it is written at the end");
+    recorder.finish().expect("there is room");
+    assert_eq!(ids(&path), [Some(1), Some(2), Some(3)], "rows are no packets");
+    let octets = fs::read(&path).expect("it was written");
+    let text = String::from_utf8_lossy(&octets);
+    let said: Vec<&str> = text.split("MESSAGE=").skip(1).filter_map(|rest| rest.split('\n').next()).collect();
+    let expected = [
+        "1 earlier events are in journal.jsonl only",
+        "at 5, frames [2, 3] ",
+        "at 5, frames [2, 3] ",
+        "at 5, frames [2, 3, 6] ",
+        "1 later packets are in client.pcapng only",
+    ];
+    let said: Vec<&str> = said.into_iter().filter(|line| *line != "forged").collect();
+    assert_eq!(said, expected);
+    assert_eq!(text.matches("\nMESSAGE=").count(), 5, "no line's end gets through");
+}
+
+#[test]
+fn the_old_format_has_no_stories() {
+    let folder = Folder::new();
+    let tell: Tell = Box::new(|_, _| Box::new(Clock(Vec::new())));
+    let mut recorder =
+        recorder(RecorderConfig { tell: Some(tell), format: FileFormat::Pcap, ..config(Some(&folder.0)) });
+    recorder.finish().expect("there is room");
+    assert!(!folder.0.join("client.story.pcapng").exists());
 }

@@ -93,6 +93,22 @@ fn an_exact_time_is_about_that_time_on_a_wall_clock() {
 }
 
 #[test]
+fn a_check_may_say_how_late_a_busy_machine_can_be() {
+    let judged = |clock, must| {
+        let run = Run { clock, ..Run::new() };
+        run.judge(Question::Gap { from: nth(DATA, 2), to: only(DATA, Only::Repeats), must }).outcome
+    };
+    let is = |milliseconds| TimeBound { is: Some(ms(milliseconds)), late: Some(ms(300)), ..TimeBound::default() };
+    let less_than =
+        |milliseconds| TimeBound { less_than: Some(ms(milliseconds)), late: Some(ms(300)), ..TimeBound::default() };
+    // The gap is 1 s.
+    let expected = [Outcome::Fail, Outcome::Pass, Outcome::Pass, Outcome::Fail];
+    assert_eq!([699, 700, 1300, 1301].map(|bound| judged(Clock::Wall, is(bound))), expected);
+    assert_eq!([700, 701].map(|bound| judged(Clock::Wall, less_than(bound))), [Outcome::Fail, Outcome::Pass]);
+    assert_eq!([is(999), less_than(999)].map(|must| judged(Clock::Virtual, must)), [Outcome::Fail; 2]);
+}
+
+#[test]
 fn a_ratio_needs_times_that_are_there_and_run_forwards() {
     let run = Run::new();
     let ratio = |of: Measure, to: Measure| {

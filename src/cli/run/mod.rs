@@ -6,7 +6,7 @@ mod story;
 mod told;
 
 use std::io::{self, IsTerminal as _, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::learn::changes::{Changes, Ran};
 use super::learn::next::{self, Next};
@@ -15,11 +15,12 @@ use super::learn::progress::{Line, Progress, mode_name, now};
 use super::meant::{RunTask, WantedMode};
 use super::terminal::Terminal;
 use super::waiting::Waiting;
+use super::wireshark::Following;
 use super::{Failure, Outcome};
 use crate::check::{self, Answer, Verdict};
 use crate::host::RunAs;
 use crate::journal::{Entry, NodeId};
-use crate::lab::{Catalogue, Definition, Finished, Mode, Options, Wanted};
+use crate::lab::{Catalogue, Definition, Finished, Kernel, Mode, Node, Options, Wanted};
 use crate::report::PredictionLine;
 
 pub(super) use story::describe;
@@ -40,7 +41,12 @@ pub(super) fn run(task: &RunTask, terminal: &Terminal) -> Result<Outcome, Failur
     let mut progress = Progress::open();
     let asked = ask(task, *terminal, &lab, &mut progress)?;
     let out = task.out.clone().unwrap_or_else(|| PathBuf::from("out").join(&lab.id));
-    let options = options(task, out);
+    let options = options(task, out.clone());
+    let watched = task.wireshark.as_deref().map(|node| watched(&lab, node, &out)).transpose()?;
+    let following = match &watched {
+        Some(capture) => Some(Following::of(capture.with_extension(task.format.extension()))?),
+        None => None,
+    };
     let finished = run_visibly(&lab, &options).map_err(Failure::Input)?;
     let changes = changes(&base, &lab, &finished, &options, *terminal);
     let answers = finished.answers(&lab);
@@ -62,6 +68,13 @@ pub(super) fn run(task: &RunTask, terminal: &Terminal) -> Result<Outcome, Failur
     } else {
         tell(task, *terminal, &lab, &finished, &lesson)?;
     }
+    if let Some((following, capture)) = following.zip(watched) {
+        let stories = [capture.with_extension("story.pcapng"), capture.with_extension(task.format.extension())];
+        let [story, packets] = stories.map(|file| std::fs::canonicalize(&file).ok());
+        if let Some(file) = story.or(packets) {
+            following.finish(&file)?;
+        }
+    }
     Ok(if finished.interrupted {
         Outcome::Interrupted
     } else if passed {
@@ -69,6 +82,17 @@ pub(super) fn run(task: &RunTask, terminal: &Terminal) -> Result<Outcome, Failur
     } else {
         Outcome::Failed
     })
+}
+
+/// The capture that Wireshark is to show: of this node, or of the first whose stack says why it sends what it sends.
+fn watched(lab: &Definition, node: &str, out: &Path) -> Result<PathBuf, Failure> {
+    let explains = |node: &&Node| node.host().is_some_and(|host| host.live == Kernel::Ours);
+    let first = lab.nodes.iter().find(explains).or(lab.nodes.first()).map(|node| node.name.as_str());
+    let names: Vec<&str> = lab.nodes.iter().map(|node| node.name.as_str()).collect();
+    match names.iter().find(|name| if node.is_empty() { Some(**name) == first } else { **name == node }) {
+        Some(name) => Ok(out.join(format!("{name}.pcapng"))),
+        None => Err(Failure::Input(format!("{} has no node {node}; it has {}", lab.id, names.join(", ")))),
+    }
 }
 
 /// Runs the lab; a person who has to wait is told so.

@@ -145,7 +145,12 @@ pub(in crate::cli) fn write_files(out: &mut impl Write, terminal: Terminal, fini
         &terminal.style(false),
     );
     writeln!(out, "\n{}{}", terminal.bold("Files"), told.trim_start_matches("Files").trim_end())?;
-    writeln!(out, "open the capture: wireshark {}", first.display())
+    writeln!(out, "open the capture: wireshark {}", first.display())?;
+    let story = first.with_extension("story.pcapng");
+    match story.exists() {
+        true => writeln!(out, "with what happened between the packets: wireshark {}", story.display()),
+        false => Ok(()),
+    }
 }
 
 /// Whether memory holds every packet and every event of the run.

@@ -225,10 +225,14 @@ fn meant_gap(scope: &Scope<'_>, expect: &RawExpect, gap: &Spanned<RawGap>) -> Re
         less_than: span(raw.less_than),
         about: span(raw.about),
         is: span(raw.is),
+        late: span(raw.late),
     };
-    if must == TimeBound::default() {
+    if (TimeBound { late: None, ..must }) == TimeBound::default() {
         let message = "`gap` needs `more_than`, `less_than`, `about` or `is`";
         return Err(Fault::new(expect.id.span(), message));
+    }
+    if must.late.is_some() && must.less_than.or(must.is).is_none() {
+        return Err(Fault::new(gap.span(), "`late` widens `less_than` or `is` in a live run, and here is neither"));
     }
     if must.more_than.zip(must.less_than).is_some_and(|(more, less)| more >= less) {
         let message = "no span is more than `more_than` and less than `less_than` here; swap them";

@@ -157,6 +157,7 @@ pub(super) struct RawGap {
     pub(super) less_than: Option<Span>,
     pub(super) about: Option<Span>,
     pub(super) is: Option<Span>,
+    pub(super) late: Option<Span>,
 }
 
 /// `ratio = { of = { gap = ["b", "c"] }, to = { gap = ["a", "b"] }, at_least = 1.8 }`

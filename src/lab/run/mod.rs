@@ -33,6 +33,7 @@ use crate::measure::Gauges;
 use crate::network::setup::{self, Site, mac_of, node_ids};
 use crate::network::{End, World};
 use crate::packet::Medium;
+use crate::report::Storyteller;
 use crate::rng::Rng;
 use crate::stack::{Stack, StackKind};
 use crate::time::Instant;
@@ -209,12 +210,14 @@ impl<'a> Setting<'a> {
         for (vantage, node) in config.nodes.iter_mut().zip(&self.lab.nodes) {
             vantage.description = what_it_sees(node);
         }
+        let names = config.names.clone();
         let recorder = Recorder::create(RecorderConfig {
             dir: self.options.out.clone(),
             format: self.options.format,
             epoch_ns,
             comment: self.comment(),
             describe: self.options.describe.map(|describe| Box::new(describe) as Describe),
+            tell: Some(Box::new(move |_, began| Box::new(Storyteller::new(began, names.clone())))),
             owner: self.options.owner,
             ..config
         })?;

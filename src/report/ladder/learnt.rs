@@ -10,7 +10,7 @@ use crate::packet::SeqNum;
 use crate::time::Instant;
 
 /// Whether an event is told of here.
-pub(super) fn is_told(event: &Event) -> bool {
+pub(in crate::report) fn is_told(event: &Event) -> bool {
     match event {
         Event::TimerSet { .. }
         | Event::TimerFired { .. }
@@ -39,7 +39,7 @@ pub(super) fn is_told(event: &Event) -> bool {
 
 /// Whose stream a sequence number counts, seen from the node that an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stream {
+pub(in crate::report) enum Stream {
     /// What it sends.
     Own,
     /// What its peer sends.
@@ -48,7 +48,7 @@ pub(super) enum Stream {
 
 /// The event in a few words, or in several remarks that may be torn apart. `start` is the ladder's time 0; `relative` tells
 /// the place of a sequence number in its stream.
-pub(super) fn text(event: &Event, start: Instant, relative: impl Fn(SeqNum, Stream) -> u32) -> Vec<String> {
+pub(in crate::report) fn text(event: &Event, start: Instant, relative: impl Fn(SeqNum, Stream) -> u32) -> Vec<String> {
     let one = match event {
         Event::TimerSet { timer, due, .. } => format!("{} due {}", name(*timer), seconds(*due, start)),
         Event::TimerFired { timer, .. } => format!("{} fired", name(*timer)),

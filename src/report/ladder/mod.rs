@@ -16,7 +16,7 @@ mod draw;
 mod fold;
 mod label;
 mod lanes;
-mod learnt;
+pub(super) mod learnt;
 mod note;
 mod onlooker;
 mod quic;

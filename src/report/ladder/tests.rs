@@ -38,6 +38,12 @@ struct Scene {
     packets: u64,
 }
 
+/// A change of state; a ladder finds its segment by when it happened.
+fn state(socket: u64, from: TcpState, to: TcpState) -> Event {
+    let ends = |node: u8| std::net::SocketAddr::from(([10, 0, 0, node], 80));
+    Event::State { socket: SocketId(socket), local: ends(1), remote: ends(2), from, to }
+}
+
 fn at(micros: u64) -> Instant {
     Instant::from_nanos(micros * 1_000)
 }
@@ -92,7 +98,7 @@ impl Scene {
     }
 
     fn state(&mut self, micros: u64, node: NodeId, to: TcpState) {
-        self.tell(micros, node, Event::State { socket: SocketId(1), from: TcpState::Closed, to });
+        self.tell(micros, node, state(1, TcpState::Closed, to));
     }
 
     /// Records and journal in the order of time.

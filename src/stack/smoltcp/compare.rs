@@ -110,7 +110,8 @@ impl SmoltcpStack {
         }
         let from = std::mem::replace(&mut stream.state, state);
         if from != state {
-            self.journal.push(Event::State { socket: id, from, to: state });
+            let (local, remote) = (stream.local, stream.remote);
+            self.journal.push(Event::State { socket: id, local, remote, from, to: state });
         }
         let ended = state == TcpState::Closed;
         let readable = socket.can_recv() || (!socket.may_recv() && has_been_open(state)) || ended;

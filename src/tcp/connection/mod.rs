@@ -343,7 +343,8 @@ impl Connection {
     /// Changes the state, if the table says that the cause does.
     fn on(&mut self, cx: &mut Context<'_>, cause: Cause) {
         if let Some((from, to)) = self.state.on(cause) {
-            cx.tell(Event::State { socket: cx.socket, from, to });
+            let Ends { local, remote } = self.ends;
+            cx.tell(Event::State { socket: cx.socket, local, remote, from, to });
         }
     }
 

@@ -73,7 +73,7 @@ const fn kind(name: &'static str, from: &'static str, to: &'static str, told: &'
 }
 
 #[rustfmt::skip]
-pub(super) const KINDS: [Kind; 150] = [
+pub(super) const KINDS: [Kind; 151] = [
     kind("unclosed string", r#"title = "Broken""#, r#"title = "Broken"#,
         r#"2:16: invalid basic string, expected `"`; a text ends with the quote that it began with, on the same line"#),
     kind("duplicate key", "seed = 1", "seed = 1\nseed = 2",
@@ -256,6 +256,8 @@ pub(super) const KINDS: [Kind; 150] = [
         "49:7: no span is more than `more_than` and less than `less_than` here; swap them"),
     kind("gap no bound", "count = \"again\"\nis = 1", r#"gap = { from = "data", to = "again" }"#,
         "47:6: `gap` needs `more_than`, `less_than`, `about` or `is`"),
+    kind("late for nothing", "count = \"again\"\nis = 1", r#"gap = { from = "data", to = "again", about = "2s", late = "1s" }"#,
+        "49:7: `late` widens `less_than` or `is` in a live run, and here is neither"),
     kind("a ratio that cannot fail", "count = \"again\"\nis = 1", r#"ratio = { of = { count = "again" }, to = { count = "data" }, at_least = 0 }"#,
         "49:9: `at_least = 0` always holds, so this check cannot fail; write more"),
     kind("falsified missing", r#"{ break = "twice" }"#, r#"{ break = "thrice" }"#,

@@ -9,15 +9,25 @@ use crate::app::Span;
 use crate::app::http::page::status;
 use crate::rng::Rng;
 
-/// What becomes different at a moment. What it does not say stays as it was in the beginning.
+/// What becomes different. Without a condition it holds from the start, and of several that hold the last counts; what it
+/// does not say stays as it was in the beginning.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Later {
-    /// From when on, counted from the server's start; of several that hold, the last counts.
-    at: Span,
+    /// From when on, counted from the server's start.
+    at: Option<Span>,
+    /// After how many requests.
+    after: Option<u32>,
     takes: Option<Span>,
     #[serde(default, deserialize_with = "status")]
     status: Option<StatusCode>,
+}
+
+impl Later {
+    /// Whether it holds for request number `number`, from 1, that comes so long after the start.
+    fn holds(&self, elapsed: Duration, number: u32) -> bool {
+        self.at.is_none_or(|at| at.duration() <= elapsed) && self.after.is_none_or(|after| after < number)
+    }
 }
 
 /// Requests that are not answered for a long time, as if the server had lost them.
@@ -58,7 +68,7 @@ impl Conduct {
     /// What is to be done with request number `number`, from 1, that comes so long after the start. Draws once for each
     /// request that chance decides about.
     pub(super) fn due(&self, elapsed: Duration, number: u32, rng: &mut Rng) -> Due {
-        let later = self.later.iter().rfind(|later| later.at.duration() <= elapsed);
+        let later = self.later.iter().rfind(|later| later.holds(elapsed, number));
         let status = later.and_then(|later| later.status).unwrap_or(self.status);
         let takes = later.and_then(|later| later.takes).map_or(self.takes, Span::duration);
         let stalled = self.stalls.filter(|stalls| number <= stalls.first || rng.below(100) < u64::from(stalls.percent));
@@ -75,7 +85,7 @@ mod tests {
     }
 
     fn conduct() -> Conduct {
-        let later = |at, takes, status| Later { at: span(at), takes, status };
+        let later = |at, takes, status| Later { at: Some(span(at)), after: None, takes, status };
         Conduct {
             takes: Duration::from_millis(20),
             status: StatusCode::OK,
@@ -96,6 +106,19 @@ mod tests {
             let due = conduct().due(Duration::from_millis(elapsed), 1, &mut rng);
             let expected = (Duration::from_millis(after), status, false);
             assert_eq!((due.after, due.status.as_u16(), due.stalls), expected, "{elapsed} ms");
+        }
+    }
+
+    #[test]
+    fn what_changes_after_some_requests_changes_whenever_they_come() {
+        let later = |after, takes| Later { at: None, after: Some(after), takes, status: None };
+        let conduct = Conduct { later: vec![later(6, Some(span("30s"))), later(12, None)], ..conduct() };
+        let mut rng = Rng::new(1);
+        for (number, after) in [(1, 20), (6, 20), (7, 30_000), (12, 30_000), (13, 20)] {
+            for elapsed in [Duration::ZERO, Duration::from_secs(99)] {
+                let due = conduct.due(elapsed, number, &mut rng);
+                assert_eq!(due.after, Duration::from_millis(after), "request {number} after {elapsed:?}");
+            }
         }
     }
 

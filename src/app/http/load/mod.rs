@@ -10,7 +10,7 @@
 //! A blocking server's worker accepts a connection, answers its request and closes it, and does nothing else meanwhile;
 //! connections beyond the workers wait in the backlog, where TCP has already acknowledged what they say. A server without
 //! `workers` takes every connection at once, as those with asynchronous I/O do. One connection carries one request, so that
-//! workers, connections and requests can be counted as one.
+//! workers, connections and requests can be counted as one; a client may also keep connections (`lanes`).
 //!
 //! What does not live here: timeouts, retries, circuits (`app/policy`).
 
@@ -18,6 +18,8 @@ mod calls;
 mod client;
 mod conduct;
 mod exchange;
+mod lanes;
+mod part;
 mod pool;
 mod server;
 mod tally;

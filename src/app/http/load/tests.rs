@@ -195,6 +195,55 @@ fn only_the_path_that_needs_the_dependency_calls_it() {
     assert!(!seen.sent_text(SERVER).contains("GET "));
 }
 
+/// Plays a load against a server that keeps connections.
+fn kept(server: &str, client: &str) -> Seen {
+    let server = format!("{{ instance-server = {{ port = 80, name = \"a\", {server} }} }}");
+    let (outcome, seen) = pair(1, wire(), &server, &client_of(client));
+    outcome.expect("a load always ends well");
+    seen
+}
+
+fn syns(seen: &Seen) -> usize {
+    seen.segments(CLIENT).filter(|(_, tcp)| tcp.flags.syn()).count()
+}
+
+#[test]
+fn kept_connections_take_requests_in_turn_and_end_in_order() {
+    let seen = kept("takes = \"100ms\"", "requests = 12, every = \"1s\", at_once = 4, connections = 2");
+    assert_eq!((syns(&seen), figure(&seen, "answered")), (2, 12));
+    // Two wait for two; there and back is 20 ms, and so is connecting, the first time.
+    assert_eq!((figure(&seen, "latency-longest-us"), figure(&seen, "latency-mean-us")), (260_000, 186_666));
+    assert!(seen.segments(CLIENT).chain(seen.segments(SERVER)).all(|(_, tcp)| !tcp.flags.rst()));
+    assert_eq!(seen.segments(CLIENT).filter(|(_, tcp)| tcp.flags.fin()).count(), 2);
+}
+
+#[test]
+fn a_connection_that_was_closed_is_opened_again() {
+    // A worker serves one request for each connection.
+    let seen = load("takes = \"10ms\"", "requests = 3, every = \"1s\", connections = 1");
+    assert_eq!((syns(&seen), figure(&seen, "answered")), (3, 3));
+    // Whoever gives up does not leave the late answer to the next request.
+    let seen =
+        kept("takes = \"500ms\"", "requests = 3, every = \"1s\", connections = 1, policy = { timeout = \"200ms\" }");
+    assert_eq!((syns(&seen), figure(&seen, "given-up")), (3, 3));
+}
+
+#[test]
+fn people_take_turns_and_each_has_a_cookie() {
+    let seen = kept("takes = \"1ms\"", "requests = 5, every = \"1s\", connections = 1, sessions = 2");
+    let said = seen.sent_text(CLIENT);
+    let users: Vec<&str> = said.split("session=user-").skip(1).filter_map(|rest| rest.get(..1)).collect();
+    assert_eq!(users, ["1", "2", "1", "2", "1"]);
+}
+
+#[test]
+fn a_part_of_a_load_has_figures_of_its_own() {
+    let parts = "parts = [{ name = \"first\", from = \"0s\", to = \"500ms\" }, { name = \"then\", from = \"500ms\", to = \"9s\" }]";
+    let seen = kept("takes = \"1ms\"", &format!("requests = 4, every = \"1s\", at_once = 1, connections = 1, {parts}"));
+    assert_eq!((figure(&seen, "first-answered"), figure(&seen, "then-answered")), (1, 3));
+    assert_eq!((figure(&seen, "first-latency-p95-us"), figure(&seen, "then-latency-p95-us")), (41_000, 21_000));
+}
+
 #[test]
 fn settings_that_cannot_be_meant_are_refused() {
     #[derive(Debug, serde::Deserialize)]
@@ -210,6 +259,13 @@ fn settings_that_cannot_be_meant_are_refused() {
         ("{ load-client = { url = \"http://a/\", users = 0 } }", "0 `users` ask for nothing: write 1 or more"),
         ("{ load-client = { url = \"http://a/\", users = 1, every = \"1s\" } }", "or one `every` so long: write one"),
         ("{ load-client = { url = \"http://a/\", requests = 10001 } }", "10001 are too many: write up to 10000"),
+        ("{ load-client = { url = \"http://a/\", connections = 1001 } }", "1001 are too many: write up to 1000"),
+        ("{ load-client = { url = \"http://a/\", sessions = 0 } }", "0 is too few"),
+        ("{ load-client = { url = \"http://a/\", users = 2, at_once = 2 } }", "write `every` as well"),
+        (
+            "{ load-client = { url = \"http://a/\", parts = [{ name = \"a\", from = \"2s\", to = \"1s\" }] } }",
+            "each of the `parts` begins before it ends",
+        ),
     ] {
         let error = toml::from_str::<Step>(&format!("run = {written}")).expect_err(written).to_string();
         assert!(error.contains(expected), "{written}: {error}");

@@ -74,7 +74,7 @@ fn what_was_lost_before_the_first_packet_has_a_time_before_it() {
 fn a_state_is_shown_once_beside_the_packet_that_brought_it() {
     let mut scene = Scene::default();
     scene.state(0, CLIENT, TcpState::SynSent);
-    let closes = Event::State { socket: SocketId(2), from: TcpState::Established, to: TcpState::FinWait1 };
+    let closes = state(2, TcpState::Established, TcpState::FinWait1);
     scene.tell(0, CLIENT, closes);
     // All in the moment of the changes: one belongs to the SYN, one to the FIN of another connection, none to the rest.
     let mut fin = tcp(CLIENT, FIN_ACK, 9, 9, b"");
@@ -100,7 +100,7 @@ fn the_timer_of_a_syn_stands_beside_the_syn_whatever_arrived_with_it() {
     let mut scene = Scene::default();
     scene.send(0, SERVER, tcp(SERVER, FIN_ACK, 9, 9, b""), Some(Reason::Close), Fate::Arrives);
     // The program hears of the end, closes, and opens its next connection, all at once.
-    let opens = Event::State { socket: SocketId(2), from: TcpState::Closed, to: TcpState::SynSent };
+    let opens = state(2, TcpState::Closed, TcpState::SynSent);
     scene.tell(DELAY, CLIENT, opens);
     scene.tell(DELAY, CLIENT, timer(1, 300_000));
     let mut fin = tcp(CLIENT, FIN_ACK, 9, 10, b"");
