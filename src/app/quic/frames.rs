@@ -98,6 +98,9 @@ fn frame(reader: &mut Reader<'_>, sent: Option<&mut Sent>) -> Option<String> {
             format!("CONNECTION_CLOSE 0x{code:x}")
         }
         0x1e => "HANDSHAKE_DONE".to_owned(),
+        // Two that quinn sends where both ends know them (draft-ietf-quic-ack-frequency).
+        0x1f => "IMMEDIATE_ACK".to_owned(),
+        0xaf => format!("ACK_FREQUENCY {}", reader.numbers::<4>()?[0]),
         _ => return None,
     })
 }
@@ -190,7 +193,8 @@ mod tests {
     fn each_kind_of_frame_has_its_words() {
         let new_ids =
             [[&[0x18, 1, 0, 1, 7][..], &[0; 16]].concat(), [&[0x18, 2, 0, 1, 7][..], &[0; 16]].concat()].concat();
-        let table: [(&[u8], &str); 18] = [
+        let table: [(&[u8], &str); 19] = [
+            (&[0x1f, 0x40, 0xaf, 7, 1, 1, 1], "IMMEDIATE_ACK, ACK_FREQUENCY 7"),
             (&new_ids, "NEW_CONNECTION_ID 1 2"),
             (&[0, 0, 0], "PADDING 3"),
             (&[1, 1], "PING, PING"),

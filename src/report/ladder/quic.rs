@@ -80,3 +80,49 @@ fn name(space: PacketSpace) -> &'static str {
         PacketSpace::Application => "1-RTT",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use etherparse::PacketBuilder;
+
+    use super::*;
+    use crate::packet::Medium;
+
+    fn told(way: Way, space: PacketSpace, number: u64, frames: &str, seal: &str) -> ProgramEvent {
+        ProgramEvent::QuicPacket { way, space, number, bytes: 1, frames: frames.to_owned(), seal: seal.to_owned() }
+    }
+
+    fn datagram(payload: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let builder = PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64).udp(443, 50_000);
+        builder.write(&mut bytes, payload).expect("a vector takes every packet");
+        bytes
+    }
+
+    #[test]
+    fn a_datagram_is_known_by_the_ends_of_its_packets() {
+        let (initial, short) =
+            ([&[0xc0, 0, 0, 0, 1, 0, 0, 0, 12][..], &[1; 12]].concat(), [&[0x40][..], &[2; 20]].concat());
+        let seal = |octet: &str| octet.repeat(SEAL);
+        let events = [
+            told(Way::Sent, PacketSpace::Initial, 0, "CRYPTO: 0-9", &seal("01")),
+            told(Way::Sent, PacketSpace::Application, 7, "STREAM 0: 0-9 again, PING", &seal("02")),
+            told(Way::Received, PacketSpace::Application, 9, "PING", &seal("03")),
+        ];
+        let mut sealed = Sealed::default();
+        events.iter().for_each(|event| sealed.hear(event));
+        let of = |payload: &[u8]| {
+            let bytes = datagram(payload);
+            let dissection = Dissection::of(Medium::Ip, &bytes, bytes.len());
+            let carried = sealed.in_datagram(&dissection, &bytes)?;
+            Some((carried.labels().swap_remove(0), carried.frames(), carried.is_again()))
+        };
+        let both = ("QUIC Initial 0 + 1-RTT 7 len=42", "CRYPTO: 0-9 + STREAM 0: 0-9 again, PING", true);
+        assert_eq!(of(&[&initial[..], &short].concat()), Some((both.0.to_owned(), both.1.to_owned(), both.2)));
+        let first = ("QUIC Initial 0 len=21".to_owned(), "CRYPTO: 0-9".to_owned(), false);
+        assert_eq!(of(&initial), Some(first));
+        for stranger in [&[3; 20][..], &[2; 4], &[]] {
+            assert_eq!(of(stranger), None, "{stranger:?}");
+        }
+    }
+}
