@@ -350,6 +350,40 @@ impl Datagram {
         }
     }
 
+    /// As [`send_to`](Datagram::send_to), without waiting.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] when there is no room, and those of [`send_to`](Datagram::send_to).
+    #[cfg(feature = "quic")]
+    pub(super) fn try_send_to(&self, data: &[u8], remote: SocketAddr) -> io::Result<usize> {
+        match self {
+            Datagram::Stack(socket) => socket.try_send_to(data, remote),
+            Datagram::Kernel(socket) => socket.try_send_to(data, remote),
+        }
+    }
+
+    /// As [`recv_from`](Datagram::recv_from), by hand.
+    #[cfg(feature = "quic")]
+    pub(super) fn poll_recv_from(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<SocketAddr>> {
+        match self {
+            Datagram::Stack(socket) => socket.poll_recv_from(context, buffer),
+            Datagram::Kernel(socket) => socket.poll_recv_from(context, buffer),
+        }
+    }
+
+    /// Waits until a datagram finds room, by hand.
+    #[cfg(feature = "quic")]
+    pub(super) fn poll_send_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Datagram::Stack(socket) => socket.poll_send_ready(context),
+            Datagram::Kernel(socket) => socket.poll_send_ready(context),
+        }
+    }
+
     /// Its own address.
     ///
     /// # Errors

@@ -135,6 +135,16 @@ pub(super) mod websocket {
     }
 }
 
+#[cfg(not(feature = "quic"))]
+pub(super) mod quic {
+    use super::*;
+
+    missing! { "quic":
+        Http3Server = "http3-server", server: true;
+        StreamsGet = "streams-get", server: false;
+    }
+}
+
 #[cfg(not(feature = "dns"))]
 pub(super) mod dns {
     #[cfg(feature = "http")]

@@ -42,6 +42,7 @@ mod messages;
     feature = "grpc",
     feature = "http",
     feature = "mqtt",
+    feature = "quic",
     feature = "tls",
     feature = "websocket"
 )))]
@@ -51,6 +52,8 @@ mod mqtt;
 #[cfg(feature = "http")]
 mod policy;
 mod program;
+#[cfg(feature = "quic")]
+mod quic;
 mod run;
 mod scan;
 #[cfg(feature = "tls")]
@@ -85,6 +88,8 @@ use missing::grpc;
 use missing::http;
 #[cfg(not(feature = "mqtt"))]
 use missing::mqtt;
+#[cfg(not(feature = "quic"))]
+use missing::quic;
 #[cfg(not(feature = "websocket"))]
 use missing::websocket;
 #[cfg(not(feature = "tls"))]

@@ -24,6 +24,7 @@ use super::messages::{MessageSend, MessageSink};
 #[cfg(not(feature = "tls"))]
 use super::missing::access::{AccessClient, AccessServer};
 use super::mqtt::{MqttBroker, MqttClient};
+use super::quic::{Http3Server, StreamsGet};
 use super::run::Running;
 use super::scan::PortScan;
 use super::transfer::{Exchange, ExchangeServer, Send, Sink};
@@ -197,6 +198,11 @@ register! {
     RestServer,
     /// An HTTP/1.1 client that uses connections in one of four ways.
     RestClient,
+    /// An HTTP/3 server with pages, over QUIC.
+    #[serde(rename = "http3-server")]
+    Http3Server,
+    /// A client that asks for several pages at once over one connection, of TCP or of QUIC.
+    StreamsGet,
 }
 
 #[cfg(test)]
@@ -259,6 +265,8 @@ mod tests {
             r#"{ http-gateway = { port = 80, backend = "server:8080" } }"#,
             r#"{ rest-server = { port = 80, path = "/api/posts" } }"#,
             r#"{ rest-client = { url = "http://server/", calls = [{ path = "/api/posts" }] } }"#,
+            r#"{ http3-server = { port = 443, tls = {}, pages = [{ path = "/", body = "hello" }] } }"#,
+            r#"{ streams-get = { requests = ["https://server/a", "https://server/b"], over = "http3" } }"#,
         ];
         assert_eq!(table.len(), Program::NAMES.len(), "each program of {:?} is tried", Program::NAMES);
         for written in table {
@@ -285,6 +293,16 @@ mod tests {
             (
                 r#"{ rest-client = { url = "http://server/", calls = [{ method = "get", path = "/" }] } }"#,
                 "`get` is not a method",
+            ),
+            (r#"{ http3-server = { port = 1, tls = {}, pages = [] } }"#, "an http3-server has `pages`"),
+            (
+                r#"{ streams-get = { requests = ["http://s/"], over = "http2" } }"#,
+                "write URLs that begin with https://",
+            ),
+            (r#"{ streams-get = { requests = ["https://s/"], over = "http4" } }"#, "expected `http2` or `http3`"),
+            (
+                r#"{ streams-get = { requests = ["https://s/", "https://t/"], over = "http2" } }"#,
+                "one connection leads to one server",
             ),
         ];
         for (written, expected) in table {

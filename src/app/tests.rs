@@ -193,6 +193,15 @@ pub(super) fn scene_on<F: Future>(
     there: PipeConfig,
     scenario: impl FnOnce(Host, Host, Resolver) -> F,
 ) -> (F::Output, Seen) {
+    scene_over(kind, seed, (there, wire()), scenario)
+}
+
+fn scene_over<F: Future>(
+    kind: StackKind,
+    seed: u64,
+    (there, back): (PipeConfig, PipeConfig),
+    scenario: impl FnOnce(Host, Host, Resolver) -> F,
+) -> (F::Output, Seen) {
     let seen = Arc::new(Mutex::new(Seen::default()));
     let spy = Box::new(Spy(seen.clone()));
     let (output, _) = sim::run(|clock: &Clock| {
@@ -200,7 +209,7 @@ pub(super) fn scene_on<F: Future>(
         let client = world.add_stack(stack(kind, 1, seed, clock));
         let server = world.add_stack(stack(kind, 2, seed, clock));
         world.lay_pipe(CLIENT, SERVER, Pipe::new(there, Rng::derive(seed, "there")));
-        world.lay_pipe(SERVER, CLIENT, Pipe::new(wire(), Rng::derive(seed, "back")));
+        world.lay_pipe(SERVER, CLIENT, Pipe::new(back, Rng::derive(seed, "back")));
         let host = |node: NodeHandle, number: u8| {
             let reporter = world.reporter(node.node());
             Host::new(Endpoint::Stack(node), [address(number), address_v6(number)], reporter)
@@ -247,6 +256,15 @@ pub(super) fn pair_on(
     client: &str,
 ) -> (Result<(), ProgramError>, Seen) {
     scene_on(kind, seed, there, |client_host, server_host, resolver| async move {
+        start(server, &server_host, seed).await;
+        run(&program(client), &client_host, &resolver, seed, || ()).await
+    })
+}
+
+/// As [`pair`], where `back` is the wire from the server.
+#[cfg(feature = "quic")]
+pub(super) fn pair_back(seed: u64, back: PipeConfig, server: &str, client: &str) -> (Result<(), ProgramError>, Seen) {
+    scene_over(StackKind::default(), seed, (wire(), back), |client_host, server_host, resolver| async move {
         start(server, &server_host, seed).await;
         run(&program(client), &client_host, &resolver, seed, || ()).await
     })

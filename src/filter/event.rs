@@ -12,12 +12,13 @@ pub(super) const PREFIX: &str = "event.";
 
 /// The members of entries as they stand in `journal.jsonl`; a dot goes into a nested object. A test holds them against
 /// the events themselves.
-pub(super) const MEMBERS: [&str; 85] = [
+pub(super) const MEMBERS: [&str; 89] = [
     "ack",
     "alpn",
     "announced",
     "answers",
     "at",
+    "begun",
     "by",
     "bytes",
     "cache",
@@ -30,6 +31,7 @@ pub(super) const MEMBERS: [&str; 85] = [
     "detail",
     "due",
     "evidence",
+    "frames",
     "from",
     "impairment",
     "inside",
@@ -73,12 +75,14 @@ pub(super) const MEMBERS: [&str; 85] = [
     "rtt",
     "rttvar",
     "rule",
+    "seal",
     "seq",
     "server_name",
     "sha256",
     "side",
     "snd_wnd",
     "socket",
+    "space",
     "srtt",
     "ssthresh",
     "status",
@@ -127,7 +131,7 @@ pub(super) const KINDS: [&str; 22] = [
 ];
 
 /// Members with a closed list of values, in kebab case, and all of their values. A test holds them against the journal.
-const VALUES: [(&str, &[&str]); 10] = [
+const VALUES: [(&str, &[&str]); 11] = [
     ("kind", &KINDS),
     (
         "cause",
@@ -241,10 +245,13 @@ const VALUES: [(&str, &[&str]); 10] = [
             "handshake",
             "secrets",
             "message",
+            "delivered",
+            "quic-packet",
             "decision",
             "change",
         ],
     ),
+    ("space", &["initial", "handshake", "application"]),
     (
         "timer",
         &[

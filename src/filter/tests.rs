@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::journal::{
-    CacheUse, CwndCause, DropReason, Event, Impairment, LossRule, NatMapping, NoLoss, NodeId, OrderOutcome, Passage,
-    PathMtuCause, ProgramEvent, Reason, Side, SocketId, TcpState, Timer, TransportKind, Way, Why,
+    CacheUse, CwndCause, DropReason, Event, Impairment, LossRule, NatMapping, NoLoss, NodeId, OrderOutcome,
+    PacketSpace, Passage, PathMtuCause, ProgramEvent, Reason, Side, SocketId, TcpState, Timer, TransportKind, Way, Why,
 };
 use crate::packet::{Medium, PacketId, SeqNum};
 
@@ -278,6 +278,21 @@ fn one_event_of_each_shape() -> Vec<Event> {
             bytes: 1,
             text: String::new(),
         }),
+        program(ProgramEvent::Delivered {
+            over: String::new(),
+            target: String::new(),
+            bytes: 1,
+            begun: span,
+            latency: span,
+        }),
+        program(ProgramEvent::QuicPacket {
+            way: Way::Sent,
+            space: PacketSpace::Initial,
+            number: 1,
+            bytes: 1,
+            frames: String::new(),
+            seal: String::new(),
+        }),
         program(ProgramEvent::Decision { what: String::new(), choice: String::new(), detail: String::new() }),
         program(ProgramEvent::Change {
             what: String::new(),
@@ -352,6 +367,7 @@ fn filters_know_every_value_of_members_with_a_closed_list() {
         ("passage", variants(include_str!("../journal/passage.rs"), "Passage")),
         ("reason", variants(include_str!("../journal/drop.rs"), "DropReason")),
         ("report", variants(program, "ProgramEvent")),
+        ("space", variants(program, "PacketSpace")),
         ("timer", variants(tcp, "Timer")),
         ("way", variants(program, "Way")),
         ("why.reason", variants(why, "Reason")),

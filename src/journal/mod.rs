@@ -26,7 +26,7 @@ pub use drop::DropReason;
 pub use event::{Event, Impairment};
 pub use notebook::Notebook;
 pub use passage::{NatMapping, Passage, Side};
-pub use program::{CacheUse, OrderOutcome, ProgramEvent, TransportKind, Way};
+pub use program::{CacheUse, OrderOutcome, PacketSpace, ProgramEvent, TransportKind, Way};
 pub use snapshot::{Agreed, Flight, Recovery, Snapshot};
 pub use tcp::{CwndCause, LossRule, NoLoss, PathMtuCause, TcpState, Timer};
 pub use why::{Guess, Reason, Why};

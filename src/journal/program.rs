@@ -215,6 +215,37 @@ pub enum ProgramEvent {
         /// What it says, as far as it is text; the first 200 characters.
         text: String,
     },
+    /// A response is whole in its hands, one of several that it waits for at the same time.
+    Delivered {
+        /// Over what: `HTTP/2`.
+        over: String,
+        /// What was asked for: `/api/posts`.
+        target: String,
+        /// Octets of the body.
+        bytes: u64,
+        /// How long after its request the first of them came.
+        #[serde(serialize_with = "as_nanos")]
+        begun: Duration,
+        /// How long after its request the last of them came.
+        #[serde(serialize_with = "as_nanos")]
+        latency: Duration,
+    },
+    /// It sealed a packet of QUIC, or opened one (RFC 9001 §5): what nobody sees from outside.
+    QuicPacket {
+        /// Which way.
+        way: Way,
+        /// Where its number counts.
+        space: PacketSpace,
+        /// Its number: each is used once (RFC 9000 §12.3).
+        number: u64,
+        /// Octets of its frames.
+        bytes: u64,
+        /// Its frames in words: `ACK 0-2, STREAM 0: 0-1159`; of a packet that is sent, what was sent before is called so:
+        /// `STREAM 0: 0-1159 again`.
+        frames: String,
+        /// The last octets of the packet as it is on the wire, in hex: by these it is found in a capture.
+        seal: String,
+    },
     /// It decided something that the client could not see: which server is to answer, whether a request may pass.
     Decision {
         /// What was to be decided: `backend`, `rate-limit`, `authorization`, `circuit`.
@@ -245,6 +276,18 @@ pub enum Way {
     Sent,
     /// It came in.
     Received,
+}
+
+/// A packet number space of QUIC (RFC 9000 §12.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PacketSpace {
+    /// The first packets, which everybody can open.
+    Initial,
+    /// The rest of the handshake.
+    Handshake,
+    /// Everything after it.
+    Application,
 }
 
 /// What a cache had to do with an answer.

@@ -5,7 +5,7 @@
 //! pieces by whoever puts it on a wire ([`segment`]); and its transport checksum may still be [`Checksum::Partial`], to
 //! be completed at the same place ([`checksum`]).
 //!
-//! What lives here: bytes ⇄ headers ([`dissect`]), DNS messages ([`dns`]), the header view of every layer ([`describe`]),
+//! What lives here: bytes ⇄ headers ([`dissect`]), DNS messages ([`dns`]), where packets of QUIC begin ([`quic`]), the header view of every layer ([`describe`]),
 //! checksums, sequence numbers. What does not: deciding anything about a packet.
 
 pub mod checksum;
@@ -13,6 +13,7 @@ mod delivery;
 pub mod describe;
 pub mod dissect;
 pub mod dns;
+pub mod quic;
 pub mod segment;
 mod seq;
 

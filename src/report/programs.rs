@@ -89,6 +89,7 @@ impl Told {
             | ProgramEvent::Lookup { .. }
             | ProgramEvent::Answer { truncated: true, .. }
             | ProgramEvent::Order { .. }
+            | ProgramEvent::Delivered { .. }
             | ProgramEvent::Handshake { .. }
             | ProgramEvent::Message { way: Way::Received, .. }
             | ProgramEvent::Decision { .. }
@@ -108,6 +109,7 @@ impl Told {
             | ProgramEvent::Answer { .. }
             | ProgramEvent::Message { way: Way::Sent, .. }
             | ProgramEvent::Secrets { .. }
+            | ProgramEvent::QuicPacket { .. }
             | ProgramEvent::Figure { .. } => {}
         }
     }

@@ -59,13 +59,18 @@ pub(super) fn sentence(report: &ProgramEvent) -> Option<String> {
         ProgramEvent::Message { way: Way::Sent, what, channel, bytes, text } => {
             cut(&format!("sends {}", message(what, channel, *bytes, text)))
         }
+        ProgramEvent::Delivered { over, target, bytes, begun, latency } => {
+            let (bytes, begun, whole) = (grouped(*bytes), millis(*begun), millis(*latency));
+            cut(&format!("{over}: {target}, {bytes} octets: begins after {begun}, whole after {whole}"))
+        }
         ProgramEvent::Decision { what, choice, detail } => cut(&with_detail(&format!("{what}: {choice}"), detail)),
         ProgramEvent::Change { what, from, to, detail } => cut(&with_detail(&format!("{what}: {from} → {to}"), detail)),
         ProgramEvent::Output { line, .. } => format!("prints: {}", cut(line)),
         ProgramEvent::Figure { name, value } => format!("{name} = {}", grouped(*value)),
         ProgramEvent::Ended { ok: true, .. } => "ends".to_owned(),
         ProgramEvent::Ended { ok: false, detail } => format!("failed: {}", cut(detail)),
-        ProgramEvent::Secrets { .. } => return None,
+        // With the secrets of its connection, Wireshark shows what is in a packet.
+        ProgramEvent::Secrets { .. } | ProgramEvent::QuicPacket { .. } => return None,
     })
 }
 

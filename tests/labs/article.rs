@@ -186,6 +186,13 @@ const EXAMPLES: &[Example] = &[
     ),
     ("gRPC call", "73", Wire, &["/bookstore.Bookstore/GetBook", "A Sample Book", "An Author"]),
     ("the same as JSON", "73", Wire, &[r#"{"id": "123", "title": "A Sample Book", "author": "An Author"}"#]),
+    ("what is built on top of UDP: QUIC", "74", Wire, &["GET /a.txt", "GET /b.txt"]),
+    (
+        "streams that wait for no other",
+        "74",
+        Printed,
+        &["/b.txt is whole", "QUIC 1-RTT 4", "STREAM 0: 1139-2308 again"],
+    ),
     ("JSON", "75", Wire, &[r#"{"id": 1, "title": "Network Efficiency"}"#]),
     ("XML", "75", Wire, &["<Post><Id>1</Id><Title>Network Efficiency</Title></Post>"]),
     ("Protocol Buffers", "75", Wire, &["\u{8}\u{1}\u{12}\u{12}Network Efficiency"]),

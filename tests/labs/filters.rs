@@ -201,7 +201,7 @@ const DIFFERENCES: [Difference; 3] = [
     // What Wireshark knows by what came before on the connection, and ours, packet by packet, takes for data.
     Difference {
         protocols: &["data"],
-        packets: "tcp.port in {80, 1883, 5432, 8080} || http2 || websocket || tls",
+        packets: "tcp.port in {80, 443, 1883, 5432, 8080} || http2 || websocket || tls || quic",
         is_ours_more: true,
     },
     // So the rest of a body is no HTTP to ours.

@@ -28,7 +28,7 @@ struct Expected {
 }
 
 /// What tshark is asked about every packet, after its number and id.
-const ASKED: [&str; 14] = [
+const ASKED: [&str; 16] = [
     "ip.src",
     "tcp.stream",
     "tcp.flags",
@@ -43,6 +43,8 @@ const ASKED: [&str; 14] = [
     "http2.headers.user_agent",
     "http2.header.name",
     "mqtt.msgtype",
+    "quic.stream.stream_id",
+    "http3.frame_type",
 ];
 
 /// A run with both of its captures, read by tshark once.
@@ -249,6 +251,28 @@ fn lab_73_holds_through_every_door() {
             stack: ("server", "10.0.0.2"),
             again: Some(&[]),
             unharmed_kernel: Some(("client", "10.0.0.1")),
+        },
+        through,
+    );
+}
+
+#[test]
+fn lab_74_holds_through_every_door() {
+    let through = |seen: &Seen<'_>| {
+        let client = seen.at("client");
+        let has_stream =
+            |id| client.iter().any(|packet| packet.field("quic.stream.stream_id").split(',').any(|one| one == id));
+        assert!(has_stream("0") && has_stream("4"), "{}: tshark opens both answers", seen.door);
+        let is_http3 = |packet: &&Packet| !packet.field("http3.frame_type").is_empty();
+        assert!(client.iter().filter(is_http3).count() >= 2, "{}: and reads HTTP/3 in them", seen.door);
+    };
+    hold(
+        &Expected {
+            lab: "74",
+            connections: &[("client", 1), ("server", 1)],
+            stack: ("client", "10.0.0.1"),
+            again: Some(&[]),
+            unharmed_kernel: None,
         },
         through,
     );

@@ -30,6 +30,15 @@ pub(in crate::app) enum Requests {
 }
 
 impl Requests {
+    /// Another way to the same connection, for a request at the same time; `None` where they go one after the other.
+    #[cfg(feature = "quic")]
+    pub(in crate::app) fn beside(&self) -> Option<Requests> {
+        match self {
+            Requests::InTurn(_) => None,
+            Requests::AsStreams(requests, scheme) => Some(Requests::AsStreams(requests.clone(), scheme)),
+        }
+    }
+
     /// Waits until another request may be sent.
     pub(in crate::app) async fn ready(&mut self) -> hyper::Result<()> {
         match self {
@@ -50,8 +59,9 @@ impl Requests {
     }
 }
 
-/// The request as HTTP/2 has it: the host is part of its URL, and nothing is said of the connection (RFC 9113 §8.2.2, §8.3.1).
-fn as_stream(mut request: Request<Full<Bytes>>, scheme: &str) -> Request<Full<Bytes>> {
+/// The request as HTTP/2 and HTTP/3 have it: the host is part of its URL, and nothing is said of the connection (RFC 9113 §8.2.2, §8.3.1,
+/// RFC 9114 §4.3.1).
+pub(in crate::app) fn as_stream<B>(mut request: Request<B>, scheme: &str) -> Request<B> {
     let host = request.headers_mut().remove(header::HOST);
     request.headers_mut().remove(header::CONNECTION);
     let host = host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default();

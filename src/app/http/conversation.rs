@@ -54,6 +54,11 @@ where
 {
     let agreed_on_h2 = channel.alpn() == Some(H2.as_bytes());
     let (is_secure, may_be_h2) = (channel.is_secure(), !channel.is_secure() && protocols.contains(&H2));
+    if agreed_on_h2 {
+        // Nobody waits for the end of a stream because another one's octets are not acknowledged yet. A connection that is
+        // gone says so when it is spoken over.
+        let _ = channel.set_nodelay(true);
+    }
     let mut builder = auto::Builder::new(Beside);
     // Fields that come from elsewhere are called as they were.
     builder.http1().auto_date_header(false).title_case_headers(true).preserve_header_case(true);

@@ -51,6 +51,8 @@ pub(super) use access::{AccessClient, AccessServer};
 pub(super) use cache::HttpCache;
 #[cfg(feature = "formats")]
 pub(super) use coding::Coding;
+#[cfg(any(feature = "dns", feature = "formats", feature = "graphql", feature = "quic"))]
+pub(super) use connection::Requests;
 #[cfg(any(feature = "dns", feature = "formats"))]
 pub(super) use connection::close_after;
 #[cfg(feature = "formats")]
@@ -60,17 +62,21 @@ pub(super) use connection::whole_up_to;
 #[cfg(any(feature = "dns", feature = "graphql"))]
 pub(super) use connection::with_connection;
 #[cfg(any(feature = "dns", feature = "formats", feature = "graphql"))]
-pub(super) use connection::{Requests, request, whole};
+pub(super) use connection::{request, whole};
 pub(super) use get::HttpGet;
 pub(super) use job::JobsClient;
 pub(super) use jobs::JobsServer;
 pub(super) use load::{LoadClient, WorkServer};
 pub(super) use order::OrdersClient;
 pub(super) use orders::OrdersServer;
+#[cfg(feature = "quic")]
+pub(super) use page::Page;
 #[cfg(feature = "graphql")]
 pub(super) use page::not_allowed;
 pub(super) use rest::{RestClient, RestServer};
 pub(super) use server::HttpServer;
+#[cfg(feature = "quic")]
+pub(super) use server::Site;
 #[cfg(any(feature = "formats", feature = "graphql"))]
 pub(super) use server::serve;
 #[cfg(feature = "websocket")]

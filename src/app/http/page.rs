@@ -15,7 +15,7 @@ use crate::app::Span;
 /// What a server has at one path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Page {
+pub(in crate::app) struct Page {
     /// `/api/posts`; the query is not looked at.
     #[serde(deserialize_with = "path")]
     pub(super) path: String,

@@ -115,15 +115,19 @@ impl Play for HttpServer {
     const IS_SERVER: bool = true;
 
     async fn run(&self, running: &Running, ready: impl FnOnce()) -> Result<(), ProgramError> {
-        let site = Rc::new(Site::new(self, running));
+        let site = Rc::new(Site::new(&self.pages, running));
+        #[cfg(feature = "formats")]
+        let (compress, vary) = (Rc::new(self.compress.clone()), self.vary);
         let protocols: &[&str] = if self.http2 { &[H2, HTTP_1] } else { &[HTTP_1] };
         let gate = Gate { port: self.port, tls: self.tls.as_ref(), protocols };
         serve(running, gate, ready, move |_, request| {
             let site = site.clone();
+            #[cfg(feature = "formats")]
+            let compress = compress.clone();
             async move {
                 let response = site.answer(&request);
                 #[cfg(feature = "formats")]
-                let response = packed(request.headers(), &site.settings.compress, site.settings.vary, response).await;
+                let response = packed(request.headers(), &compress, vary, response).await;
                 (response, None)
             }
         })
@@ -132,8 +136,8 @@ impl Play for HttpServer {
 }
 
 /// A server's pages at work.
-struct Site {
-    settings: HttpServer,
+pub(in crate::app) struct Site {
+    pages: Vec<Page>,
     /// The bodies that are not written, by path.
     generated: BTreeMap<String, (&'static str, Bytes)>,
     /// How often each page was served.
@@ -142,16 +146,18 @@ struct Site {
 }
 
 impl Site {
-    fn new(settings: &HttpServer, running: &Running) -> Site {
+    /// These pages, which nobody has asked for yet.
+    pub(in crate::app) fn new(pages: &[Page], running: &Running) -> Site {
         let drawn = |page: &Page| Some((page.path.clone(), page.generated?.body(running.data())));
-        let generated = settings.pages.iter().filter_map(drawn).collect();
-        Site { settings: settings.clone(), generated, served: RefCell::default(), started: Instant::now() }
+        let generated = pages.iter().filter_map(drawn).collect();
+        Site { pages: pages.to_vec(), generated, served: RefCell::default(), started: Instant::now() }
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Response<Bytes> {
+    /// What stands where the request asks for it.
+    pub(in crate::app) fn answer<B>(&self, request: &Request<B>) -> Response<Bytes> {
         let path = request.uri().path();
-        let Some(page) = self.settings.pages.iter().find(|page| page.path == path) else {
-            return nothing_at(path, &self.settings.pages);
+        let Some(page) = self.pages.iter().find(|page| page.path == path) else {
+            return nothing_at(path, &self.pages);
         };
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return not_allowed(request.method());

@@ -191,7 +191,7 @@ fn offered(chosen: Option<&[String]>, usual: &[&str]) -> Vec<Vec<u8>> {
 }
 
 /// The error of settings with which no handshake can begin.
-fn unfit(running: &Running, error: impl fmt::Display) -> ProgramError {
+pub(super) fn unfit(running: &Running, error: impl fmt::Display) -> ProgramError {
     ProgramError::Tls { program: running.program, peer: "its own settings".to_owned(), detail: error.to_string() }
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct ServerTls {
     /// What it speaks, in ALPN's names, the preferred first; without it, what the program can.
     pub(super) alpn: Option<Vec<String>>,
     #[serde(default)]
-    pub(super) versions: Versions,
+    pub(crate) versions: Versions,
     /// Whether it gives out tickets, by which a session can be taken up again (RFC 8446 §4.6.1).
     #[serde(default = "yes")]
     pub(super) tickets: bool,
@@ -40,7 +40,7 @@ pub(crate) struct ClientTls {
     /// What it offers, in ALPN's names, the preferred first; without it, what the program can.
     pub(super) alpn: Option<Vec<String>>,
     #[serde(default)]
-    pub(super) versions: Versions,
+    pub(crate) versions: Versions,
     /// Another authority that it trusts besides the run's own, for a real server that has certificates of its own.
     #[serde(default, deserialize_with = "certificate")]
     pub(super) trusts: Option<CertificateDer<'static>>,
@@ -60,7 +60,7 @@ fn yes() -> bool {
 /// Which versions of TLS are spoken.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Vec<Version>")]
-pub(super) struct Versions(Vec<Version>);
+pub(crate) struct Versions(Vec<Version>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 enum Version {
@@ -89,6 +89,12 @@ impl TryFrom<Vec<Version>> for Versions {
 }
 
 impl Versions {
+    /// Whether QUIC can be spoken with them: there is none over an older one (RFC 9001 §4.2).
+    #[cfg(feature = "quic")]
+    pub(crate) fn suit_quic(&self) -> bool {
+        matches!(self.0[..], [Version::Tls13])
+    }
+
     /// As rustls has them.
     pub(super) fn supported(&self) -> Vec<&'static SupportedProtocolVersion> {
         let supported = |version: &Version| match version {

@@ -16,6 +16,7 @@ use super::rails::{ASCII, Glyphs, Rails, UNICODE};
 use super::rows::{End, Row, Wire};
 use super::streams::Opened;
 use super::{Ends, Ladder, Lane, Side};
+use crate::journal::NodeId;
 use crate::time::Instant;
 
 /// Draws a whole ladder.
@@ -272,6 +273,11 @@ impl<'a> Ends<'a> {
             Side::Left => self.left,
             Side::Right => self.right,
         }
+    }
+
+    /// On which side this node is.
+    pub(super) fn side_of(&self, node: NodeId) -> Option<Side> {
+        [Side::Left, Side::Right].into_iter().find(|side| self.lane(*side).node == node)
     }
 }
 

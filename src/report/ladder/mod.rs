@@ -19,6 +19,7 @@ mod lanes;
 pub(super) mod learnt;
 mod note;
 mod onlooker;
+mod quic;
 mod rails;
 mod rows;
 mod story;

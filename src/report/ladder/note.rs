@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::Style;
 use super::super::text::{Paint, count};
+use super::quic::Carried;
 use super::story::About;
 use super::{Side, dns};
 use crate::capture::{Record, Remark};
@@ -44,8 +45,10 @@ pub(super) struct Notes<'a> {
 }
 
 /// What a packet is read to be, without knowledge of its sender.
-pub(super) struct Plain {
+pub(super) struct Plain<'a> {
     pub(super) text: Option<String>,
+    /// What its program has said of it: of more interest than that it is a datagram.
+    pub(super) carried: Option<Carried<'a>>,
     /// The reading is of more interest than the sender's own words: a retransmission.
     pub(super) again: bool,
 }
@@ -60,12 +63,18 @@ impl<'a> Notes<'a> {
         &mut self,
         record: &Record,
         about: Option<&About<'_>>,
-        plain: Plain,
+        plain: Plain<'_>,
         dissection: &Dissection,
     ) -> Vec<Note> {
         let mut notes = Vec::new();
         let told = about.is_some_and(|about| about.why.is_some() || !about.impairments.is_empty());
         let section = match about {
+            _ if plain.carried.is_some() => {
+                notes.extend(plain.carried.iter().map(|carried| Note::new(again_paint(plain.again), carried.frames())));
+                let impairments = about.map(|about| about.impairments.as_slice()).unwrap_or_default();
+                notes.extend(impairments.iter().filter_map(|what| self.impairment(what)));
+                Some(if plain.again { "RFC 9000 §13.3" } else { "RFC 9000 §12.4" }.to_owned())
+            }
             Some(about) if told => self.told(about, plain, &mut notes),
             Some(_) | None if !record.comments.is_empty() => commented(&texts(&record.comments), &mut notes),
             Some(_) | None => {
@@ -88,7 +97,7 @@ impl<'a> Notes<'a> {
     }
 
     /// What the journal tells; returns the section that asks for the packet.
-    fn told(&self, about: &About<'_>, plain: Plain, notes: &mut Vec<Note>) -> Option<String> {
+    fn told(&self, about: &About<'_>, plain: Plain<'_>, notes: &mut Vec<Note>) -> Option<String> {
         let copied = about.impairments.iter().any(|what| matches!(what, Impairment::Duplicated { .. }));
         match about.why {
             Some(why) => notes.push(Note::new(again_paint(about.again), bare(&why.reason.to_string()))),

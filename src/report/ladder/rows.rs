@@ -9,6 +9,7 @@ use super::lanes::{Columns, Place, Talks};
 use super::learnt::{self, Stream};
 use super::note::{self, Note, Notes, Plain};
 use super::onlooker::Onlooker;
+use super::quic::Carried;
 use super::story::{About, Entered, Story};
 use super::streams::{Opened, Reading, Streams};
 use super::{Ladder, Side};
@@ -32,7 +33,7 @@ pub(super) struct Row {
     pub(super) notes: Vec<Note>,
     /// The states that the left and the right node entered by it.
     pub(super) states: [Vec<Entered>; 2],
-    /// What the two nodes have learnt; only when verbose.
+    /// What the two nodes have learnt, only when verbose; and which responses their programs have whole.
     pub(super) learnt: Vec<(Side, String)>,
     /// The connection that begins here.
     pub(super) opened: Option<(usize, Opened)>,
@@ -75,6 +76,7 @@ pub(super) fn rows(ladder: &Ladder<'_>, story: &Story<'_>, columns: Columns, sty
         ladder.records.iter().zip(1..).map(|(record, number)| (record.packet, number)).collect();
     let mut reader = Reader {
         ladder,
+        story,
         style,
         notes: Notes::new(style, &numbers),
         streams: Streams::default(),
@@ -82,7 +84,7 @@ pub(super) fn rows(ladder: &Ladder<'_>, story: &Story<'_>, columns: Columns, sty
         onlooker: Onlooker::default(),
         heading: None,
     };
-    join(ladder, &numbers).into_iter().map(|seen| reader.row(&seen, story.about(seen.record.packet))).collect()
+    join(ladder, &numbers).into_iter().map(|seen| reader.row(&seen)).collect()
 }
 
 /// The vantage point's records in their order, and between them by time what only the far end has seen.
@@ -107,6 +109,7 @@ fn join<'a>(ladder: &Ladder<'a>, numbers: &HashMap<PacketId, u64>) -> Vec<Seen<'
 /// Reads packet after packet, remembering the conversations.
 struct Reader<'a> {
     ladder: &'a Ladder<'a>,
+    story: &'a Story<'a>,
     style: Style,
     notes: Notes<'a>,
     streams: Streams,
@@ -118,12 +121,19 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn row(&mut self, seen: &Seen<'_>, about: Option<&About<'_>>) -> Row {
-        let record = seen.record;
+    fn row(&mut self, seen: &Seen<'_>) -> Row {
+        let (record, about) = (seen.record, self.story.about(seen.record.packet));
         let dissection = Dissection::of(record.medium, &record.bytes, record.wire_len);
         let reading = self.read(record, &dissection, seen.number.is_some());
         let (kind, mut labels) = label::label(&dissection, reading.as_ref(), record, self.style.verbose);
-        let wire = wire(record, about, reading.as_ref());
+        let carried = self.story.sealed.in_datagram(&dissection, &record.bytes);
+        if let Some(carried) = &carried {
+            labels = carried.labels();
+        }
+        let wire = match wire(record, about, reading.as_ref()) {
+            Wire::Plain if carried.as_ref().is_some_and(Carried::is_again) => Wire::Again,
+            wire => wire,
+        };
         let end = end(seen, about);
         let text = match &reading {
             // Whoever reads a far end's packet that was dropped before the vantage point knows that it is the first.
@@ -131,7 +141,7 @@ impl Reader<'_> {
             None => label::plain_text(&dissection, &record.bytes),
         };
         let again = wire == Wire::Again;
-        let mut notes = self.notes.of(record, about, Plain { text, again }, &dissection);
+        let mut notes = self.notes.of(record, about, Plain { text, again, carried }, &dissection);
         if seen.number.is_none() && end == End::Lost && !is_drop(record, about) {
             let vantage = self.ladder.ends.map_or("here", |ends| ends.lane(ends.vantage).name);
             notes.push(Note::lost(format!("not seen at {vantage} before the end")));
@@ -149,8 +159,11 @@ impl Reader<'_> {
             .filter(|own| Some(*own) != self.heading && place.mark.is_none());
         notes.splice(..0, others.map(|connection| Note::plain(format!("connection {}", connection + 1))));
         let states = self.states(about);
-        let learnt = self.learnt(about, &dissection, (reading.as_ref(), place.side));
-        let quiet = about.is_none_or(|about| about.states.is_empty() && about.impairments.iter().all(is_jitter));
+        let mut learnt = self.learnt(about, &dissection, (reading.as_ref(), place.side));
+        learnt.extend(self.delivered(about));
+        let quiet = about.is_none_or(|about| {
+            about.states.is_empty() && about.delivered.is_empty() && about.impairments.iter().all(is_jitter)
+        });
         let ordinary = quiet
             && opened.is_none()
             && reading.as_ref().is_none_or(|reading| !reading.remarkable)
@@ -232,11 +245,17 @@ impl Reader<'_> {
                 None => seq.0,
             }
         };
-        let side_of = |node| [Side::Left, Side::Right].into_iter().find(|side| ends.lane(*side).node == node);
-        let of_this_link = about.learnt.iter().filter_map(|(node, event)| Some((side_of(*node)?, event)));
+        let of_this_link = about.learnt.iter().filter_map(|(node, event)| Some((ends.side_of(*node)?, event)));
         let texts = of_this_link
             .map(|(side, event)| (side, learnt::text(event, start, |seq, stream| relative(side, seq, stream))));
         texts.flat_map(|(side, texts)| texts.into_iter().map(move |text| (side, text))).collect()
+    }
+
+    /// What a node's program had whole, once the packet had arrived.
+    fn delivered(&self, about: Option<&About<'_>>) -> Vec<(Side, String)> {
+        let delivered = about.map(|about| about.delivered.as_slice()).unwrap_or_default();
+        let side_of = |node| self.ladder.ends.and_then(|ends| ends.side_of(node));
+        delivered.iter().filter_map(|(node, target)| Some((side_of(*node)?, format!("{target} is whole")))).collect()
     }
 
     fn states(&self, about: Option<&About<'_>>) -> [Vec<Entered>; 2] {

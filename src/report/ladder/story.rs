@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use super::learnt;
+use super::quic::Sealed;
 use crate::capture::Record;
-use crate::journal::{DropReason, Entry, Event, Impairment, NodeId, SocketId, TcpState, Why};
+use crate::journal::{DropReason, Entry, Event, Impairment, NodeId, ProgramEvent, SocketId, TcpState, Why};
 use crate::packet::dissect::TcpFlags;
 use crate::packet::{Dissection, PacketId, SeqNum};
 use crate::time::Instant;
@@ -14,6 +15,8 @@ use crate::time::Instant;
 #[derive(Default)]
 pub(super) struct Story<'a> {
     about: HashMap<PacketId, About<'a>>,
+    /// What programs said of the packets of QUIC that they sent.
+    pub(super) sealed: Sealed<'a>,
 }
 
 /// What the journal says about one packet.
@@ -33,6 +36,8 @@ pub(super) struct About<'a> {
     entered_at: Vec<Instant>,
     /// What stacks learnt and decided then.
     pub(super) learnt: Vec<(NodeId, &'a Event)>,
+    /// What a program had whole, once it had arrived.
+    pub(super) delivered: Vec<(NodeId, &'a str)>,
 }
 
 /// A state that a connection entered.
@@ -114,8 +119,15 @@ impl<'a> Story<'a> {
             Event::Forwarded { .. }
             | Event::Passage { .. }
             | Event::MappingMade { .. }
-            | Event::MappingExpired { .. }
-            | Event::Program { .. } => {}
+            | Event::MappingExpired { .. } => {}
+            Event::Program { report, .. } => {
+                self.sealed.hear(report);
+                if let ProgramEvent::Delivered { target, .. } = report
+                    && let Some(packet) = moment.latest.get(&entry.node)
+                {
+                    self.about.entry(*packet).or_default().delivered.push((entry.node, target));
+                }
+            }
         }
     }
 }
@@ -161,6 +173,8 @@ struct Moment<'a> {
     segments: HashMap<PacketId, Segment>,
     /// What has arrived at a node in its latest moment, in order.
     arrived: HashMap<NodeId, (Instant, Vec<PacketId>)>,
+    /// What has arrived at a node last, of whatever transport.
+    latest: HashMap<NodeId, PacketId>,
     waiting: Vec<&'a Entry>,
     /// Between which ends each connection is, as far as that is known.
     ends: HashMap<(NodeId, SocketId), Ends>,
@@ -172,6 +186,7 @@ struct Moment<'a> {
 
 impl<'a> Moment<'a> {
     fn arrived(&mut self, entry: &Entry, packet: PacketId) {
+        self.latest.insert(entry.node, packet);
         if !self.segments.contains_key(&packet) {
             return;
         }
