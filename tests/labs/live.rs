@@ -269,7 +269,7 @@ fn lab_74_holds_through_every_door() {
     hold(
         &Expected {
             lab: "74",
-            connections: &[("client", 1), ("server", 1)],
+            connections: &[("client", 1)],
             stack: ("client", "10.0.0.1"),
             again: Some(&[]),
             unharmed_kernel: None,
