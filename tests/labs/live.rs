@@ -449,7 +449,7 @@ fn lab_99_holds_through_every_door() {
             lab: "99",
             connections: &[("client", 4), ("balancer", 11), ("db", 1), ("stock", 2)],
             stack: ("balancer", "203.0.113.10"),
-            again: None,
+            again: Some(&[]),
             unharmed_kernel: None,
         },
         through,
