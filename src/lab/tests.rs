@@ -62,7 +62,10 @@ fn every_break_turns_the_check_red_that_it_names_on_every_stack() {
             let mut broken = lab.with_break(&each.name).expect("the lab has it");
             let context = format!("{} --break {} on {stack}", lab.id, each.name);
             if each.has_own_checks {
-                assert_eq!(failed(&simulated_on(stack, &broken).verdicts), [""; 0], "{context}");
+                let mut red = simulated_on(stack, &broken).verdicts;
+                // What is true of every capture may be what it breaks.
+                red.retain(|verdict| verdict.id != each.turns_red);
+                assert_eq!(failed(&red), [""; 0], "{context}");
             }
             // The lab's own claims, held against the broken run.
             broken.checks.clone_from(&lab.checks);

@@ -234,14 +234,26 @@ fn packets_of_unknown_link_types_keep_their_numbers_and_are_told_at_the_end() {
     let file = Build::new(Endian::Little)
         .section()
         .interface(1, |body| body)
+        .interface(105, |body| body)
+        .enhanced(1, 1, b"wireless")
+        .enhanced(0, 2, b"packet")
+        .enhanced(1, 3, b"wireless");
+    let (records, error) = read(&file.bytes);
+    assert_eq!(records.iter().map(|record| record.number).collect::<Vec<_>>(), [2]);
+    let error = error.expect("two packets were left out").to_string();
+    assert!(error.starts_with("byte 68: link type 105 cannot be read, so 2 packets are left out"), "{error}");
+}
+
+#[test]
+fn the_events_of_a_story_are_passed_over_and_the_packets_keep_their_numbers() {
+    let file = Build::new(Endian::Little)
+        .section()
+        .interface(1, |body| body)
         .interface(252, |body| body)
         .enhanced(1, 1, b"event row")
         .enhanced(0, 2, b"packet")
         .enhanced(1, 3, b"event row");
-    let (records, error) = read(&file.bytes);
-    assert_eq!(records.iter().map(|record| record.number).collect::<Vec<_>>(), [2]);
-    let error = error.expect("two packets were left out").to_string();
-    assert!(error.starts_with("byte 68: link type 252 cannot be read, so 2 packets are left out"), "{error}");
+    assert_eq!(read_whole(&file.bytes).iter().map(|record| record.number).collect::<Vec<_>>(), [2]);
 }
 
 #[test]

@@ -162,7 +162,7 @@ pub(in crate::cli) fn write_files(out: &mut impl Write, terminal: Terminal, fini
     writeln!(out, "open the capture: wireshark {}", first.display())?;
     let story = first.with_extension("story.pcapng");
     match story.exists() {
-        true => writeln!(out, "with what happened between the packets: wireshark {}", story.display()),
+        true => writeln!(out, "or its story: wireshark {}", story.display()),
         false => Ok(()),
     }
 }
