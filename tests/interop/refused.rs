@@ -61,7 +61,7 @@ fn an_unknown_lab_is_answered_with_the_closest_names() {
     let folder = Folder::new();
     let parts = ["`three-way-handshek`", "did you mean `10-three-way-handshake`", "wireglass list"];
     is_refused(folder.path(), &["three-way-handshek"], &parts);
-    is_refused(folder.path(), &["99"], &["no lab `99`", "wireglass list"]);
+    is_refused(folder.path(), &["98"], &["no lab `98`", "wireglass list"]);
     is_refused(folder.path(), &["./nowhere"], &["./nowhere", "No such file"]);
 }
 
