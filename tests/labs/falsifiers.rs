@@ -162,7 +162,9 @@ fn a_break_turns_red_what_it_names_and_what_names_it_but_harms_no_capture() {
             assert!(red.is_superset(&expected), "{} --break {}: {red:?}; expected {expected:?}", lab.id, each.name);
             let harmed = INTEGRITY_IDS.into_iter().find(|id| red.contains(*id) && !expected.contains(*id));
             assert_eq!(harmed, None, "{} --break {}", lab.id, each.name);
-            assert!(red.len() < finished.verdicts.len() / 2, "{} --break {} breaks it all: {red:?}", lab.id, each.name);
+            // A break with claims of its own may be another experiment on the same network.
+            let is_small = red.len() < finished.verdicts.len() / 2 || each.has_own_checks;
+            assert!(is_small, "{} --break {} breaks it all: {red:?}", lab.id, each.name);
             breaks += 1;
         }
     }
@@ -190,7 +192,9 @@ fn under_a_break_the_program_exits_with_0_because_what_it_names_has_turned_red()
             assert_eq!(ran.report["changes"]["turns_red"], *each.turns_red, "{context}");
             assert_eq!(ran.report["changes"]["outcome"], "fail", "{context}");
             if each.has_own_checks {
-                assert_eq!(named, [""; 0], "{context}");
+                // What is true of every capture may be what it breaks.
+                let is_meant = |id: &&&str| INTEGRITY_IDS.contains(id) && **id == each.turns_red;
+                assert_eq!(named.iter().find(|id| !is_meant(id)), None, "{context}");
                 let verdicts = ran.report["verdicts"].as_array().map_or(0, Vec::len);
                 assert!(verdicts > INTEGRITY_IDS.len(), "{context} claims nothing");
             } else {

@@ -327,6 +327,10 @@ fn a_capture_s_own_times_are_tsharks_to_the_nanosecond() {
     for file in all_goldens() {
         let reader = Reader::open(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let at: Vec<u64> = reader.map(|record| record.expect("a golden is whole").at_ns).collect();
+        // A lab may have a node that nobody talks to.
+        if at.is_empty() {
+            continue;
+        }
         let since = |index: usize| Duration::from_nanos(at[index] - at[0]);
         let (low, high) = (since(0), since(at.len() / 2));
         let text = format!(

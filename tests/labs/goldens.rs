@@ -139,12 +139,16 @@ fn wireshark_reads_every_golden_without_a_complaint() {
     if !has("wireshark_reads_every_golden_without_a_complaint", "tshark") {
         return;
     }
+    let mut all = 0;
     for file in all_goldens() {
         assert_eq!(complaints(&file), "", "{}", file.display());
         let packets = dump::text(&file).lines().filter(|line| line.contains("  < #") || line.contains("  > #")).count();
         let told = judge("capinfos", &["-M"], &file);
         let numbered = |line: &str| line.starts_with("Number of packets:") && line.ends_with(&format!(" {packets}"));
-        assert!(packets > 8 && told.lines().any(numbered), "{}: {packets}; {told}", file.display());
-        assert!(told.contains("nanoseconds"), "{}: {told}", file.display());
+        assert!(told.lines().any(numbered), "{}: {packets}; {told}", file.display());
+        // Of a node that nobody talks to nothing is told but that.
+        assert!(packets == 0 || told.contains("nanoseconds"), "{}: {told}", file.display());
+        all += packets;
     }
+    assert!(all > 5_000, "{all} packets in all");
 }
