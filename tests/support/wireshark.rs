@@ -42,7 +42,7 @@ pub(crate) fn complaints(file: &Path) -> String {
     // (RFC 1624 §3), which Wireshark remarks upon all the same. One packet in 65,536 has it.
     // And an ICMP error quotes the beginning of a packet, to which Wireshark holds the checksum of the whole.
     // A sender's own file has both copies of a segment that was lost; where it is a piece of a TLS record, Wireshark puts the
-    // second one beside the first only with this preference, as the guide of such a lab says.
+    // second one beside the first only with this preference.
     let in_order = "tcp.reassemble_out_of_order:TRUE";
     let filter = "_ws.malformed || _ws.expert.group == \"Malformed\" || ip.len > 1500 \
                   || (_ws.expert.group == \"Checksum\" && !tcp.checksum.ffff && !icmp) \
